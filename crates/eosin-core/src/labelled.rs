@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::{Error, Matrix, Result};
+
+/// Embeddings with labels and groups: what selection, augmentation and heads work on.
+///
+/// Rows are tiles; `classes[labels[i]]` is row i's class and `group_names[groups[i]]` its group.
+#[derive(Clone, Debug)]
+pub struct LabelledSet {
+    features: Arc<Matrix>,
+    bank: Option<ViewBank>,
+    classes: Vec<String>,
+    labels: Vec<u32>,
+    groups: Vec<u32>,
+    group_names: Vec<String>,
+}
+
+/// Embeddings of several augmented images of every tile, row `i * n_views + v` being view v of
+/// tile i.
+#[derive(Clone, Debug)]
+pub struct ViewBank {
+    n_views: usize,
+    embeddings: Arc<Matrix>,
+}
+
+impl LabelledSet {
+    /// Takes N × D features, class names, a class index and a group name per row.
+    pub fn new<G: AsRef<str>>(
+        features: impl Into<Arc<Matrix>>,
+        classes: Vec<String>,
+        labels: Vec<u32>,
+        groups: &[G],
+    ) -> Result<Self> {
+        let features = features.into();
+        let n = features.n_rows();
+        if labels.len() != n || groups.len() != n {
+            return Err(Error::input(
+                "labelled set",
+                format!("{n} labels and groups"),
+                format!("{} labels and {} groups", labels.len(), groups.len()),
+                "give one label and one group per row",
+            ));
+        }
+        if let Some(label) = labels.iter().find(|&&l| l as usize >= classes.len()) {
+            return Err(Error::input(
+                "labelled set",
+                format!("class indices below {}", classes.len()),
+                label.to_string(),
+                "list every class",
+            ));
+        }
+        if let Some(row) = features.first_bad_row() {
+            return Err(Error::input(
+                format!("row {row} of the embeddings"),
+                "finite values",
+                "NaN or infinity",
+                "embed that tile again, or leave it out",
+            ));
+        }
+        let mut index: HashMap<&str, u32> = HashMap::new();
+        let mut group_names = Vec::new();
+        let groups = groups
+            .iter()
+            .map(|g| {
+                *index.entry(g.as_ref()).or_insert_with(|| {
+                    group_names.push(g.as_ref().to_string());
+                    group_names.len() as u32 - 1
+                })
+            })
+            .collect();
+        Ok(Self { features, bank: None, classes, labels, groups, group_names })
+    }
+
+    /// Adds a bank of views of the same tiles.
+    pub fn with_bank(mut self, bank: ViewBank) -> Result<Self> {
+        if bank.embeddings.n_rows() != self.n_rows() * bank.n_views
+            || bank.embeddings.n_cols() != self.features.n_cols()
+        {
+            return Err(Error::input(
+                "view bank",
+                format!("{} × {}", self.n_rows() * bank.n_views, self.features.n_cols()),
+                format!("{} × {}", bank.embeddings.n_rows(), bank.embeddings.n_cols()),
+                "embed the bank for all tiles of the set, under the same backbone",
+            ));
+        }
+        self.bank = Some(bank);
+        Ok(self)
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// N × D.
+    pub fn features(&self) -> &Matrix {
+        &self.features
+    }
+
+    /// The bank of views, where one was made.
+    pub fn bank(&self) -> Option<&ViewBank> {
+        self.bank.as_ref()
+    }
+
+    /// Class names.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// A class index per row.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// A group index per row.
+    pub fn groups(&self) -> &[u32] {
+        &self.groups
+    }
+
+    /// Group names.
+    pub fn group_names(&self) -> &[String] {
+        &self.group_names
+    }
+}
+
+impl ViewBank {
+    /// Takes N·V × D embeddings, the V views of a tile together.
+    pub fn new(n_views: usize, embeddings: impl Into<Arc<Matrix>>) -> Result<Self> {
+        let embeddings = embeddings.into();
+        if n_views == 0 || !embeddings.n_rows().is_multiple_of(n_views) {
+            return Err(Error::input(
+                "view bank",
+                format!("a multiple of {n_views} rows, at least one view"),
+                embeddings.n_rows().to_string(),
+                "embed the same number of views for every tile",
+            ));
+        }
+        Ok(Self { n_views, embeddings })
+    }
+
+    /// Views per tile.
+    pub fn n_views(&self) -> usize {
+        self.n_views
+    }
+
+    /// View `view` of tile `row`.
+    pub fn row(&self, row: usize, view: usize) -> &[f32] {
+        self.embeddings.row(row * self.n_views + view)
+    }
+}
