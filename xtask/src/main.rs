@@ -1,5 +1,53 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Maintainers' commands.
+//! Maintainers' commands: `cargo xtask --help` lists them.
+//!
+//! This crate links no eosin crate, so that it builds in seconds and works when they do not.
 
-fn main() {}
+mod bench;
+mod ci;
+mod demo;
+mod readme_table;
+mod run;
+mod tidy;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Maintainers' commands of Eosin", version)]
+#[command(after_help = "All commands build into one folder outside the checkout: \
+    $EOSIN_TARGET_DIR, or `eosin/target` in the user's cache folder.\n\n\
+    Examples:\n  cargo xtask demo\n  cargo xtask ci\n  cargo xtask run mitosis -- --data DIR")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build eosin and run the whole main job on the clone's own slide.
+    Demo(demo::Options),
+    /// Build eosin with the features that a run needs, and run it.
+    Run(run::Options),
+    /// Everything that must hold before a change lands: format, lints, tests, docs, features, demo.
+    Ci(ci::Options),
+    /// Check crate edges, file lengths, licence headers and documentation.
+    Tidy,
+    /// Measure Eosin against its peers in one run.
+    Bench(bench::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let workspace = Workspace::find()?;
+    match cli.command {
+        Command::Demo(options) => demo::demo(&workspace, &options),
+        Command::Run(options) => run::run(&workspace, &options),
+        Command::Ci(options) => ci::ci(&workspace, &options),
+        Command::Tidy => tidy::tidy(&workspace),
+        Command::Bench(options) => bench::bench(&workspace, &options),
+    }
+}

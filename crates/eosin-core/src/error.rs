@@ -111,20 +111,20 @@ impl Error {
     /// A refusal of the system to `action` a `path`.
     pub fn io(action: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
         let hint = match source.kind() {
-            std::io::ErrorKind::NotFound => "check the path; it is taken relative to the file that names it, or to the current folder",
+            std::io::ErrorKind::NotFound => {
+                "check the path; it is taken relative to the file that names it, or to the current folder"
+            }
             std::io::ErrorKind::PermissionDenied => "check who may read or write there",
-            std::io::ErrorKind::StorageFull => "free some space, then run again: committed work is kept",
+            std::io::ErrorKind::StorageFull => {
+                "free some space, then run again: committed work is kept"
+            }
             _ => "see the cause above",
         };
         Self::Environment { action, path: path.as_ref().to_owned(), source, hint: hint.into() }
     }
 
     /// Something that is not there, with what is.
-    pub fn unsupported(
-        what: impl Into<String>,
-        known: &[&str],
-        hint: impl Into<String>,
-    ) -> Self {
+    pub fn unsupported(what: impl Into<String>, known: &[&str], hint: impl Into<String>) -> Self {
         Self::Unsupported {
             what: what.into(),
             known: known.iter().map(ToString::to_string).collect(),

@@ -18,12 +18,13 @@ pub struct LabelledSet {
     group_names: Vec<String>,
 }
 
-/// Embeddings of several augmented images of every tile, row `i * n_views + v` being view v of
-/// tile i.
+/// Embeddings of several augmented images of tiles; test tiles need none, so a tile may have none.
 #[derive(Clone, Debug)]
 pub struct ViewBank {
     n_views: usize,
     embeddings: Arc<Matrix>,
+    /// Where each row's views begin, in units of `n_views`.
+    slots: Vec<Option<u32>>,
 }
 
 impl LabelledSet {
@@ -76,14 +77,12 @@ impl LabelledSet {
 
     /// Adds a bank of views of the same tiles.
     pub fn with_bank(mut self, bank: ViewBank) -> Result<Self> {
-        if bank.embeddings.n_rows() != self.n_rows() * bank.n_views
-            || bank.embeddings.n_cols() != self.features.n_cols()
-        {
+        if bank.slots.len() != self.n_rows() || bank.embeddings.n_cols() != self.features.n_cols() {
             return Err(Error::input(
                 "view bank",
-                format!("{} × {}", self.n_rows() * bank.n_views, self.features.n_cols()),
-                format!("{} × {}", bank.embeddings.n_rows(), bank.embeddings.n_cols()),
-                "embed the bank for all tiles of the set, under the same backbone",
+                format!("{} tiles of {} values", self.n_rows(), self.features.n_cols()),
+                format!("{} tiles of {} values", bank.slots.len(), bank.embeddings.n_cols()),
+                "embed the bank for the same tiles, under the same backbone",
             ));
         }
         self.bank = Some(bank);
@@ -127,18 +126,45 @@ impl LabelledSet {
 }
 
 impl ViewBank {
-    /// Takes N·V × D embeddings, the V views of a tile together.
+    /// Takes N·V × D embeddings of all N tiles, the V views of a tile together.
     pub fn new(n_views: usize, embeddings: impl Into<Arc<Matrix>>) -> Result<Self> {
         let embeddings = embeddings.into();
-        if n_views == 0 || !embeddings.n_rows().is_multiple_of(n_views) {
+        let n_tiles = embeddings.n_rows().checked_div(n_views).unwrap_or(0);
+        let rows: Vec<usize> = (0..n_tiles).collect();
+        Self::partial(n_views, embeddings, &rows, n_tiles)
+    }
+
+    /// Takes the views of some tiles: the k-th V rows are the views of tile `rows[k]` of `n_tiles`.
+    pub fn partial(
+        n_views: usize,
+        embeddings: impl Into<Arc<Matrix>>,
+        rows: &[usize],
+        n_tiles: usize,
+    ) -> Result<Self> {
+        let embeddings = embeddings.into();
+        if n_views == 0 || embeddings.n_rows() != rows.len() * n_views {
             return Err(Error::input(
                 "view bank",
-                format!("a multiple of {n_views} rows, at least one view"),
+                format!("{} × {n_views} rows, at least one view", rows.len()),
                 embeddings.n_rows().to_string(),
                 "embed the same number of views for every tile",
             ));
         }
-        Ok(Self { n_views, embeddings })
+        let mut slots = vec![None; n_tiles];
+        for (slot, &row) in rows.iter().enumerate() {
+            match slots.get_mut(row) {
+                Some(free @ None) => *free = Some(slot as u32),
+                _ => {
+                    return Err(Error::input(
+                        "view bank",
+                        format!("distinct tiles below {n_tiles}"),
+                        row.to_string(),
+                        "name every tile once",
+                    ));
+                }
+            }
+        }
+        Ok(Self { n_views, embeddings, slots })
     }
 
     /// Views per tile.
@@ -146,8 +172,9 @@ impl ViewBank {
         self.n_views
     }
 
-    /// View `view` of tile `row`.
-    pub fn row(&self, row: usize, view: usize) -> &[f32] {
-        self.embeddings.row(row * self.n_views + view)
+    /// View `view` of tile `row`, where the tile has views.
+    pub fn row(&self, row: usize, view: usize) -> Option<&[f32]> {
+        let slot = (*self.slots.get(row)?)? as usize;
+        (view < self.n_views).then(|| self.embeddings.row(slot * self.n_views + view))
     }
 }

@@ -65,9 +65,9 @@ impl<'a> TrainView<'a> {
         Ok((Self { rows: train }, HeldOutView { rows: held_out }))
     }
 
-    /// The view bank's row for position `i`, where the set has a bank.
+    /// View `view` of position `i`, where the set has a bank and the bank has that tile.
     pub fn bank_row(&self, i: usize, view: usize) -> Option<&'a [f32]> {
-        self.rows.set.bank().map(|bank| bank.row(self.rows.rows[i], view))
+        self.rows.set.bank()?.row(self.rows.rows[i], view)
     }
 }
 
@@ -135,7 +135,7 @@ macro_rules! row_accessors {
 row_accessors!(TrainView);
 row_accessors!(HeldOutView);
 
-impl<'a> Rows<'a> {
+impl Rows<'_> {
     fn pick(&self, positions: &[usize]) -> Result<Self> {
         let mut seen = vec![false; self.rows.len()];
         let mut rows = Vec::with_capacity(positions.len());

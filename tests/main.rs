@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Cross-crate tests of Eosin, one binary.
+//! Cross-crate tests of Eosin.

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use xshell::cmd;
+
+use crate::readme_table;
+use crate::workspace::Workspace;
+
+/// What can be measured; each has a Python peer of the same name in `benches/peers`.
+const BENCHES: &[&str] = &["embed", "heads"];
+
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  cargo xtask bench heads --quick\n  cargo xtask bench embed\n  \
+    cargo xtask bench --readme"
+)]
+pub struct Options {
+    /// What to measure; without it and without --readme, everything.
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(BENCHES))]
+    name: Option<String>,
+    /// A smaller size of the same work.
+    #[arg(long)]
+    quick: bool,
+    /// Rewrite the README's table from the files of the last benches.
+    #[arg(long)]
+    readme: bool,
+    /// Repeats of every case.
+    #[arg(long, default_value_t = 5)]
+    repeats: usize,
+}
+
+/// Builds the bench binary, makes its peers' environment, and runs every contender interleaved.
+pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
+    let folder = workspace.target.join("bench");
+    std::fs::create_dir_all(&folder)?;
+    if options.readme {
+        return readme_table::rewrite(workspace, &folder);
+    }
+    let python = peers_python(workspace)?;
+    workspace.cargo("build --release --package eosin-bench").run()?;
+    let binary = workspace.binary("eosin-bench", true);
+    let names = match &options.name {
+        Some(name) => vec![name.as_str()],
+        None => BENCHES.to_vec(),
+    };
+    for name in names {
+        let out = folder.join(format!("{name}.json"));
+        let repeats = options.repeats.to_string();
+        let peer = workspace.root.join("benches/peers").join(format!("{name}.py"));
+        let mut command = cmd!(
+            workspace.shell,
+            "{binary} {name} --python {python} --peer {peer} --out {out} --repeats {repeats}"
+        );
+        if options.quick {
+            command = command.arg("--quick");
+        }
+        command.run()?;
+        println!("written: {}", out.display());
+    }
+    Ok(())
+}
+
+/// A virtual environment with the pinned peers, made once per list of requirements.
+fn peers_python(workspace: &Workspace) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    let requirements = workspace.root.join("benches/peers/requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements)
+        .with_context(|| format!("no {}", requirements.display()))?;
+    let venv = workspace.target.join("bench").join("venv");
+    let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let stamp = venv.join("eosin-requirements.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
+        return Ok(python);
+    }
+    println!("making the peers' environment in {}", venv.display());
+    cmd!(sh, "python3 -m venv {venv}").run()?;
+    cmd!(sh, "{python} -m pip install --quiet --requirement {requirements}").run()?;
+    if !python.exists() {
+        bail!("no {} after making the environment", python.display());
+    }
+    std::fs::write(&stamp, wanted)?;
+    Ok(python)
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use xshell::cmd;
+
+use crate::demo;
+use crate::tidy;
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Run only the steps whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+type Step = (&'static str, fn(&Workspace) -> Result<()>);
+
+/// In the order in which a failure is cheapest to learn of.
+const STEPS: &[Step] = &[
+    ("fmt", fmt),
+    ("tidy", tidy::tidy),
+    ("clippy", clippy),
+    ("test", test),
+    ("docs", docs),
+    ("features", features),
+    ("demo", tiny_demo),
+];
+
+/// Runs every step and prints how long each took.
+pub fn ci(workspace: &Workspace, options: &Options) -> Result<()> {
+    let mut seconds = Vec::new();
+    for (name, step) in STEPS {
+        if options.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+            continue;
+        }
+        println!("── {name}");
+        let started = Instant::now();
+        step(workspace).with_context(|| format!("ci step `{name}` failed"))?;
+        seconds.push((name, started.elapsed().as_secs_f64()));
+    }
+    println!("── green");
+    for (name, took) in &seconds {
+        println!("{name:10} {took:7.0} s");
+    }
+    println!("{:10} {:7.0} s", "all", seconds.iter().map(|s| s.1).sum::<f64>());
+    Ok(())
+}
+
+fn fmt(workspace: &Workspace) -> Result<()> {
+    Ok(workspace.cargo("fmt --all --check").run()?)
+}
+
+fn clippy(workspace: &Workspace) -> Result<()> {
+    Ok(workspace.cargo("clippy --workspace --all-targets --locked -- -D warnings").run()?)
+}
+
+fn test(workspace: &Workspace) -> Result<()> {
+    // The cross-crate tests start the binaries, which cargo builds only for their own packages.
+    workspace.cargo("build --workspace --bins --locked").run()?;
+    let nextest = cmd!(workspace.shell, "cargo nextest --version").quiet().ignore_stderr();
+    if nextest.ignore_status().output().is_ok_and(|o| o.status.success()) {
+        workspace.cargo("nextest run --workspace --locked --no-fail-fast").run()?;
+    } else {
+        workspace.cargo("test --workspace --locked --no-fail-fast --lib --bins --tests").run()?;
+    }
+    Ok(workspace.cargo("test --workspace --locked --doc").run()?)
+}
+
+fn docs(workspace: &Workspace) -> Result<()> {
+    let _flags = workspace.shell.push_env("RUSTDOCFLAGS", "-D warnings");
+    Ok(workspace.cargo("doc --workspace --no-deps --locked").run()?)
+}
+
+/// Every combination that checks on a machine without any GPU toolkit.
+fn features(workspace: &Workspace) -> Result<()> {
+    // Build scripts of torch-sys and others skip their downloads where documentation is built.
+    let _docs = workspace.shell.push_env("DOCS_RS", "1");
+    for features in ["", "cuda", "tch", "wgpu"] {
+        println!("features: {}", if features.is_empty() { "none" } else { features });
+        let check = "check --package eosin-cli --locked --no-default-features --features";
+        workspace.cargo(check).arg(features).run()?;
+    }
+    Ok(())
+}
+
+fn tiny_demo(workspace: &Workspace) -> Result<()> {
+    let out = workspace.target.with_file_name("demo-ci");
+    let _ = std::fs::remove_dir_all(&out);
+    demo::demo(workspace, &demo::Options { tiny: true, out: Some(out), threads: 0 })
+}
