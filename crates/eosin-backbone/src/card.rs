@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use eosin_core::{Error, Licence, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What is known of one backbone: how it is built, fed and licensed, and where its weights are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Name by which everything else refers to it; two meanings of a name are two cards.
+    pub name: String,
+    /// Architecture family.
+    pub family: String,
+    /// One line for `eosin backbone ls`.
+    pub summary: String,
+    /// Side of the input in pixels.
+    pub input_px: u32,
+    /// Mean that is subtracted, in units of 0 to 1.
+    pub mean: [f64; 3],
+    /// Standard deviation that is divided by, in units of 0 to 1.
+    pub std: [f64; 3],
+    /// Filter with which tiles are brought to `input_px`.
+    pub resampling: String,
+    /// How features become one vector.
+    pub pooling: String,
+    /// Length of the vector.
+    pub dim: u32,
+    /// Arithmetic of the forward pass.
+    pub precision: String,
+    /// Data sets that the weights were trained on.
+    pub training_sources: Vec<String>,
+    /// The family's arguments.
+    #[serde(default)]
+    pub architecture: BTreeMap<String, toml::Value>,
+    /// The weights' licence.
+    pub licence: Licence,
+    /// Where the weights come from.
+    pub weights: WeightsSource,
+    /// The folder of the card's file, to which paths in it are relative.
+    #[serde(skip)]
+    pub folder: Option<PathBuf>,
+}
+
+/// Where a backbone's weights come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum WeightsSource {
+    /// The family needs none.
+    None {},
+    /// They are part of the program.
+    Embedded {
+        /// Name of the embedded file.
+        file: String,
+        /// Its SHA-256.
+        sha256: String,
+        /// Where it was converted from.
+        source: String,
+    },
+    /// They are a file of the user's.
+    File {
+        /// Path, relative to the card; none where the user names one when loading.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<PathBuf>,
+        /// SHA-256 that the file must have.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
+        /// Where it can be had.
+        source: String,
+    },
+    /// They are drawn from a seed, to control for what training brings.
+    Random {
+        /// The seed.
+        seed: u64,
+    },
+}
+
+/// Filters that the tile reader has.
+const RESAMPLING: [&str; 4] = ["nearest", "bilinear", "bicubic", "lanczos"];
+
+/// The cards that are part of the program.
+const BUILTIN: [&str; 3] = [
+    include_str!("../../../configs/backbone/efficientnet-lite0.toml"),
+    include_str!("../../../configs/backbone/efficientnet-lite0-random.toml"),
+    include_str!("../../../configs/backbone/colour-statistics.toml"),
+];
+
+/// The cards that are part of the program, in the order in which they should be listed.
+pub fn builtin_cards() -> Result<Vec<Card>> {
+    BUILTIN.iter().map(|text| Card::parse(text, Path::new("built-in card"))).collect()
+}
+
+impl Card {
+    /// Reads a card's file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        let folder = path.parent().map(Path::to_path_buf);
+        Ok(Self { folder, ..Self::parse(&text, path)? })
+    }
+
+    /// Reads a card's text; `path` names it in errors.
+    pub fn parse(text: &str, path: &Path) -> Result<Self> {
+        let card: Self = toml::from_str(text).map_err(|e| toml_error(path, text, &e))?;
+        card.check(path)?;
+        Ok(card)
+    }
+
+    /// The card that is part of the program under this name; an unknown one lists the known.
+    pub fn builtin(name: &str) -> Result<Self> {
+        let cards = builtin_cards()?;
+        if let Some(card) = cards.iter().find(|c| c.name == name) {
+            return Ok(card.clone());
+        }
+        let known: Vec<&str> = cards.iter().map(|c| c.name.as_str()).collect();
+        Err(Error::unsupported(
+            format!("backbone `{name}`"),
+            &known,
+            "name a built-in card, or the path of a card's TOML file",
+        ))
+    }
+
+    /// The family's arguments as their own type.
+    pub fn arguments<T: DeserializeOwned>(&self) -> Result<T> {
+        let table: toml::Table = self.architecture.clone().into_iter().collect();
+        table.try_into().map_err(|e: toml::de::Error| {
+            let message = e.message().trim().to_string();
+            Error::input(
+                format!("card {}, [architecture]", self.name),
+                format!("the arguments of family {}", self.family),
+                message.clone(),
+                unknown_key_hint(&message),
+            )
+        })
+    }
+
+    /// The family's arguments as text, as the contract carries them.
+    pub fn architecture_text(&self) -> BTreeMap<String, String> {
+        let text = |value: &toml::Value| match value {
+            toml::Value::String(s) => s.clone(),
+            other => other.to_string(),
+        };
+        self.architecture.iter().map(|(key, value)| (key.clone(), text(value))).collect()
+    }
+
+    /// Refuses values that no backbone can have.
+    fn check(&self, path: &Path) -> Result<()> {
+        let refuse = |key: &str, expected: String, found: String| {
+            Err(Error::data(
+                path,
+                format!("{key} to be {expected}"),
+                found,
+                "mend the card; docs of eosin-backbone describe every key",
+            ))
+        };
+        if self.name.is_empty() || self.name.contains(char::is_whitespace) {
+            return refuse("name", "one word".into(), format!("`{}`", self.name));
+        }
+        if !(1..=4096).contains(&self.input_px) {
+            return refuse("input_px", "1 to 4096".into(), self.input_px.to_string());
+        }
+        if !(1..=65_536).contains(&self.dim) {
+            return refuse("dim", "1 to 65536".into(), self.dim.to_string());
+        }
+        if !self.std.iter().all(|s| s.is_finite() && *s > 0.0) {
+            return refuse("std", "three numbers above 0".into(), format!("{:?}", self.std));
+        }
+        if !self.mean.iter().all(|m| m.is_finite()) {
+            return refuse("mean", "three numbers".into(), format!("{:?}", self.mean));
+        }
+        if !RESAMPLING.contains(&self.resampling.as_str()) {
+            let known = format!("one of {}", RESAMPLING.join(", "));
+            return refuse("resampling", known, format!("`{}`", self.resampling));
+        }
+        let digest = match &self.weights {
+            WeightsSource::Embedded { sha256, .. } => Some(sha256),
+            WeightsSource::File { sha256, .. } => sha256.as_ref(),
+            WeightsSource::None {} | WeightsSource::Random { .. } => None,
+        };
+        if let Some(digest) = digest
+            && (digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
+            return refuse("weights.sha256", "64 hexadecimal digits".into(), digest.clone());
+        }
+        Ok(())
+    }
+}
+
+fn toml_error(path: &Path, text: &str, error: &toml::de::Error) -> Error {
+    let line = error.span().map_or(1, |span| {
+        text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1)
+    });
+    let message = error.message().trim().replace('\n', "; ");
+    let hint = unknown_key_hint(&message);
+    Error::data(format!("{}:{line}", path.display()), "a backbone card", message, hint)
+}
+
+/// serde tells an unknown key and the known ones in backticks; the nearest of these is what the
+/// user meant.
+fn unknown_key_hint(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let nearest = quoted.next().and_then(|unknown| {
+        quoted.min_by_key(|known| strsim::levenshtein(known, unknown)).map(str::to_string)
+    });
+    match nearest {
+        Some(known) if message.starts_with("unknown") => format!("did you mean `{known}`?"),
+        _ => "compare with a card in configs/backbone".into(),
+    }
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use eosin_core::{Error, Result};
+use safetensors::{Dtype, SafeTensors};
+use sha2::{Digest, Sha256};
+
+/// The largest weights file that is read: above every published backbone, below a memory bomb.
+const MAX_FILE_BYTES: u64 = 16 << 30;
+/// The most tensors a file may hold.
+const MAX_TENSORS: usize = 100_000;
+/// How many names of each kind an error lists.
+const MAX_LISTED: usize = 8;
+
+/// A tensor as a weights file holds it, widened to `f32`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WeightTensor {
+    /// Shape, as PyTorch orders it.
+    pub shape: Vec<usize>,
+    /// Values in row-major order.
+    pub values: Vec<f32>,
+}
+
+/// The tensors of one weights file by name.
+///
+/// A network takes what it needs with [`WeightMap::take`]; [`WeightMap::finish`] then tells in one
+/// error everything that was missing, mis-shaped or left over.
+#[derive(Clone, Debug, Default)]
+pub struct WeightMap {
+    origin: String,
+    tensors: BTreeMap<String, WeightTensor>,
+    missing: Vec<String>,
+    mis_shaped: Vec<String>,
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+impl WeightMap {
+    /// An empty map; `origin` names the weights in errors.
+    pub fn new(origin: impl Into<String>) -> Self {
+        Self { origin: origin.into(), ..Self::default() }
+    }
+
+    /// Reads a safetensors file and returns its SHA-256 with it.
+    pub fn read(path: &Path) -> Result<(Self, String)> {
+        let size = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
+        if size > MAX_FILE_BYTES {
+            return Err(Error::data(
+                path,
+                format!("at most {MAX_FILE_BYTES} bytes of weights"),
+                format!("{size} bytes"),
+                "check that this is a weights file",
+            ));
+        }
+        let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        let digest = sha256_hex(&bytes);
+        Ok((Self::from_safetensors(&bytes, &path.display().to_string())?, digest))
+    }
+
+    /// Reads safetensors bytes of 16- and 32-bit floats; integer tensors (counters) are left out.
+    pub fn from_safetensors(bytes: &[u8], origin: &str) -> Result<Self> {
+        let file = SafeTensors::deserialize(bytes).map_err(|e| {
+            Error::data(
+                origin,
+                "a whole safetensors file",
+                format!("{} bytes that are not one ({e})", bytes.len()),
+                "the file is truncated or of another format: fetch it again and compare its SHA-256 with the card's",
+            )
+        })?;
+        if file.len() > MAX_TENSORS {
+            return Err(Error::data(
+                origin,
+                format!("at most {MAX_TENSORS} tensors"),
+                file.len().to_string(),
+                "check that this is a weights file",
+            ));
+        }
+        let mut map = Self::new(origin);
+        for (name, view) in file.iter() {
+            let data = view.data();
+            let values = match view.dtype() {
+                Dtype::F32 => widen(data, f32::from_le_bytes),
+                Dtype::F16 => widen(data, |b| half::f16::from_le_bytes(b).to_f32()),
+                Dtype::BF16 => widen(data, |b| half::bf16::from_le_bytes(b).to_f32()),
+                Dtype::I64 | Dtype::I32 => continue,
+                other => {
+                    return Err(Error::data(
+                        origin,
+                        "tensors of f32, f16 or bf16",
+                        format!("{name} of {other:?}"),
+                        "save the weights in one of these types",
+                    ));
+                }
+            };
+            map.insert(name, WeightTensor { shape: view.shape().to_vec(), values });
+        }
+        Ok(map)
+    }
+
+    /// Adds a tensor, or replaces that of the same name.
+    pub fn insert(&mut self, name: impl Into<String>, tensor: WeightTensor) {
+        self.tensors.insert(name.into(), tensor);
+    }
+
+    /// Whether a tensor of this name is there and was not taken.
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// The tensor of this name, left where it is.
+    pub fn get(&self, name: &str) -> Option<&WeightTensor> {
+        self.tensors.get(name)
+    }
+
+    /// Every tensor in the order of its name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &WeightTensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// Number of values in all tensors.
+    pub fn n_values(&self) -> u64 {
+        self.tensors.values().map(|t| t.values.len() as u64).sum()
+    }
+
+    /// Gives every tensor the name that `rename` returns; `None` drops it.
+    pub fn rename(self, rename: impl Fn(&str) -> Option<String>) -> Self {
+        let renamed = |(name, tensor): (String, WeightTensor)| Some((rename(&name)?, tensor));
+        Self { tensors: self.tensors.into_iter().filter_map(renamed).collect(), ..self }
+    }
+
+    /// Takes a tensor out.
+    ///
+    /// One that is missing or has another shape is noted for [`WeightMap::finish`], and zeros of
+    /// the expected shape are returned, so that a network can be built to the end and every
+    /// problem told at once.
+    pub fn take(&mut self, name: &str, shape: &[usize]) -> WeightTensor {
+        match self.tensors.remove(name) {
+            Some(tensor) if tensor.shape == shape => return tensor,
+            Some(tensor) => {
+                self.mis_shaped.push(format!("{name} {:?} instead of {shape:?}", tensor.shape));
+            }
+            None => self.missing.push(name.to_string()),
+        }
+        WeightTensor { shape: shape.to_vec(), values: vec![0.0; shape.iter().product()] }
+    }
+
+    /// Tells what was missing, mis-shaped or not taken; names that start with one of `ignored`
+    /// (a classifier, a counter) may be left.
+    pub fn finish(&self, ignored: &[&str]) -> Result<()> {
+        let unused: Vec<String> = self
+            .tensors
+            .keys()
+            .filter(|name| !ignored.iter().any(|prefix| name.starts_with(prefix)))
+            .filter(|name| !name.ends_with("num_batches_tracked"))
+            .cloned()
+            .collect();
+        let lists =
+            [("missing", &self.missing), ("mis-shaped", &self.mis_shaped), ("unused", &unused)];
+        let found: Vec<String> = lists
+            .iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(kind, names)| format!("{} {kind} ({})", names.len(), abridged(names)))
+            .collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(Error::data(
+            &self.origin,
+            "exactly the tensors of the card's architecture",
+            found.join(", "),
+            "check the card's family and architecture against the weights",
+        ))
+    }
+}
+
+fn widen<const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    data.as_chunks::<N>().0.iter().map(|bytes| read(*bytes)).collect()
+}
+
+fn abridged(names: &[String]) -> String {
+    let mut text = names.iter().take(MAX_LISTED).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > MAX_LISTED {
+        text.push_str(&format!(", and {} more", names.len() - MAX_LISTED));
+    }
+    text
+}
