@@ -1,3 +1,46 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Registry, typed configuration and the pipeline over every Eosin crate.
+//! Eosin as a library: configuration, registry and pipeline over its crates.
+//!
+//! ```
+//! // A registry is a value: plugins add themselves to it, nothing is global.
+//! let registry = eosin::Registry::with_defaults();
+//! assert!(registry.heads().contains(&"logistic"));
+//! let error = registry.head("logistik", &toml::Table::new()).err().map(|e| e.hint());
+//! assert!(error.is_some_and(|hint| hint.contains("logistic")));
+//! ```
+
+mod config;
+mod dataset;
+mod embed;
+mod evaluate;
+mod registry;
+mod run;
+mod select;
+mod session;
+mod summary;
+mod toml_file;
+mod train;
+
+pub use config::{
+    ComponentConfig, EngineConfig, EvaluationConfig, RunConfig, SelectionConfig, TaskConfig,
+    TrainingConfig,
+};
+pub use dataset::{Dataset, TaskRows};
+pub use embed::{EmbedOptions, EmbedOutcome, Skipped, embed};
+pub use registry::Registry;
+pub use run::{RunOutcome, run};
+pub use session::{Session, SessionOptions};
+
+/// The crates underneath, each usable alone.
+pub mod crates {
+    pub use eosin_augment as augment;
+    pub use eosin_backbone as backbone;
+    pub use eosin_core as core;
+    pub use eosin_eval as eval;
+    pub use eosin_head as head;
+    pub use eosin_proxy as proxy;
+    pub use eosin_report as report;
+    pub use eosin_store as store;
+    pub use eosin_tile as tile;
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use eosin_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::toml_file;
+
+/// A run: which tiles, backbones, tasks, augmentation and head (`configs/run/*.toml`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Heading of the report.
+    pub title: String,
+    /// What a reader must know of the data, printed in the report as it is.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// Seed of every fold, draw and resampling.
+    pub seed: u64,
+    /// Where tiles come from.
+    pub tiles: ComponentConfig,
+    /// Cards of `configs/backbone/`, by name.
+    pub backbones: Vec<String>,
+    /// The backbone one would take without selection.
+    pub default_backbone: String,
+    /// The target task, a file of `configs/task/`.
+    pub task: String,
+    /// Proxy tasks by which backbones are ranked, files of `configs/task/`; the first decides.
+    pub proxies: Vec<String>,
+    /// Augmentation of the `on` arms, a file of `configs/augment/`.
+    pub augment: String,
+    /// The head, a file of `configs/head/`.
+    pub head: String,
+    /// Which engine computes embeddings.
+    #[serde(default)]
+    pub engine: EngineConfig,
+    /// How backbones are ranked.
+    #[serde(default)]
+    pub selection: SelectionConfig,
+    /// How heads are tuned.
+    #[serde(default)]
+    pub training: TrainingConfig,
+    /// How intervals are made.
+    #[serde(default)]
+    pub evaluation: EvaluationConfig,
+}
+
+/// A kind with the options that it reads itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentConfig {
+    /// The kind, a key of the registry.
+    pub kind: String,
+    /// What the kind reads.
+    #[serde(default)]
+    pub options: toml::Table,
+}
+
+/// An ordered list of transforms (`configs/augment/*.toml`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AugmentConfig {
+    /// Image views that are embedded for training tiles; absent where no transform needs them.
+    #[serde(default)]
+    pub views: Option<toml::Table>,
+    /// Applied one after the other.
+    pub transforms: Vec<ComponentConfig>,
+}
+
+/// A task: which manifest column holds the label, and which rows are for what
+/// (`configs/task/*.toml`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskConfig {
+    /// What is asked, in words.
+    pub description: String,
+    /// Column of the manifest with the class.
+    pub column: String,
+    /// The class of interest, for binary tasks.
+    #[serde(default)]
+    pub positive: Option<String>,
+    /// Classes in use; rows of others are left out. Empty takes all.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// Column with the unit that splits must not tear.
+    #[serde(default = "group_column")]
+    pub group: String,
+    /// Values of the `split` column to fit on; all rows where the list is empty.
+    #[serde(default)]
+    pub train: Vec<String>,
+    /// Values of the `split` column to test on, once.
+    #[serde(default)]
+    pub test: Vec<String>,
+}
+
+/// Which engine computes embeddings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineConfig {
+    /// `auto`, `native`, `flex`, `cuda`, `tch` or `wgpu`.
+    pub kind: String,
+    /// Number of the device.
+    pub device: usize,
+    /// Tiles per forward pass.
+    pub batch_size: usize,
+}
+
+/// How backbones are ranked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SelectionConfig {
+    /// Probes, kinds of the registry; the first decides.
+    pub probes: Vec<ComponentConfig>,
+    /// Folds of every repeat, grouped and stratified.
+    pub folds: usize,
+    /// Repeats with other folds.
+    pub repeats: usize,
+    /// Differences below this are taken for none.
+    pub rope: f64,
+}
+
+/// How heads are tuned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// Inner folds, grouped and stratified.
+    pub folds: usize,
+    /// Repeats with other folds.
+    pub repeats: usize,
+}
+
+/// How intervals are made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluationConfig {
+    /// Bootstrap replicates over groups.
+    pub replicates: usize,
+    /// Coverage of the intervals.
+    pub level: f64,
+}
+
+/// A run with every file that it names.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoadedRun {
+    /// The run itself.
+    pub run: RunConfig,
+    /// The target task.
+    pub task: TaskConfig,
+    /// Proxy tasks in the run's order.
+    pub proxies: Vec<(String, TaskConfig)>,
+    /// The augmentation.
+    pub augment: AugmentConfig,
+    /// The head.
+    pub head: ComponentConfig,
+    /// The folder that holds `backbone/`, `task/`, `augment/`, `head/` and `run/`.
+    #[serde(skip)]
+    pub configs: PathBuf,
+}
+
+impl LoadedRun {
+    /// Reads a file of `run/` and what it names in the folders beside.
+    pub fn read(path: &Path) -> Result<Self> {
+        let run: RunConfig = toml_file::read(path)?;
+        let path = std::path::absolute(path).map_err(|e| Error::io("read", path, e))?;
+        let configs = path.parent().and_then(Path::parent).unwrap_or(&path).to_owned();
+        let task = part(&configs, "task", &run.task)?;
+        let proxies = run
+            .proxies
+            .iter()
+            .map(|name| Ok((name.clone(), part(&configs, "task", name)?)))
+            .collect::<Result<_>>()?;
+        let augment = part(&configs, "augment", &run.augment)?;
+        let head = part(&configs, "head", &run.head)?;
+        let loaded = Self { run, task, proxies, augment, head, configs };
+        loaded.check(&path)?;
+        Ok(loaded)
+    }
+
+    /// BLAKE3 of all settings on which results depend, in a canonical form.
+    pub fn digest(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        blake3::hash(value.to_string().as_bytes()).to_hex()[..32].to_string()
+    }
+
+    fn check(&self, path: &Path) -> Result<()> {
+        let run = &self.run;
+        if run.backbones.is_empty() || !run.backbones.contains(&run.default_backbone) {
+            return Err(Error::data(
+                path,
+                format!("`backbones` with `{}` among them", run.default_backbone),
+                format!("[{}]", run.backbones.join(", ")),
+                "add the default backbone to the list",
+            ));
+        }
+        let bounds: BTreeMap<&str, (usize, usize)> = BTreeMap::from([
+            ("selection.folds", (run.selection.folds, 2)),
+            ("selection.repeats", (run.selection.repeats, 1)),
+            ("selection.probes", (run.selection.probes.len(), 1)),
+            ("proxies", (run.proxies.len(), 1)),
+            ("training.folds", (run.training.folds, 2)),
+            ("training.repeats", (run.training.repeats, 1)),
+            ("evaluation.replicates", (run.evaluation.replicates, 100)),
+            ("engine.batch_size", (run.engine.batch_size, 1)),
+        ]);
+        match bounds.iter().find(|(_, (value, least))| value < least) {
+            Some((key, (value, least))) => Err(Error::data(
+                path,
+                format!("`{key}` of at least {least}"),
+                value.to_string(),
+                "raise it",
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads `configs/<group>/<name>.toml`; a missing one names those that are there.
+pub fn part<T: serde::de::DeserializeOwned>(configs: &Path, group: &str, name: &str) -> Result<T> {
+    let folder = configs.join(group);
+    let path = folder.join(format!("{name}.toml"));
+    if path.is_file() {
+        return toml_file::read(&path);
+    }
+    let mut known: Vec<String> = std::fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|e| Some(e.path().file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    known.sort();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let hint = match toml_file::nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("files of {group} lie in {}", folder.display()),
+    };
+    Err(Error::unsupported(format!("{group} `{name}`"), &known, hint))
+}
+
+fn group_column() -> String {
+    "group".into()
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { kind: "auto".into(), device: 0, batch_size: 32 }
+    }
+}
+
+impl Default for SelectionConfig {
+    fn default() -> Self {
+        let probe = |kind: &str| ComponentConfig { kind: kind.into(), options: toml::Table::new() };
+        Self { probes: vec![probe("linear"), probe("knn")], folds: 5, repeats: 5, rope: 0.01 }
+    }
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self { folds: 5, repeats: 1 }
+    }
+}
+
+impl Default for EvaluationConfig {
+    fn default() -> Self {
+        Self { replicates: 2000, level: 0.95 }
+    }
+}

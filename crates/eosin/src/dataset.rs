@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use eosin_core::{Error, Fold, LabelledSet, Matrix, Result, ViewBank};
+use eosin_tile::{Manifest, ManifestRow};
+
+use crate::config::TaskConfig;
+use crate::embed::Skipped;
+use crate::toml_file::nearest;
+
+/// A manifest and the tiles of it that could be embedded under every backbone.
+pub struct Dataset {
+    manifest: Manifest,
+}
+
+/// The rows of a manifest that a task uses, in manifest order.
+#[derive(Clone, Debug)]
+pub struct TaskRows {
+    /// Tile ids.
+    pub tile_ids: Vec<String>,
+    /// Class names, the positive class last in a binary task.
+    pub classes: Vec<String>,
+    /// Class index per row.
+    pub labels: Vec<u32>,
+    /// Group name per row.
+    pub groups: Vec<String>,
+    /// Positions to fit on and to test on; `held_out` is empty where the task has no test part.
+    pub split: Fold,
+    /// Things a reader of the report must know.
+    pub warnings: Vec<String>,
+}
+
+impl Dataset {
+    /// Takes a manifest.
+    pub fn new(manifest: Manifest) -> Self {
+        Self { manifest }
+    }
+
+    /// Number of tiles that the manifest lists.
+    pub fn n_tiles(&self) -> usize {
+        self.manifest.rows().len()
+    }
+
+    /// The rows that `task` uses, without tiles that were skipped.
+    pub fn rows(&self, task: &TaskConfig, skipped: &[Skipped]) -> Result<TaskRows> {
+        let file = self.manifest.file();
+        self.require_columns(task)?;
+        let skipped: BTreeSet<&str> = skipped.iter().map(|s| s.tile.as_str()).collect();
+        let mut warnings = Vec::new();
+        let rows: Vec<&ManifestRow> = self
+            .manifest
+            .rows()
+            .iter()
+            .filter(|row| !skipped.contains(row.path.as_str()))
+            .filter(|row| row.column(&task.column).is_some_and(|c| is_listed(&task.classes, c)))
+            .filter(|row| used_split(task, row))
+            .collect();
+        let classes = classes(task, &rows);
+        if classes.len() < 2 {
+            return Err(Error::data(
+                file,
+                format!("at least two classes in column `{}`", task.column),
+                if classes.is_empty() { "none".into() } else { classes.join(", ") },
+                "a head needs tiles of every class; check `classes`, `train` and `test` of the task",
+            ));
+        }
+        if let Some(positive) = &task.positive
+            && classes.last() != Some(positive)
+        {
+            return Err(Error::data(
+                file,
+                format!("tiles of the positive class `{positive}` in column `{}`", task.column),
+                classes.join(", "),
+                nearest(positive, classes.iter().map(String::as_str)).map_or_else(
+                    || "mend `positive` of the task".into(),
+                    |near| format!("did you mean `{near}`?"),
+                ),
+            ));
+        }
+        let ungrouped = rows.iter().filter(|r| r.column(&task.group).is_none()).count();
+        if ungrouped > 0 {
+            warnings.push(format!(
+                "{ungrouped} tiles have no `{}`: each counts as a group of its own, so intervals \
+                 are too narrow if some come from one patient",
+                task.group
+            ));
+        }
+        let index: BTreeMap<&str, u32> =
+            classes.iter().enumerate().map(|(i, c)| (c.as_str(), i as u32)).collect();
+        let labels = rows
+            .iter()
+            .map(|r| r.column(&task.column).and_then(|c| index.get(c)).copied().unwrap_or(0))
+            .collect();
+        let split = split(task, &rows);
+        let task_rows = TaskRows {
+            tile_ids: rows.iter().map(|r| r.path.clone()).collect(),
+            labels,
+            groups: rows
+                .iter()
+                .map(|r| r.column(&task.group).unwrap_or(&r.path).to_string())
+                .collect(),
+            split,
+            classes,
+            warnings,
+        };
+        task_rows.check(file, task)?;
+        Ok(task_rows)
+    }
+
+    fn require_columns(&self, task: &TaskConfig) -> Result<()> {
+        let mut needed = vec![task.column.as_str()];
+        if !task.train.is_empty() || !task.test.is_empty() {
+            needed.push("split");
+        }
+        let columns = self.manifest.columns();
+        let Some(missing) = needed.iter().find(|n| !columns.iter().any(|c| c == *n)) else {
+            return Ok(());
+        };
+        Err(Error::data(
+            self.manifest.file(),
+            format!("a column named {missing}"),
+            format!("the columns {}", columns.join(", ")),
+            nearest(missing, columns.iter().map(String::as_str)).map_or_else(
+                || "add the column, or name another in the task".into(),
+                |near| format!("did you mean `{near}`?"),
+            ),
+        ))
+    }
+}
+
+impl TaskRows {
+    /// The rows with their embeddings: `embedding` holds one row per tile id, in order.
+    pub fn labelled(&self, embeddings: Matrix, bank: Option<ViewBank>) -> Result<LabelledSet> {
+        let set =
+            LabelledSet::new(embeddings, self.classes.clone(), self.labels.clone(), &self.groups)?;
+        match bank {
+            Some(bank) => set.with_bank(bank),
+            None => Ok(set),
+        }
+    }
+
+    /// Tile ids of the rows to fit on.
+    pub fn train_ids(&self) -> Vec<String> {
+        self.split.train.iter().map(|&i| self.tile_ids[i].clone()).collect()
+    }
+
+    /// Only the rows to fit on; nothing is held out any more.
+    pub fn train_only(&self) -> Self {
+        let pick = |i: &usize| (self.tile_ids[*i].clone(), self.labels[*i], self.groups[*i].clone());
+        let picked: Vec<_> = self.split.train.iter().map(pick).collect();
+        Self {
+            tile_ids: picked.iter().map(|p| p.0.clone()).collect(),
+            labels: picked.iter().map(|p| p.1).collect(),
+            groups: picked.iter().map(|p| p.2.clone()).collect(),
+            classes: self.classes.clone(),
+            split: Fold { train: (0..picked.len()).collect(), held_out: Vec::new() },
+            warnings: self.warnings.clone(),
+        }
+    }
+
+    /// Rows and groups per class name among the given positions.
+    pub fn counts(&self, positions: &[usize]) -> BTreeMap<String, u64> {
+        let mut counts: BTreeMap<String, u64> =
+            self.classes.iter().map(|c| (c.clone(), 0)).collect();
+        for &i in positions {
+            *counts.entry(self.classes[self.labels[i] as usize].clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Number of different groups among the given positions.
+    pub fn n_groups(&self, positions: &[usize]) -> usize {
+        positions.iter().map(|&i| self.groups[i].as_str()).collect::<BTreeSet<_>>().len()
+    }
+
+    fn check(&self, file: &Path, task: &TaskConfig) -> Result<()> {
+        let parts = [("train", &self.split.train, &task.train), ("test", &self.split.held_out, &task.test)];
+        for (name, positions, names) in parts {
+            if name == "test" && names.is_empty() {
+                continue;
+            }
+            if positions.is_empty() {
+                return Err(Error::data(
+                    file,
+                    format!("tiles of the {name} part ({})", names.join(", ")),
+                    "none",
+                    format!("check the column `split` and `{name}` of the task"),
+                ));
+            }
+            if let Some((class, _)) = self.counts(positions).iter().find(|(_, n)| **n == 0) {
+                return Err(Error::data(
+                    file,
+                    format!("tiles of class `{class}` in the {name} part"),
+                    "none",
+                    "a part with one class can be neither fitted nor scored; change the split",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_listed(classes: &[String], class: &str) -> bool {
+    classes.is_empty() || classes.iter().any(|c| c == class)
+}
+
+fn in_part(part: &[String], row: &ManifestRow) -> bool {
+    row.split().is_some_and(|split| part.iter().any(|p| p == split))
+}
+
+fn used_split(task: &TaskConfig, row: &ManifestRow) -> bool {
+    task.train.is_empty() || in_part(&task.train, row) || in_part(&task.test, row)
+}
+
+/// The classes that occur, in the task's order or sorted, the positive one last.
+fn classes(task: &TaskConfig, rows: &[&ManifestRow]) -> Vec<String> {
+    let present: BTreeSet<&str> = rows.iter().filter_map(|r| r.column(&task.column)).collect();
+    let mut classes: Vec<String> = if task.classes.is_empty() {
+        present.iter().map(ToString::to_string).collect()
+    } else {
+        task.classes.iter().filter(|c| present.contains(c.as_str())).cloned().collect()
+    };
+    if let Some(at) = classes.iter().position(|c| Some(c) == task.positive.as_ref()) {
+        let positive = classes.remove(at);
+        classes.push(positive);
+    }
+    classes
+}
+
+fn split(task: &TaskConfig, rows: &[&ManifestRow]) -> Fold {
+    let (mut train, mut held_out) = (Vec::new(), Vec::new());
+    for (i, row) in rows.iter().enumerate() {
+        if !task.test.is_empty() && in_part(&task.test, row) {
+            held_out.push(i);
+        } else {
+            train.push(i);
+        }
+    }
+    Fold { train, held_out }
+}

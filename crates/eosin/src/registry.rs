@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use eosin_augment::{GaussianNoise, Pipeline, ViewBankTransform};
+use eosin_core::{Error, FeatureTransform, HeadTrainer, ProxyTask, Result};
+use eosin_head::{LinfaLogisticTrainer, LogisticTrainer};
+use eosin_proxy::{KnnProbe, LinearProbe};
+
+use crate::config::ComponentConfig;
+use crate::toml_file::{self, nearest};
+
+type Make<T> = fn(&toml::Table) -> Result<T>;
+type MakeProbe = fn(&toml::Table, &Arc<dyn HeadTrainer>, u64) -> Result<Box<dyn ProxyTask>>;
+
+/// A transform with the description that goes into a pipeline's digest.
+pub type DescribedTransform = (Box<dyn FeatureTransform>, String);
+
+/// What each `kind` of a configuration stands for. A value: plugins add to it, nothing is global.
+#[derive(Default)]
+pub struct Registry {
+    heads: BTreeMap<&'static str, Make<Arc<dyn HeadTrainer>>>,
+    transforms: BTreeMap<&'static str, Make<DescribedTransform>>,
+    probes: BTreeMap<&'static str, MakeProbe>,
+}
+
+impl Registry {
+    /// Everything that this build has.
+    pub fn with_defaults() -> Self {
+        let mut registry = Self::default();
+        registry.register_head("logistic", |o| {
+            Ok(Arc::new(toml_file::options::<LogisticTrainer>("head logistic", o)?))
+        });
+        registry.register_head("linfa-logistic", |o| {
+            Ok(Arc::new(toml_file::options::<LinfaLogisticTrainer>("head linfa-logistic", o)?))
+        });
+        registry.register_transform("gaussian-noise", |o| {
+            described(toml_file::options::<GaussianNoise>("augment gaussian-noise", o)?)
+        });
+        registry.register_transform("view-bank", |o| {
+            described(toml_file::options::<ViewBankTransform>("augment view-bank", o)?)
+        });
+        registry.register_probe("linear", |o, trainer, seed| {
+            let mut probe = LinearProbe::new(Arc::clone(trainer), seed);
+            let options: LinearProbeOptions = toml_file::options("probe linear", o)?;
+            probe.inner_folds = options.inner_folds;
+            Ok(Box::new(probe))
+        });
+        registry.register_probe("knn", |o, _, _| {
+            Ok(Box::new(toml_file::options::<KnnProbe>("probe knn", o)?))
+        });
+        registry
+    }
+
+    /// Adds a head's kind.
+    pub fn register_head(&mut self, kind: &'static str, make: Make<Arc<dyn HeadTrainer>>) {
+        self.heads.insert(kind, make);
+    }
+
+    /// Adds a transform's kind.
+    pub fn register_transform(&mut self, kind: &'static str, make: Make<DescribedTransform>) {
+        self.transforms.insert(kind, make);
+    }
+
+    /// Adds a probe's kind.
+    pub fn register_probe(&mut self, kind: &'static str, make: MakeProbe) {
+        self.probes.insert(kind, make);
+    }
+
+    /// Kinds of heads.
+    pub fn heads(&self) -> Vec<&'static str> {
+        self.heads.keys().copied().collect()
+    }
+
+    /// Kinds of transforms.
+    pub fn transforms(&self) -> Vec<&'static str> {
+        self.transforms.keys().copied().collect()
+    }
+
+    /// Kinds of probes.
+    pub fn probes(&self) -> Vec<&'static str> {
+        self.probes.keys().copied().collect()
+    }
+
+    /// Makes a head's trainer.
+    pub fn head(&self, kind: &str, options: &toml::Table) -> Result<Arc<dyn HeadTrainer>> {
+        find(&self.heads, "head", kind)?(options)
+    }
+
+    /// Makes a pipeline of transforms.
+    pub fn pipeline(&self, transforms: &[ComponentConfig]) -> Result<Pipeline> {
+        transforms.iter().try_fold(Pipeline::default(), |pipeline, config| {
+            let make = find(&self.transforms, "augment", &config.kind)?;
+            let (transform, description) = make(&config.options)?;
+            Ok(pipeline.then_boxed(transform, description))
+        })
+    }
+
+    /// Makes a probe that fits heads with `trainer`.
+    pub fn probe(
+        &self,
+        config: &ComponentConfig,
+        trainer: &Arc<dyn HeadTrainer>,
+        seed: u64,
+    ) -> Result<Box<dyn ProxyTask>> {
+        find(&self.probes, "probe", &config.kind)?(&config.options, trainer, seed)
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LinearProbeOptions {
+    inner_folds: usize,
+}
+
+impl Default for LinearProbeOptions {
+    fn default() -> Self {
+        Self { inner_folds: 3 }
+    }
+}
+
+fn described<T>(transform: T) -> Result<DescribedTransform>
+where
+    T: FeatureTransform + serde::Serialize + 'static,
+{
+    let description = serde_json::to_string(&transform).map_err(|e| {
+        Error::input(
+            format!("augment {}", transform.kind()),
+            "options that can be written as JSON",
+            e.to_string(),
+            "use finite numbers",
+        )
+    })?;
+    Ok((Box::new(transform), description))
+}
+
+fn find<'a, T>(map: &'a BTreeMap<&'static str, T>, what: &str, kind: &str) -> Result<&'a T> {
+    map.get(kind).ok_or_else(|| {
+        let known: Vec<&str> = map.keys().copied().collect();
+        let hint = match nearest(kind, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("set `kind` of the {what} to a known one"),
+        };
+        Error::unsupported(format!("{what} kind `{kind}`"), &known, hint)
+    })
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::path::Path;
+
+use eosin_core::{Error, Result};
+use serde::de::DeserializeOwned;
+
+/// Configurations are small; a larger file is not one.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Reads a TOML file into `T`, with the nearest known key in the hint when one is unknown.
+pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let size = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
+    if size > MAX_BYTES {
+        return Err(Error::data(
+            path,
+            format!("a configuration of at most {MAX_BYTES} bytes"),
+            format!("{size} bytes"),
+            "pass a file of configs/run",
+        ));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+    toml::from_str(&text).map_err(|e| fault(&path.display().to_string(), &e))
+}
+
+/// Reads the options of a component, which is named in the error.
+pub fn options<T: DeserializeOwned>(component: &str, options: &toml::Table) -> Result<T> {
+    options.clone().try_into().map_err(|e| fault(&format!("options of {component}"), &e))
+}
+
+fn fault(place: &str, error: &toml::de::Error) -> Error {
+    let message = error.message();
+    // serde names keys between backticks: the unknown one first, then the known ones.
+    let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let is_unknown =
+        message.starts_with("unknown field") || message.starts_with("unknown variant");
+    match names.split_first() {
+        Some((unknown, known)) if is_unknown => Error::data(
+            place,
+            format!("one of the keys {}", known.join(", ")),
+            format!("`{unknown}`"),
+            nearest(unknown, known.iter().copied()).map_or_else(
+                || "remove it".into(),
+                |near| format!("did you mean `{near}`?"),
+            ),
+        ),
+        _ => Error::data(
+            place,
+            "a valid configuration",
+            error.to_string().trim().replace('\n', " "),
+            "`eosin run --help` shows where examples lie",
+        ),
+    }
+}
+
+/// The candidate most like `word`, unless none is much like it.
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
