@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use super::*;
+
+fn bootstrap(replicates: usize) -> GroupBootstrap {
+    GroupBootstrap { replicates, seed: 3, level: 0.95 }
+}
+
+#[test]
+fn every_stratum_keeps_its_number_of_groups() {
+    let groups = [0, 0, 1, 2, 3, 4, 4];
+    let labels = [1, 0, 1, 0, 0, 0, 0];
+    let draws = bootstrap(200)
+        .replicates(&groups, &labels, 2, |w| vec![w[0] + w[2], w[3] + w[4] + w[5]])
+        .unwrap();
+    // Groups 0 and 1 hold a positive row, 2, 3 and 4 do not.
+    assert!(draws.iter().all(|d| d == &[2.0, 3.0]));
+    assert!(
+        bootstrap(50)
+            .replicates(&groups, &labels, 1, |w| vec![w[0] - w[1]])
+            .unwrap()
+            .iter()
+            .all(|d| d[0] == 0.0)
+    );
+}
+
+#[test]
+fn an_interval_of_a_mean_has_the_known_width() {
+    // 400 groups of one row, values 0 to 399: the mean's standard error is 115.5 / 20.
+    let groups: Vec<u32> = (0..400).collect();
+    let interval = bootstrap(4000)
+        .interval(&groups, &vec![0; 400], |w| {
+            w.iter().enumerate().map(|(i, w)| w * i as f64).sum::<f64>() / 400.0
+        })
+        .unwrap();
+    let half = (interval.upper - interval.lower) / 2.0;
+    assert!((interval.estimate - 199.5).abs() < 1e-12);
+    assert!((half - 1.96 * 5.77).abs() < 0.8, "{half}");
+}
+
+#[test]
+fn groups_widen_the_interval() {
+    // The same 400 values, but ten to a group that agrees with itself: √10 wider.
+    let values: Vec<f64> = (0..400).map(|i| f64::from(i / 10)).collect();
+    let mean =
+        |w: &[f64]| w.iter().zip(&values).map(|(w, v)| w * v).sum::<f64>() / w.iter().sum::<f64>();
+    let width = |groups: Vec<u32>| {
+        let i = bootstrap(2000).interval(&groups, &vec![0; 400], mean).unwrap();
+        i.upper - i.lower
+    };
+    let ratio = width((0..400).map(|i| i / 10).collect()) / width((0..400).collect());
+    assert!((ratio - 10_f64.sqrt()).abs() < 0.3, "{ratio}");
+}
+
+#[test]
+fn undefined_replicates_are_counted() {
+    let interval = bootstrap(100)
+        .interval(&[0, 1, 2, 3], &[0; 4], |w| if w[0] > 0.0 { w[0] } else { f64::NAN })
+        .unwrap();
+    assert!(interval.undefined > 10 && interval.undefined < 60, "{interval:?}");
+    assert_eq!(interval.replicates, 100);
+    let none = bootstrap(10).interval(&[0, 1], &[0; 2], |_| f64::NAN).unwrap();
+    assert!(none.lower.is_nan() && none.undefined == 10);
+    let text = serde_json::to_string(&none).unwrap();
+    assert!(text.contains("\"lower\":null"), "{text}");
+    assert!(serde_json::from_str::<Interval>(&text).unwrap().lower.is_nan());
+}
+
+#[test]
+fn paired_arms_share_resamples() {
+    let groups: Vec<u32> = (0..30).collect();
+    let labels: Vec<u32> = groups.iter().map(|g| g % 2).collect();
+    let value = |w: &[f64]| w.iter().enumerate().map(|(i, w)| w * i as f64).sum::<f64>();
+    let paired = bootstrap(300).paired(&groups, &labels, value, |w| value(w) + 1.0).unwrap();
+    assert!((paired.difference.lower - 1.0).abs() < 1e-9, "{paired:?}");
+    assert!((paired.difference.upper - 1.0).abs() < 1e-9);
+    assert!((paired.second_better - 1.0).abs() < 1e-12);
+    let all =
+        bootstrap(300).intervals(&groups, &labels, |w| vec![value(w), value(w) + 1.0]).unwrap();
+    assert_eq!((all[0], all[1]), (paired.first, paired.second));
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let groups: Vec<u32> = (0..50).collect();
+    let labels: Vec<u32> = groups.iter().map(|g| g % 3).collect();
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            bootstrap(500)
+                .replicates(&groups, &labels, 1, |w| {
+                    vec![w.iter().enumerate().map(|(i, w)| w / (1.0 + i as f64)).sum()]
+                })
+                .unwrap()
+        })
+    };
+    assert_eq!(run(1), run(4));
+}
+
+#[test]
+fn bad_input_is_refused() {
+    assert!(bootstrap(10).interval(&[0, 0], &[0, 1], |_| 0.0).is_err());
+    assert!(bootstrap(10).interval(&[0, 1], &[0], |_| 0.0).is_err());
+    assert!(bootstrap(0).interval(&[0, 1], &[0, 1], |_| 0.0).is_err());
+    let level = GroupBootstrap { level: 1.0, ..bootstrap(10) };
+    assert!(level.interval(&[0, 1], &[0, 1], |_| 0.0).is_err());
+}
