@@ -102,12 +102,12 @@ impl Ranked {
         if positives > 0.0 { area / positives } else { f64::NAN }
     }
 
-    /// The ROC curve, a point per distinct score, from (0, 0) to (1, 1).
+    /// The ROC curve, a point per distinct score with weight, from (0, 0) to (1, 1).
     pub fn roc_points(&self, weights: Option<&[f64]>) -> Vec<CurvePoint> {
         let (all_positive, all_negative) = self.totals(weights);
         let mut points = vec![CurvePoint { x: 0.0, y: 0.0, threshold: f64::INFINITY }];
         let (mut positives, mut negatives) = (0.0, 0.0);
-        for run in self.runs(weights) {
+        for run in self.runs(weights).filter(Run::counts) {
             positives += run.positive;
             negatives += run.negative;
             points.push(CurvePoint {
@@ -119,14 +119,15 @@ impl Ranked {
         points
     }
 
-    /// The precision-recall curve, a point per distinct score, from recall 0 at precision 1.
+    /// The precision-recall curve, a point per distinct score with weight, from recall 0 at
+    /// precision 1.
     ///
     /// Without positive rows recall is 1 everywhere, as scikit-learn has it.
     pub fn pr_points(&self, weights: Option<&[f64]>) -> Vec<CurvePoint> {
         let (all_positive, _) = self.totals(weights);
         let mut points = vec![CurvePoint { x: 0.0, y: 1.0, threshold: f64::INFINITY }];
         let (mut positives, mut called) = (0.0, 0.0);
-        for run in self.runs(weights) {
+        for run in self.runs(weights).filter(Run::counts) {
             positives += run.positive;
             called += run.positive + run.negative;
             points.push(CurvePoint {
@@ -202,6 +203,13 @@ struct Run {
     score: f64,
     positive: f64,
     negative: f64,
+}
+
+impl Run {
+    /// Whether any of its rows has weight.
+    fn counts(&self) -> bool {
+        self.positive + self.negative > 0.0
+    }
 }
 
 /// [`Ranked::auroc`] of scores that are used once; NaN also for a NaN score or unequal lengths.

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Metrics and tests against scikit-learn, SciPy and statsmodels; made by `tests/golden/eval/make.py`.
+
+use eosin_core::Probabilities;
+use eosin_eval::hypothesis::{bayesian_correlated_t, corrected_resampled_t, holm, wilcoxon};
+use eosin_eval::metrics::{
+    BinaryCounts, ConfusionMatrix, CurvePoint, Ranked, brier, brier_multiclass,
+    expected_calibration_error, log_loss, log_loss_multiclass, reliability,
+};
+use serde_json::Value;
+
+const TOLERANCE: f64 = 1e-10;
+
+fn golden() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/eval/golden.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| value.as_str().unwrap().parse().unwrap())
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().unwrap().iter().map(number).collect()
+}
+
+fn classes(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as u32).collect()
+}
+
+#[track_caller]
+fn same(what: &str, ours: f64, theirs: &Value) {
+    let theirs = number(theirs);
+    let close = (ours - theirs).abs() <= TOLERANCE * theirs.abs().max(1.0);
+    assert!(close || ours.is_nan() && theirs.is_nan(), "{what}: {ours} against {theirs}");
+}
+
+#[track_caller]
+fn same_all(what: &str, ours: &[f64], theirs: &Value) {
+    let theirs = theirs.as_array().unwrap();
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        same(what, *ours, theirs);
+    }
+}
+
+#[test]
+fn binary_metrics_equal_scikit_learn() {
+    for case in golden()["binary"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let scores = numbers(&case["scores"]);
+        let labels: Vec<bool> =
+            case["labels"].as_array().unwrap().iter().map(|v| v.as_bool().unwrap()).collect();
+        let weights = (!case["weights"].is_null()).then(|| numbers(&case["weights"]));
+        let weights = weights.as_deref();
+        let check = |metric: &str, ours| same(&format!("{name} {metric}"), ours, &case[metric]);
+
+        let ranked = Ranked::new(&scores, &labels).unwrap();
+        check("auroc", ranked.auroc(weights));
+        check("auprc", ranked.auprc(weights));
+        let counts = BinaryCounts::at(&scores, &labels, weights, number(&case["threshold"]));
+        check("f1", counts.f1());
+        check("mcc", counts.mcc());
+        check("balanced_accuracy", counts.balanced_accuracy());
+        check("recall", counts.recall());
+        check("precision", counts.precision());
+        check("accuracy", counts.accuracy());
+        check("brier", brier(&scores, &labels, weights));
+        check("log_loss", log_loss(&scores, &labels, weights));
+
+        let curve = |points: Vec<CurvePoint>, theirs: &Value, what: &str| {
+            let x: Vec<f64> = points.iter().map(|p| p.x).collect();
+            let y: Vec<f64> = points.iter().map(|p| p.y).collect();
+            same_all(&format!("{name} {what} x"), &x, &theirs[0]);
+            same_all(&format!("{name} {what} y"), &y, &theirs[1]);
+        };
+        if !case["roc"].is_null() {
+            curve(ranked.roc_points(weights), &case["roc"], "roc");
+        }
+        if !case["pr"].is_null() {
+            curve(ranked.pr_points(weights), &case["pr"], "pr");
+        }
+        if let Some(theirs) = case.get("reliability") {
+            let bins = reliability(&scores, &labels, weights, 15);
+            let field = |f: fn(&eosin_eval::metrics::ReliabilityBin) -> f64| -> Vec<f64> {
+                bins.iter().map(f).collect()
+            };
+            same_all(&format!("{name} predicted"), &field(|b| b.predicted), &theirs[0]);
+            same_all(&format!("{name} observed"), &field(|b| b.observed), &theirs[1]);
+            same_all(&format!("{name} bin weight"), &field(|b| b.weight), &theirs[2]);
+            check("ece", expected_calibration_error(&scores, &labels, weights, 15));
+        }
+    }
+}
+
+#[test]
+fn multiclass_metrics_equal_scikit_learn() {
+    for case in golden()["multiclass"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let (truth, called) = (classes(&case["truth"]), classes(&case["called"]));
+        let n_classes = case["n_classes"].as_u64().unwrap() as usize;
+        let weights = (!case["weights"].is_null()).then(|| numbers(&case["weights"]));
+        let weights = weights.as_deref();
+        let check = |metric: &str, ours| same(&format!("{name} {metric}"), ours, &case[metric]);
+
+        let confusion = ConfusionMatrix::new(&truth, &called, n_classes, weights).unwrap();
+        same_all(&format!("{name} confusion"), confusion.counts(), &case["confusion"]);
+        check("accuracy", confusion.accuracy());
+        check("macro_f1", confusion.macro_f1());
+        check("balanced_accuracy", confusion.balanced_accuracy());
+        check("cohen_kappa", confusion.cohen_kappa());
+        if let Some(values) = case.get("probabilities") {
+            let probabilities = Probabilities::new(n_classes, numbers(values)).unwrap();
+            assert_eq!(probabilities.argmax(), called);
+            check("log_loss", log_loss_multiclass(&probabilities, &truth, weights));
+            check("brier", brier_multiclass(&probabilities, &truth, weights));
+        }
+    }
+}
+
+#[test]
+fn tests_equal_scipy_and_statsmodels() {
+    let golden = golden();
+    for case in golden["wilcoxon"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let ours = wilcoxon(&numbers(&case["differences"])).unwrap();
+        same(&format!("{name} statistic"), ours.statistic, &case["statistic"]);
+        same(&format!("{name} p"), ours.p, &case["p"]);
+    }
+    for case in golden["corrected_t"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let (differences, ratio) = (numbers(&case["differences"]), number(&case["ratio"]));
+        let ours = corrected_resampled_t(&differences, ratio).unwrap();
+        let posterior = bayesian_correlated_t(&differences, ratio, 0.01).unwrap();
+        let check = |field: &str, ours| same(&format!("{name} {field}"), ours, &case[field]);
+        check("mean", ours.mean);
+        check("standard_error", ours.standard_error);
+        check("t", ours.t);
+        check("df", ours.df);
+        check("p", ours.p);
+        check("worse", posterior.worse);
+        check("equivalent", posterior.equivalent);
+        check("better", posterior.better);
+    }
+    same_all("holm", &holm(&numbers(&golden["holm"]["p"])), &golden["holm"]["adjusted"]);
+}
+
+#[test]
+fn bad_scores_are_refused() {
+    assert!(Ranked::new(&[f64::NAN], &[true]).is_err());
+    assert!(Ranked::new(&[0.1], &[true, false]).is_err());
+    assert!(ConfusionMatrix::new(&[0, 3], &[0, 1], 3, None).is_err());
+    assert!(ConfusionMatrix::new(&[0], &[0, 1], 3, None).is_err());
+}
+
+#[test]
+fn the_best_f1_threshold_is_found() {
+    let ranked = Ranked::new(&[0.9, 0.8, 0.4, 0.2], &[true, true, false, true]).unwrap();
+    let best = ranked.best_f1(None).unwrap();
+    // Calling all positive gives 6/7, the first two alone 4/5.
+    assert!((best.f1 - 6.0 / 7.0).abs() < 1e-15 && best.threshold <= 0.2);
+    let best = ranked.best_f1(Some(&[1.0, 1.0, 1.0, 0.0])).unwrap();
+    assert!((best.f1 - 1.0).abs() < 1e-15 && (best.threshold - 0.6).abs() < 1e-15);
+    assert!(Ranked::new(&[0.1], &[false]).unwrap().best_f1(None).is_none());
+    assert!((ranked.recall_at_precision(0.9, None) - 2.0 / 3.0).abs() < 1e-15);
+}
