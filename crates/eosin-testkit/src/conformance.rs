@@ -34,3 +34,11 @@ pub(crate) fn must<T>(duty: &str, result: Result<T, Error>) -> T {
         Err(error) => panic!("{duty}: expected success, found the error \"{error}\""),
     }
 }
+
+/// Runs `check` on a thread of its own; a panic there keeps its message.
+pub(crate) fn on_another_thread<T: Send>(check: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| match scope.spawn(check).join() {
+        Ok(found) => found,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}

@@ -2,7 +2,7 @@
 
 use eosin_core::{Draw, FeatureTransform, LabelledSet, Matrix, TrainBatch, TrainView, ViewBank};
 
-use super::{group_fold, must};
+use super::{group_fold, must, on_another_thread};
 use crate::synthetic::Gaussian;
 
 const N_VIEWS: usize = 4;
@@ -38,12 +38,7 @@ fn check_on(transform: &dyn FeatureTransform, set: &LabelledSet) {
     for draw in [first, Draw { epoch: 1, ..first }, Draw { seed: 4, ..first }] {
         let once = augmented(transform, set, draw);
         rows_are_sound(set, &once);
-        let again = std::thread::scope(|scope| {
-            match scope.spawn(|| augmented(transform, set, draw)).join() {
-                Ok(batch) => batch,
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        });
+        let again = on_another_thread(|| augmented(transform, set, draw));
         assert!(
             same(&once, &again),
             "determinism: expected the same bytes for the same draw on any thread, found others"

@@ -2,7 +2,7 @@
 
 use eosin_core::{Head, HeadTrainer, LabelledSet, Matrix, Probabilities, TrainBatch, TrainView};
 
-use super::must;
+use super::{must, on_another_thread};
 use crate::synthetic::Gaussian;
 
 /// Checks a trainer on small sets: two classes, three classes, fewer rows than dimensions, large
@@ -49,12 +49,8 @@ fn check_on(trainer: &dyn HeadTrainer, set: &LabelledSet, penalty: f64, name: &s
         all.values() == predict(again.as_ref(), set.features(), name).values(),
         "{name}, determinism: expected the same head for the same batch, found another"
     );
-    let elsewhere = std::thread::scope(|scope| {
-        let fit = || trainer.fit(&batch, penalty).and_then(|h| h.predict(set.features()));
-        match scope.spawn(fit).join() {
-            Ok(found) => must(name, found),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+    let elsewhere = on_another_thread(|| {
+        must(name, trainer.fit(&batch, penalty).and_then(|h| h.predict(set.features())))
     });
     assert!(
         all.values() == elsewhere.values(),
