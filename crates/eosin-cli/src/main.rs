@@ -1,5 +1,44 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The eosin command.
+//! The `eosin` command: `eosin --help` describes it.
 
-fn main() {}
+mod arguments;
+mod commands;
+mod exit;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging(cli.global.verbose);
+    if cli.global.threads > 0 {
+        let pool = rayon_threads(cli.global.threads);
+        if let Err(error) = pool {
+            return exit::report(&error);
+        }
+    }
+    match commands::dispatch(&cli) {
+        Ok(outcome) => outcome.code(),
+        Err(error) => exit::report(&error),
+    }
+}
+
+fn start_logging(verbose: u8) {
+    let level = match verbose {
+        0 => "error",
+        1 => "info,eosin=info",
+        _ => "info,eosin=debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("EOSIN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn rayon_threads(threads: usize) -> anyhow::Result<()> {
+    Ok(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?)
+}

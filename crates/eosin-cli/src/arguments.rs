@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit;
+
+/// Embed every tile once, choose the backbone by statistics, train small calibrated heads.
+#[derive(Parser)]
+#[command(name = "eosin", version, after_help = exit::HELP, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args)]
+pub struct Global {
+    /// Threads; 0 takes all cores. Results do not depend on it.
+    #[arg(long, global = true, default_value_t = 0)]
+    pub threads: usize,
+    /// No progress bars.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Say what is done; twice for more. `EOSIN_LOG` filters by module.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// The whole job: embed, select a backbone, tune heads with and without augmentation, report.
+    Run(RunArguments),
+    /// Cut slides into tiles at an exact resolution and write a manifest.
+    Tile(TileArguments),
+    /// Embed tiles of a manifest, a folder or a slide into a store.
+    Embed(EmbedArguments),
+    /// Rank the backbones of a run by its proxy tasks.
+    Select(RunArguments),
+    /// Tune and fit the run's head on its training part and save it.
+    Train(TrainArguments),
+    /// Apply a saved head to tiles.
+    Predict(PredictArguments),
+    /// Tell what a slide, manifest, store, head or weights file holds.
+    Inspect(InspectArguments),
+    /// List the backbones, or show one card.
+    Backbone(BackboneArguments),
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  eosin run configs/run/mitosis.toml --data mitosis --out runs/mitosis
+
+A run that was killed continues where it was committed when started again.")]
+pub struct RunArguments {
+    /// A file of configs/run.
+    pub config: PathBuf,
+    /// Folder that the run's tiles are relative to [default: the current folder]
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Folder for the store, heads and reports.
+    #[arg(long, default_value = "eosin-out")]
+    pub out: PathBuf,
+    /// Engine that embeds, instead of the configuration's: auto, native, flex, cuda, tch or wgpu.
+    #[arg(long)]
+    pub engine: Option<String>,
+    /// Check the configuration and the data, say what would be done, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  eosin train configs/run/mitosis.toml --data mitosis --backbone efficientnet-lite0")]
+pub struct TrainArguments {
+    #[command(flatten)]
+    pub run: RunArguments,
+    /// Backbone to train on [default: the run's default backbone]
+    #[arg(long)]
+    pub backbone: Option<String>,
+    /// Leave the run's augmentation out.
+    #[arg(long)]
+    pub no_augment: bool,
+    /// Where to save the head [default: heads/NAME.safetensors in --out]
+    #[arg(long)]
+    pub head: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  eosin tile slide.svs --tile-um 112 --tile-px 224 --min-tissue 0.5 --out tiles")]
+pub struct TileArguments {
+    /// Slides.
+    #[arg(required = true)]
+    pub slides: Vec<PathBuf>,
+    #[command(flatten)]
+    pub grid: GridArguments,
+    /// Folder for the tiles and manifest.csv.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Say how many tiles there would be, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args, Clone)]
+pub struct GridArguments {
+    /// Side of a tile in µm.
+    #[arg(long, default_value_t = 112.0)]
+    pub tile_um: f64,
+    /// Side of a tile in pixels; with --tile-um it gives the resolution.
+    #[arg(long, default_value_t = 224)]
+    pub tile_px: u32,
+    /// Share of a tile that its neighbour covers too, 0 to below 1.
+    #[arg(long, default_value_t = 0.0)]
+    pub overlap: f64,
+    /// Least share of tissue in a tile, 0 to 1.
+    #[arg(long, default_value_t = 0.25)]
+    pub min_tissue: f64,
+    /// Resolution of level 0 in µm per pixel, where the slide does not say.
+    #[arg(long)]
+    pub mpp: Option<f64>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  eosin embed tiles/manifest.csv --store store
+  eosin embed slide.svs --tile-um 112 --backbone efficientnet-lite0 --store store
+  eosin embed tiles/manifest.csv --views 8 --store store")]
+pub struct EmbedArguments {
+    /// A manifest CSV, a folder of images, or a slide.
+    pub input: PathBuf,
+    /// Card of configs/backbone, built-in card, or path of a card; may be given more than once.
+    #[arg(long, default_value = "efficientnet-lite0")]
+    pub backbone: Vec<String>,
+    /// The store's folder.
+    #[arg(long, default_value = "eosin-out/store")]
+    pub store: PathBuf,
+    /// Embed this many augmented views of every tile instead of the tile itself.
+    #[arg(long)]
+    pub views: Option<u16>,
+    /// Seed of the views.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Engine: auto, native, flex, cuda, tch or wgpu.
+    #[arg(long, default_value = "auto")]
+    pub engine: String,
+    /// Tiles per forward pass.
+    #[arg(long, default_value_t = 32)]
+    pub batch_size: usize,
+    /// Folder with backbone cards.
+    #[arg(long, default_value = "configs")]
+    pub configs: PathBuf,
+    #[command(flatten)]
+    pub grid: GridArguments,
+    /// Say what would be embedded, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  eosin predict tiles/manifest.csv --head eosin-out/heads/selected.safetensors --out scores.csv")]
+pub struct PredictArguments {
+    /// A manifest CSV, a folder of images, or a slide.
+    pub input: PathBuf,
+    /// A head that `eosin train` or `eosin run` saved.
+    #[arg(long)]
+    pub head: PathBuf,
+    /// The CSV to write: tile, x, y, a probability per class, the decision.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// The store's folder, so that tiles are embedded once.
+    #[arg(long, default_value = "eosin-out/store")]
+    pub store: PathBuf,
+    /// Engine: auto, native, flex, cuda, tch or wgpu.
+    #[arg(long, default_value = "auto")]
+    pub engine: String,
+    /// Folder with backbone cards.
+    #[arg(long, default_value = "configs")]
+    pub configs: PathBuf,
+    #[command(flatten)]
+    pub grid: GridArguments,
+    /// Say what would be predicted, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  eosin inspect slide.svs
+  eosin inspect eosin-out/store")]
+pub struct InspectArguments {
+    /// Slides, manifests, stores, heads or weights.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  eosin backbone
+  eosin backbone efficientnet-lite0")]
+pub struct BackboneArguments {
+    /// A card to show whole.
+    pub name: Option<String>,
+    /// Folder with backbone cards.
+    #[arg(long, default_value = "configs")]
+    pub configs: PathBuf,
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use eosin_core::{Probabilities, Result};
+use eosin_eval::metrics::{
+    brier, expected_calibration_error, log_loss, log_loss_multiclass,
+};
+use eosin_eval::{BinaryCounts, ConfusionMatrix, GroupBootstrap, Interval, PairedInterval, Ranked};
+
+/// Bins of equal mass for the expected calibration error.
+const ECE_BINS: usize = 15;
+
+/// Predictions with what they should have been: all that a metric needs.
+#[derive(Clone, Debug)]
+pub struct Scored {
+    /// Class probabilities per row.
+    pub probabilities: Probabilities,
+    /// True class index per row.
+    pub labels: Vec<u32>,
+    /// Group index per row.
+    pub groups: Vec<u32>,
+    /// Least probability of the last class that is called positive, for binary tasks.
+    pub threshold: Option<f64>,
+}
+
+/// A metric with its interval over groups.
+#[derive(Clone, Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Estimate and interval.
+    pub interval: Interval,
+}
+
+impl Scored {
+    /// Whether the task has two classes, the last being the positive one.
+    pub fn is_binary(&self) -> bool {
+        self.probabilities.n_classes() == 2
+    }
+
+    /// The metric that tuning and gains are about.
+    pub fn main_metric(&self) -> &'static str {
+        self.names()[0]
+    }
+
+    /// Class that each row is called.
+    pub fn called(&self) -> Vec<u32> {
+        match self.threshold {
+            Some(threshold) if self.is_binary() => {
+                self.scores().iter().map(|&s| u32::from(s >= threshold)).collect()
+            }
+            _ => self.probabilities.argmax(),
+        }
+    }
+
+    /// Probability of the last class per row.
+    pub fn scores(&self) -> Vec<f64> {
+        self.probabilities.column(self.probabilities.n_classes() - 1)
+    }
+
+    /// Whether each row is of the last class.
+    pub fn truths(&self) -> Vec<bool> {
+        let last = self.probabilities.n_classes() as u32 - 1;
+        self.labels.iter().map(|&l| l == last).collect()
+    }
+
+    /// Counts by true and called class.
+    pub fn confusion(&self) -> Result<ConfusionMatrix> {
+        ConfusionMatrix::new(&self.labels, &self.called(), self.probabilities.n_classes(), None)
+    }
+
+    /// Every metric with its interval over groups.
+    pub fn metrics(&self, bootstrap: &GroupBootstrap) -> Result<Vec<Metric>> {
+        let statistics = self.statistics()?;
+        let intervals =
+            bootstrap.intervals(&self.groups, &self.labels, |weights| statistics(weights))?;
+        Ok(self
+            .names()
+            .iter()
+            .zip(intervals)
+            .map(|(&name, interval)| Metric { name, interval })
+            .collect())
+    }
+
+    /// The main metric of `other` minus that of `self`, on the same rows and resamples.
+    pub fn gain(&self, other: &Self, bootstrap: &GroupBootstrap) -> Result<PairedInterval> {
+        let (ours, theirs) = (self.statistics()?, other.statistics()?);
+        bootstrap.paired(&self.groups, &self.labels, |w| ours(w)[0], |w| theirs(w)[0])
+    }
+
+    fn names(&self) -> &'static [&'static str] {
+        if self.is_binary() {
+            &[
+                "F1",
+                "AUROC",
+                "AUPRC",
+                "balanced accuracy",
+                "MCC",
+                "precision",
+                "recall",
+                "Brier score",
+                "log loss",
+                "ECE",
+            ]
+        } else {
+            &["macro F1", "balanced accuracy", "accuracy", "Cohen's kappa", "log loss"]
+        }
+    }
+
+    /// All metrics in the order of `names`, as a function of row weights.
+    fn statistics(&self) -> Result<Box<dyn Fn(&[f64]) -> Vec<f64> + Sync + '_>> {
+        let called = self.called();
+        if !self.is_binary() {
+            let n_classes = self.probabilities.n_classes();
+            return Ok(Box::new(move |weights| {
+                let Ok(confusion) =
+                    ConfusionMatrix::new(&self.labels, &called, n_classes, Some(weights))
+                else {
+                    return vec![f64::NAN; 5];
+                };
+                vec![
+                    confusion.macro_f1(),
+                    confusion.balanced_accuracy(),
+                    confusion.accuracy(),
+                    confusion.cohen_kappa(),
+                    log_loss_multiclass(&self.probabilities, &self.labels, Some(weights)),
+                ]
+            }));
+        }
+        let (scores, truths) = (self.scores(), self.truths());
+        let called: Vec<bool> = called.iter().map(|&c| c == 1).collect();
+        let ranked = Ranked::new(&scores, &truths)?;
+        Ok(Box::new(move |weights| {
+            let counts = BinaryCounts::of(&called, &truths, Some(weights));
+            vec![
+                counts.f1(),
+                ranked.auroc(Some(weights)),
+                ranked.auprc(Some(weights)),
+                counts.balanced_accuracy(),
+                counts.mcc(),
+                counts.precision(),
+                counts.recall(),
+                brier(&scores, &truths, Some(weights)),
+                log_loss(&scores, &truths, Some(weights)),
+                expected_calibration_error(&scores, &truths, Some(weights), ECE_BINS),
+            ]
+        }))
+    }
+}
