@@ -1,3 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The pure-Rust CPU engine, with weights packed once and batch norms folded.
+//! A fused, inference-only engine for CPUs in f32.
+//!
+//! Weights are packed once into the layout of the machine's kernel, which is chosen at run time
+//! (AVX-512, AVX2 with FMA, NEON, or a portable one); activations stay channels-last, so that a
+//! convolution is a matrix product over strided rows with bias, residual and activation applied
+//! while the result is still in registers.
+//! Every output is summed in one fixed order, so results do not depend on threads or batch size.
+
+mod buffer;
+mod conv;
+mod depthwise;
+mod efficientnet;
+mod kernel;
+mod pool;
+
+#[cfg(test)]
+mod tests;
+
+pub use efficientnet::EfficientNet;
+pub use kernel::Isa;

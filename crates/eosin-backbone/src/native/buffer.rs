@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::ops::{Deref, DerefMut};
+
+/// Bytes of a cache line and of the widest vector: aligned rows never straddle two lines.
+const ALIGN: usize = 64;
+
+/// Zeroed `f32`s whose first one starts a cache line.
+#[derive(Debug)]
+pub(super) struct AlignedVec {
+    values: Vec<f32>,
+    start: usize,
+    len: usize,
+}
+
+impl AlignedVec {
+    pub(super) fn zeros(len: usize) -> Self {
+        let slack = ALIGN / size_of::<f32>();
+        let values = vec![0.0; len + slack];
+        // `align_offset` may decline (usize::MAX); unaligned is then merely slower.
+        let start = values.as_ptr().align_offset(ALIGN).min(slack);
+        Self { values, start, len }
+    }
+}
+
+impl Deref for AlignedVec {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.values[self.start..self.start + self.len]
+    }
+}
+
+impl DerefMut for AlignedVec {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.values[self.start..self.start + self.len]
+    }
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use eosin_core::{Error, Result};
+
+use super::buffer::AlignedVec;
+use super::kernel::{ConvCall, Kernels, Panel, Pixels, Window, conv_rows};
+use crate::arch::{self, Activation};
+
+/// Weights of one pass should leave room in a 32 KiB first-level cache.
+const PASS_BYTES: usize = 24 << 10;
+
+/// A convolution with its weights packed for a kernel.
+#[derive(Debug)]
+pub(super) struct PackedConv {
+    pub(super) out_channels: usize,
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    panels: Vec<Panel>,
+    weights: AlignedVec,
+    bias: AlignedVec,
+    clamp: [f32; 2],
+    runs: Runs,
+}
+
+/// The window of a convolution over an input of known layout.
+#[derive(Debug)]
+struct Runs {
+    starts: Vec<usize>,
+    len: usize,
+    per_pass: usize,
+}
+
+/// What a convolution reads and writes, beside its own weights.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConvRows<'a> {
+    pub(super) input: &'a [f32],
+    /// Of the windows' first pixels.
+    pub(super) from: Pixels,
+    pub(super) first_row: usize,
+    pub(super) n_rows: usize,
+    pub(super) width: usize,
+    pub(super) to: Pixels,
+    pub(super) residual: Option<&'a [f32]>,
+}
+
+impl PackedConv {
+    /// Packs `conv` for an input whose rows are `input_row` and pixels `input_px` values apart.
+    pub(super) fn new(
+        kernels: &Kernels,
+        conv: &arch::Conv,
+        input_row: usize,
+        input_px: usize,
+    ) -> Result<Self> {
+        let shape = conv.shape;
+        let per_pixel = shape.in_channels;
+        let n_weights = shape.out_channels * per_pixel * shape.kernel * shape.kernel;
+        if shape.groups != 1 || conv.weight.len() != n_weights || n_weights == 0 {
+            return Err(Error::input(
+                "convolution",
+                format!("{n_weights} weights in one group, above zero"),
+                format!("{} weights in {} groups", conv.weight.len(), shape.groups),
+                "check the architecture's shapes",
+            ));
+        }
+        let panel_bytes = kernels.vectors * kernels.lanes * size_of::<f32>();
+        let runs = Runs::new(&shape, input_row, input_px, PASS_BYTES / panel_bytes);
+        let n_values = per_pixel * shape.kernel * shape.kernel;
+        let panels = plan_panels(kernels, shape.out_channels, n_values);
+        let padded = shape.out_channels.next_multiple_of(kernels.lanes);
+        let mut weights = AlignedVec::zeros(padded * n_values);
+        for panel in &panels {
+            let width = panel.vectors * kernels.lanes;
+            for value in 0..n_values {
+                // Runs go row by row, pixel by pixel, channel by channel.
+                let (tap, channel) = (value / per_pixel, value % per_pixel);
+                let to = panel.offset + value * width;
+                for lane in 0..width.min(shape.out_channels - panel.channel) {
+                    let out = panel.channel + lane;
+                    let from = (out * per_pixel + channel) * shape.kernel * shape.kernel + tap;
+                    weights[to + lane] = conv.weight[from];
+                }
+            }
+        }
+        Ok(Self {
+            out_channels: shape.out_channels,
+            kernel: shape.kernel,
+            stride: shape.stride,
+            panels,
+            weights,
+            bias: padded_bias(conv, padded)?,
+            clamp: clamp_of(conv.activation)?,
+            runs,
+        })
+    }
+
+    /// Computes rows into `out`.
+    pub(super) fn rows(&self, kernels: &Kernels, rows: &ConvRows<'_>, out: &mut [f32]) {
+        let call = ConvCall {
+            panels: &self.panels,
+            weights: &self.weights,
+            bias: &self.bias,
+            window: Window {
+                runs: &self.runs.starts,
+                run_len: self.runs.len,
+                runs_per_pass: self.runs.per_pass,
+            },
+            clamp: self.clamp,
+            input: rows.input,
+            from: rows.from,
+            first_row: rows.first_row,
+            n_rows: rows.n_rows,
+            width: rows.width,
+            to: rows.to,
+            residual: rows.residual,
+        };
+        conv_rows(kernels, &call, out);
+    }
+}
+
+impl Runs {
+    /// Rows of the window are contiguous where pixels are; long ones are cut so that a pass of at
+    /// most `values_per_pass` input values can be composed of whole runs.
+    fn new(shape: &arch::ConvShape, row: usize, px: usize, values_per_pass: usize) -> Self {
+        let (kernel, channels) = (shape.kernel, shape.in_channels);
+        let (per_row, len) =
+            if px == channels { (1, kernel * channels) } else { (kernel, channels) };
+        // The fewest equal pieces that are short enough; a prime length stays whole.
+        let pieces = (1..=len)
+            .find(|n| len % n == 0 && len / n <= values_per_pass)
+            .filter(|n| len / n >= values_per_pass / 4)
+            .unwrap_or(1);
+        let starts: Vec<usize> = (0..kernel * per_row * pieces)
+            .map(|run| {
+                let (segment, piece) = (run / pieces, run % pieces);
+                (segment / per_row) * row + (segment % per_row) * px + piece * (len / pieces)
+            })
+            .collect();
+        let per_pass = (values_per_pass / (len / pieces)).clamp(1, starts.len());
+        Self { starts, len: len / pieces, per_pass }
+    }
+}
+
+/// Widest panels first, then one for the vectors that remain.
+fn plan_panels(kernels: &Kernels, channels: usize, n_values: usize) -> Vec<Panel> {
+    let n_vectors = channels.div_ceil(kernels.lanes);
+    (0..n_vectors.div_ceil(kernels.vectors))
+        .map(|panel| {
+            let first = panel * kernels.vectors;
+            Panel {
+                channel: first * kernels.lanes,
+                vectors: kernels.vectors.min(n_vectors - first),
+                offset: first * kernels.lanes * n_values,
+            }
+        })
+        .collect()
+}
+
+/// The bias with zeros up to `padded` values.
+pub(super) fn padded_bias(conv: &arch::Conv, padded: usize) -> Result<AlignedVec> {
+    if conv.bias.len() != conv.shape.out_channels {
+        return Err(Error::input(
+            "convolution",
+            format!("{} biases", conv.shape.out_channels),
+            conv.bias.len().to_string(),
+            "check the architecture's shapes",
+        ));
+    }
+    let mut bias = AlignedVec::zeros(padded);
+    bias[..conv.bias.len()].copy_from_slice(&conv.bias);
+    Ok(bias)
+}
+
+/// The limits that an activation is, where it is no more than that.
+pub(super) fn clamp_of(activation: Activation) -> Result<[f32; 2]> {
+    match activation {
+        Activation::None => Ok([f32::NEG_INFINITY, f32::INFINITY]),
+        Activation::Relu => Ok([0.0, f32::INFINITY]),
+        Activation::Relu6 => Ok([0.0, 6.0]),
+        other => Err(Error::unsupported(
+            format!("activation {other:?} after a convolution of the native engine"),
+            &["none", "relu", "relu6"],
+            "choose another engine for this backbone",
+        )),
+    }
+}
