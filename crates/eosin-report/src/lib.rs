@@ -1,3 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! Self-contained HTML reports and plots.
+//!
+//! ```
+//! use eosin_report::{RunReport, tables};
+//!
+//! let report = RunReport { title: "Demo".into(), ..RunReport::default() };
+//! let json = report.to_json()?;
+//! assert_eq!(RunReport::from_json(&json)?, report);
+//! assert!(tables::two_by_two(&report).is_empty()); // No arm was run.
+//! # Ok::<(), eosin_core::Error>(())
+//! ```
+
+mod number;
+pub mod pca;
+mod run_report;
+pub mod tables;
+
+pub use run_report::{
+    Arm, BackboneSummary, CentreResult, ClassCount, DataSummary, EmbeddingMap, Gain,
+    LeakageFinding, LearningCurve, LearningPoint, MapPoint, Metric, Ranking, RankingRow,
+    ReliabilityBin, RunReport, SkippedTile, SplitSummary, TradeOff,
+};

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use maud::{Markup, html};
+
+use super::{Axis, px};
+
+/// A named estimate with its interval.
+pub(crate) struct IntervalRow {
+    pub name: String,
+    pub estimate: f64,
+    pub lower: f64,
+    pub upper: f64,
+    /// Class of the style sheet.
+    pub class: &'static str,
+    /// Printed at the right.
+    pub remark: String,
+}
+
+const WIDTH: f64 = 720.0;
+const LEFT: f64 = 210.0;
+const RIGHT: f64 = 520.0;
+const STEP: f64 = 26.0;
+
+/// A row per estimate, the interval as a bar through it; `reference` is a dashed upright.
+pub(crate) fn intervals(
+    title: &str,
+    label: &str,
+    rows: &[IntervalRow],
+    reference: Option<f64>,
+) -> Markup {
+    let bottom = 8.0 + STEP * rows.len() as f64;
+    let (low, high) = range(rows, reference);
+    let x = Axis { from: (low, LEFT), to: (high, RIGHT) };
+    html! {
+        figure class="wide chart" {
+            svg viewBox={ "0 0 " (WIDTH) " " (px(bottom + 40.0)) } role="img" aria-label=(title) {
+                (x.draw_x(6, (4.0, bottom)))
+                text class="axis" x=(px(f64::midpoint(LEFT, RIGHT))) y=(px(bottom + 34.0)) text-anchor="middle" { (label) }
+                @if let Some(value) = reference {
+                    line class="reference" x1=(px(x.at(value))) x2=(px(x.at(value))) y1="4" y2=(px(bottom)) {}
+                }
+                @for (i, row) in rows.iter().enumerate() {
+                    @let y = 8.0 + STEP * (i as f64 + 0.5);
+                    text class={ "name " (row.class) } x=(px(LEFT - 10.0)) y=(px(y + 4.0)) text-anchor="end" { (shortened(&row.name)) }
+                    @if row.estimate.is_finite() {
+                        @if row.lower.is_finite() && row.upper.is_finite() {
+                            line class={ "whisker " (row.class) } x1=(px(x.at(row.lower))) x2=(px(x.at(row.upper))) y1=(px(y)) y2=(px(y)) {}
+                        }
+                        circle class={ "dot " (row.class) } cx=(px(x.at(row.estimate))) cy=(px(y)) r="4.5" { title { (row.name) } }
+                    }
+                    text class="remark" x=(px(RIGHT + 14.0)) y=(px(y + 4.0)) { (row.remark) }
+                }
+            }
+        }
+    }
+}
+
+fn range(rows: &[IntervalRow], reference: Option<f64>) -> (f64, f64) {
+    let values = rows.iter().flat_map(|r| [r.estimate, r.lower, r.upper]).chain(reference);
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for value in values.filter(|v| v.is_finite()) {
+        low = low.min(value);
+        high = high.max(value);
+    }
+    if low > high {
+        return (0.0, 1.0);
+    }
+    let margin = ((high - low) * 0.06).max(0.005);
+    (low - margin, high + margin)
+}
+
+/// Names that would leave the picture lose their middle.
+fn shortened(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= 30 {
+        return name.to_string();
+    }
+    let (head, tail) = (&letters[..16], &letters[letters.len() - 12..]);
+    head.iter().chain(&['…']).chain(tail).collect()
+}

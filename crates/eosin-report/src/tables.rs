@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Plain text for the terminal.
+
+use crate::number::{interval, percent, score, signed};
+use crate::{Metric, RunReport};
+
+/// The 2×2 of {default, selected} × {augmentation off, on}, a block per metric.
+pub fn two_by_two(report: &RunReport) -> String {
+    let names = report.arms.first().map(|arm| arm.metrics.iter().map(|m| m.name.as_str()));
+    let mut rows = Vec::new();
+    for name in names.into_iter().flatten() {
+        rows.push(vec![name.to_string(), "augmentation off".into(), "augmentation on".into()]);
+        let backbones =
+            [("default", &report.default_backbone), ("selected", &report.selected_backbone)];
+        for (selected, (role, backbone)) in [false, true].into_iter().zip(backbones) {
+            let cell = |augmented| {
+                let arm = report.arm(selected, augmented);
+                arm.and_then(|a| a.metric(name)).map_or_else(|| "-".into(), metric)
+            };
+            rows.push(vec![format!("  {role} {backbone}"), cell(false), cell(true)]);
+        }
+    }
+    columns(&rows)
+}
+
+/// Absolute and relative differences between arms.
+pub fn gains(report: &RunReport) -> String {
+    let mut rows = vec![vec![
+        "gain".to_string(),
+        "metric".into(),
+        "absolute, paired interval".into(),
+        "relative".into(),
+    ]];
+    for gain in &report.gains {
+        let m = &gain.absolute;
+        rows.push(vec![
+            gain.change.clone(),
+            m.name.clone(),
+            format!("{} {}", signed(m.estimate), interval(m.lower, m.upper)),
+            percent(gain.relative),
+        ]);
+    }
+    columns(&rows)
+}
+
+/// Every ranking with its verdict.
+pub fn rankings(report: &RunReport) -> String {
+    let mut text = String::new();
+    for ranking in &report.rankings {
+        let mut rows = vec![vec![
+            format!("{}, {}", ranking.proxy, ranking.probe),
+            ranking.metric.clone(),
+            "P(best)".into(),
+            String::new(),
+        ]];
+        for row in &ranking.rows {
+            let mut remarks = Vec::new();
+            if row.tied_with_best {
+                remarks.push("tied with the best");
+            }
+            if row.is_control {
+                remarks.push("control");
+            }
+            rows.push(vec![
+                format!("  {}", row.backbone),
+                format!("{} {}", score(row.mean), interval(row.lower, row.upper)),
+                score(row.p_best),
+                remarks.join(", "),
+            ]);
+        }
+        text += &columns(&rows);
+        text.push_str("  ");
+        text.push_str(&ranking.verdict);
+        text.push('\n');
+    }
+    text
+}
+
+fn metric(m: &Metric) -> String {
+    format!("{} {}", score(m.estimate), interval(m.lower, m.upper))
+}
+
+/// Left-aligned columns two spaces apart, without trailing spaces.
+fn columns(rows: &[Vec<String>]) -> String {
+    let n = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| {
+        rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..n).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
