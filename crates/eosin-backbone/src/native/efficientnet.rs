@@ -43,8 +43,9 @@ const STRIP_BYTES: usize = 640 << 10;
 pub struct EfficientNet {
     kernels: &'static Kernels,
     input_px: usize,
-    /// Values of the bytes 0 to 255 in each colour after normalisation.
-    levels: Box<[[f32; 256]; 3]>,
+    /// Factor and summand that normalise each byte of an image row.
+    scale: Vec<f32>,
+    shift: Vec<f32>,
     image: ImageLayout,
     blocks: Vec<Block>,
     head: PackedConv,
@@ -178,16 +179,14 @@ impl EfficientNet {
             sizes.depthwise = sizes.depthwise.max(block.strip * block.side * inner);
             sizes.windows = sizes.windows.max(block.strip * block.depthwise.kernel);
         }
-        let mut levels = Box::new([[0.0; 256]; 3]);
-        for (colour, levels) in levels.iter_mut().enumerate() {
-            for (byte, level) in levels.iter_mut().enumerate() {
-                *level = ((byte as f64 / 255.0 - mean[colour]) / std[colour]) as f32;
-            }
-        }
+        let per_colour = |value: &dyn Fn(usize) -> f64| -> Vec<f32> {
+            (0..input_px * 3).map(|i| value(i % 3) as f32).collect()
+        };
         Ok(Self {
             kernels,
             input_px,
-            levels,
+            scale: per_colour(&|colour| 1.0 / (255.0 * std[colour])),
+            shift: per_colour(&|colour| -mean[colour] / std[colour]),
             image,
             blocks,
             head,
@@ -249,10 +248,9 @@ impl EfficientNet {
         let padded = image.chunks_exact_mut(self.image.row).skip(self.image.before);
         for (from, to) in rows.zip(padded) {
             let to = &mut to[self.image.before * 3..];
-            for (from, to) in from.as_chunks::<3>().0.iter().zip(to.as_chunks_mut::<3>().0) {
-                for colour in 0..3 {
-                    to[colour] = self.levels[colour][usize::from(from[colour])];
-                }
+            let factors = self.scale.iter().zip(&self.shift);
+            for ((to, &byte), (scale, shift)) in to.iter_mut().zip(from).zip(factors) {
+                *to = f32::from(byte) * scale + shift;
             }
         }
     }
@@ -337,10 +335,11 @@ impl Block {
         if block.residual && (stride != 1 || px != input.px) {
             return Err(unsupported("a residual between maps of different shape"));
         }
-        // Ring and depthwise rows for a strip of n: n (stride · inner_row + side · px) + const.
-        let per_row = (stride * inner_row + side * inner_px) * size_of::<f32>();
-        let fixed = inner.kernel.saturating_sub(stride) * inner_row * size_of::<f32>();
-        let most = (STRIP_BYTES.saturating_sub(fixed) / per_row).clamp(1, side);
+        let bytes = |strip: usize| {
+            let kept = ((strip - 1) * stride + inner.kernel).min(inner_side);
+            (kept * inner_row + strip * side * inner_px) * size_of::<f32>()
+        };
+        let most = (1..=side).rev().find(|&strip| bytes(strip) <= STRIP_BYTES).unwrap_or(1);
         let strip = side.div_ceil(side.div_ceil(most));
         let windows = &expand.shape;
         Ok(Self {

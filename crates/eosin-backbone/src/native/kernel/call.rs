@@ -123,6 +123,10 @@ pub(in super::super) fn conv_rows(kernels: &Kernels, c: &ConvCall<'_>, out: &mut
         for (pass, runs) in window.runs.chunks(window.runs_per_pass).enumerate() {
             let offset = panel.offset + pass * window.runs_per_pass * window.run_len * lanes;
             let panel_weights = &weights[offset..];
+            // While this pass computes, its tiles ask for the next one's weights, a share each.
+            let n_values = runs.len() * window.run_len;
+            let mut next = &panel_weights[(n_values * lanes).min(panel_weights.len())..];
+            let share = next.len().min(n_values * lanes).div_ceil(c.n_rows * n_tiles);
             for row in c.first_row..c.first_row + c.n_rows {
                 let (from, to) = (c.from.at_row(row), c.to.at_row(row) + panel.channel);
                 let mut x = 0;
@@ -142,6 +146,8 @@ pub(in super::super) fn conv_rows(kernels: &Kernels, c: &ConvCall<'_>, out: &mut
                         clamp: c.clamp,
                         first: pass == 0,
                         last: pass + 1 == n_passes,
+                        next: next.as_ptr(),
+                        next_step: share.div_ceil(n_values),
                     };
                     // SAFETY: a `Kernels` exists only where its instruction set does. The slices
                     // above end at the last value of the last pixel of the last row, and this
@@ -149,6 +155,7 @@ pub(in super::super) fn conv_rows(kernels: &Kernels, c: &ConvCall<'_>, out: &mut
                     // weights and bias end within their slices likewise.
                     unsafe { kernels.tiles[panel.vectors - 1][pixels - 1](&task) };
                     x += pixels;
+                    next = &next[share.min(next.len())..];
                 }
             }
         }

@@ -30,7 +30,7 @@ pub(super) unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(t: &TileTas
                 }
             }
         }
-        let mut panel = t.panel;
+        let (mut panel, mut next) = (t.panel, t.next);
         for &run in t.runs {
             let input = t.input.add(run);
             for k in 0..t.run_len {
@@ -45,6 +45,8 @@ pub(super) unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(t: &TileTas
                     }
                 }
                 panel = panel.add(NV * S::LANES);
+                S::prefetch(next);
+                next = next.wrapping_add(t.next_step);
             }
         }
         if t.last {

@@ -48,6 +48,9 @@ struct TileTask<'a> {
     first: bool,
     /// Finish with residual and limits.
     last: bool,
+    /// Weights that will be needed next, asked for at every input value, and how far apart.
+    next: *const f32,
+    next_step: usize,
 }
 
 /// Some output rows of a depthwise convolution.
