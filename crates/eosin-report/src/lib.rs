@@ -3,20 +3,25 @@
 //! Self-contained HTML reports and plots.
 //!
 //! ```
-//! use eosin_report::{RunReport, tables};
+//! use eosin_report::{RunReport, render_html, tables};
 //!
 //! let report = RunReport { title: "Demo".into(), ..RunReport::default() };
 //! let json = report.to_json()?;
 //! assert_eq!(RunReport::from_json(&json)?, report);
+//! assert!(render_html(&report)?.contains("<h1>Demo</h1>"));
 //! assert!(tables::two_by_two(&report).is_empty()); // No arm was run.
 //! # Ok::<(), eosin_core::Error>(())
 //! ```
 
+mod html;
 mod number;
 pub mod pca;
+mod plot;
 mod run_report;
 pub mod tables;
+pub mod verdict;
 
+pub use html::render_html;
 pub use run_report::{
     Arm, BackboneSummary, CentreResult, ClassCount, DataSummary, EmbeddingMap, Gain,
     LeakageFinding, LearningCurve, LearningPoint, MapPoint, Metric, Ranking, RankingRow,

@@ -28,6 +28,11 @@ pub(crate) fn percent(share: f64) -> String {
     if share.is_finite() { format!("{:+.1} %", share * 100.0) } else { UNDEFINED.into() }
 }
 
+/// A share as percent.
+pub(crate) fn percent_of(share: f64) -> String {
+    if share.is_finite() { format!("{:.0} %", share * 100.0) } else { UNDEFINED.into() }
+}
+
 /// Thousands parted by thin spaces.
 pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! One HTML file that needs nothing else: no script, no font, no picture from elsewhere.
+
+mod curves;
+mod provenance;
+mod selection;
+mod summary;
+
+use eosin_core::Result;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::plot::N_COLOURS;
+use crate::{RunReport, verdict};
+
+const STYLE: &str = include_str!("html/style.css");
+
+/// Draws the report, the verdict first; every text of the report is escaped.
+pub fn render_html(report: &RunReport) -> Result<String> {
+    let sections = [
+        summary::result(report),
+        selection::rankings(report),
+        curves::performance(report),
+        curves::learning(report),
+        curves::centres(report),
+        selection::trade_offs(report),
+        selection::maps(report),
+        provenance::data(report),
+        provenance::backbones(report),
+        provenance::skipped(report),
+        provenance::methods(report),
+        provenance::limits(report),
+    ];
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (report.title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { (report.title) }
+                p class="meta" {
+                    "Eosin " (report.eosin_version) " · configuration "
+                    code { (report.config_digest) } " · seed " (report.seed)
+                }
+                div class="verdict" {
+                    @for sentence in verdict::sentences(report) { p { (sentence) } }
+                }
+                @if !report.notes.is_empty() {
+                    div class="note" { @for note in &report.notes { p { (note) } } }
+                }
+                @for warning in &report.warnings { p class="warning" { "Warning: " (warning) } }
+                @for section in &sections { (section) }
+            }
+        }
+    };
+    Ok(page.into_string() + "\n")
+}
+
+/// A heading with what stands under it; nothing where there is nothing to say.
+fn section(title: &str, body: Option<Markup>) -> Markup {
+    html! { @if let Some(body) = body { section { h2 { (title) } (body) } } }
+}
+
+/// A coloured dot and a name per series.
+fn legend<S: AsRef<str>>(names: &[S]) -> Markup {
+    html! {
+        ul class="legend" {
+            @for (i, name) in names.iter().enumerate() {
+                li { i class={ "c" (i % N_COLOURS) } {} (name.as_ref()) }
+            }
+        }
+    }
+}

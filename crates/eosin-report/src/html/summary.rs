@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use maud::{Markup, html};
+
+use super::section;
+use crate::number::{interval, percent, score, signed};
+use crate::plot::{IntervalRow, intervals};
+use crate::{Arm, Gain, RunReport};
+
+/// The 2×2 with every metric, then the differences.
+pub(super) fn result(report: &RunReport) -> Markup {
+    let first = report.arms.first();
+    section(
+        "Result",
+        first.map(|first| {
+            html! {
+                (square(report, first))
+                @if !report.gains.is_empty() { (gains(report)) }
+            }
+        }),
+    )
+}
+
+fn square(report: &RunReport, first: &Arm) -> Markup {
+    let roles = [
+        (false, "Default", &report.default_backbone),
+        (true, "Selected", &report.selected_backbone),
+    ];
+    html! {
+        div class="scroll" {
+            table class="square" {
+                thead { tr { th {} th {} th { "Augmentation off" } th { "Augmentation on" @if let Some(on) = report.arms.iter().find(|a| a.augmented) { " (" (on.augmentation) ")" } } } }
+                tbody {
+                    @for (selected, role, backbone) in roles {
+                        @for (i, metric) in first.metrics.iter().enumerate() {
+                            tr class=[(i + 1 < first.metrics.len()).then_some("first")] {
+                                th { @if i == 0 { (role) " " code { (backbone) } } }
+                                td { (metric.name) }
+                                @for augmented in [false, true] {
+                                    td {
+                                        @if let Some(m) = report.arm(selected, augmented).and_then(|a| a.metric(&metric.name)) {
+                                            @if i == 0 { strong { (score(m.estimate)) } } @else { (score(m.estimate)) }
+                                            " " span class="interval" { (interval(m.lower, m.upper)) }
+                                        } @else { "–" }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        p class="small" {
+            "Each head was fitted on " (first.n_train) " tiles and scored once on " (first.n_test) " test tiles"
+            @if let Some(positive) = &report.data.positive {
+                " (" (first.n_train_positives) " and " (first.n_test_positives) " of class " (positive) ")"
+            }
+            ". Brackets are " (percent_level(report.level)) " bootstrap intervals over groups (" (report.replicates) " replicates)."
+        }
+    }
+}
+
+fn gains(report: &RunReport) -> Markup {
+    html! {
+        h3 { "Gains" }
+        @let rows: Vec<IntervalRow> = report.gains.iter().map(row).collect();
+        (intervals("Differences between arms", "difference, paired interval", &rows, Some(0.0)))
+        div class="scroll" {
+            table {
+                thead { tr { th { "Change" } th { "Metric" } th { "From → to" } th { "Absolute" } th { "Relative" } } }
+                tbody {
+                    @for gain in &report.gains {
+                        tr {
+                            td { (gain.change) }
+                            td { (gain.absolute.name) }
+                            td { (label(report, gain.from)) " → " (label(report, gain.to)) }
+                            td class=(reading(gain)) { (signed(gain.absolute.estimate)) " " span class="interval" { (interval(gain.absolute.lower, gain.absolute.upper)) } }
+                            td { (percent(gain.relative)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(gain: &Gain) -> IntervalRow {
+    let m = &gain.absolute;
+    IntervalRow {
+        name: gain.change.clone(),
+        estimate: m.estimate,
+        lower: m.lower,
+        upper: m.upper,
+        class: "",
+        remark: format!("{} {} ({})", m.name, signed(m.estimate), percent(gain.relative)),
+    }
+}
+
+/// Coloured only where the interval leaves out 0.
+fn reading(gain: &Gain) -> &'static str {
+    if gain.absolute.lower > 0.0 {
+        "good"
+    } else if gain.absolute.upper < 0.0 {
+        "bad"
+    } else {
+        ""
+    }
+}
+
+fn label(report: &RunReport, arm: usize) -> String {
+    report.arms.get(arm).map(Arm::label).unwrap_or_default()
+}
+
+fn percent_level(level: f64) -> String {
+    format!("{:.0} %", level * 100.0)
+}
