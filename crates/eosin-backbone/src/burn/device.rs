@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use ::burn::DispatchDevice;
+
+/// A device of one of burn's backends that this build has.
+#[derive(Clone, Debug)]
+pub(crate) struct BurnDevice {
+    device: DispatchDevice,
+    name: &'static str,
+    index: usize,
+}
+
+impl BurnDevice {
+    /// The device of an engine's name; none where the engine was compiled out.
+    pub(crate) fn open(name: &str, index: usize) -> Option<Self> {
+        let (device, name): (DispatchDevice, &'static str) = match name {
+            #[cfg(feature = "flex")]
+            "flex" => (::burn::backend::flex::FlexDevice.into(), "flex"),
+            #[cfg(feature = "cuda")]
+            "cuda" => (::burn::backend::cuda::CudaDevice { index }.into(), "cuda"),
+            #[cfg(feature = "tch")]
+            "tch" => (libtorch(index).into(), "tch"),
+            #[cfg(feature = "wgpu")]
+            "wgpu" => (wgpu(index).into(), "wgpu"),
+            _ => return None,
+        };
+        Some(Self { device, name, index })
+    }
+
+    /// burn's own device.
+    pub(crate) fn device(&self) -> &DispatchDevice {
+        &self.device
+    }
+
+    /// Engine and device, as reports show them.
+    pub(crate) fn name(&self) -> String {
+        if self.name == "flex" { "flex".into() } else { format!("{}:{}", self.name, self.index) }
+    }
+}
+
+/// libtorch with CUDA where it has it, else its CPU.
+#[cfg(feature = "tch")]
+fn libtorch(index: usize) -> ::burn::backend::libtorch::LibTorchDevice {
+    use ::burn::backend::libtorch::LibTorchDevice;
+    if tch::Cuda::is_available() { LibTorchDevice::Cuda(index) } else { LibTorchDevice::Cpu }
+}
+
+#[cfg(feature = "wgpu")]
+fn wgpu(index: usize) -> ::burn::backend::wgpu::WgpuDevice {
+    use ::burn::backend::wgpu::WgpuDevice;
+    if index == 0 { WgpuDevice::DefaultDevice } else { WgpuDevice::DiscreteGpu(index) }
+}

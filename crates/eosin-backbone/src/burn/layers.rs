@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use ::burn::Dispatch;
+use ::burn::tensor::module::conv2d;
+use ::burn::tensor::ops::PaddedConvOptions;
+use ::burn::tensor::{Tensor, TensorData, activation};
+use eosin_core::{Error, Result};
+
+use super::BurnDevice;
+use crate::arch::{Activation, Conv, ConvShape};
+
+pub(super) type Tensor2 = Tensor<Dispatch, 2>;
+pub(super) type Tensor4 = Tensor<Dispatch, 4>;
+
+/// Copies values to a device.
+pub(super) fn tensor<const D: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    device: &BurnDevice,
+) -> Tensor<Dispatch, D> {
+    Tensor::from_data(TensorData::new(values, shape), device.device())
+}
+
+/// Copies values from a device.
+pub(super) fn values<const D: usize>(tensor: Tensor<Dispatch, D>) -> Result<Vec<f32>> {
+    tensor.into_data().convert::<f32>().to_vec::<f32>().map_err(|e| {
+        Error::unsupported(
+            format!("reading the device's result ({e:?})"),
+            &[],
+            "choose engine `auto` and report this",
+        )
+    })
+}
+
+/// Brings bytes to N × 3 × px × px and normalises them.
+pub(super) fn input(
+    pixels: &[u8],
+    n_tiles: usize,
+    px: usize,
+    mean: [f64; 3],
+    std: [f64; 3],
+    device: &BurnDevice,
+) -> Tensor4 {
+    let plane = px * px;
+    // A table per channel: 256 values are all there are.
+    let tables: [Vec<f32>; 3] = std::array::from_fn(|c| {
+        (0..=255).map(|v| ((f64::from(v) / 255.0 - mean[c]) / std[c]) as f32).collect()
+    });
+    let mut planes = vec![0.0; n_tiles * 3 * plane];
+    for (tile, planes) in pixels.chunks_exact(plane * 3).zip(planes.chunks_exact_mut(plane * 3)) {
+        for (c, (plane, table)) in planes.chunks_exact_mut(plane).zip(&tables).enumerate() {
+            for (value, byte) in plane.iter_mut().zip(tile.iter().skip(c).step_by(3)) {
+                *value = table[usize::from(*byte)];
+            }
+        }
+    }
+    tensor(planes, [n_tiles, 3, px, px], device)
+}
+
+/// A convolution with bias and activation.
+pub(super) struct ConvLayer {
+    shape: ConvShape,
+    weight: Tensor4,
+    bias: Tensor<Dispatch, 1>,
+    activation: Activation,
+}
+
+impl ConvLayer {
+    pub(super) fn new(conv: Conv, device: &BurnDevice) -> Self {
+        let n = conv.shape.out_channels;
+        Self {
+            shape: conv.shape,
+            weight: tensor(conv.weight, conv.shape.weight_shape(), device),
+            bias: tensor(conv.bias, [n], device),
+            activation: conv.activation,
+        }
+    }
+
+    pub(super) fn forward(&self, x: Tensor4) -> Tensor4 {
+        let (before, after) = self.shape.pads(x.dims()[2]);
+        let stride = [self.shape.stride; 2];
+        let options = PaddedConvOptions::asymmetric(
+            stride,
+            [before; 2],
+            [after; 2],
+            [1, 1],
+            self.shape.groups,
+        );
+        let x = conv2d(x, self.weight.clone(), Some(self.bias.clone()), options);
+        activate(x, self.activation)
+    }
+}
+
+/// Applies an activation.
+pub(super) fn activate<const D: usize>(
+    x: Tensor<Dispatch, D>,
+    activation: Activation,
+) -> Tensor<Dispatch, D> {
+    match activation {
+        Activation::None => x,
+        Activation::Relu => activation::relu(x),
+        Activation::Relu6 => x.clamp(0.0, 6.0),
+        Activation::Silu => activation::silu(x),
+        Activation::Gelu => activation::gelu(x),
+        Activation::QuickGelu => x.clone() * activation::sigmoid(x * 1.702),
+    }
+}
+
+/// Averages over all positions: N × C × H × W to N × C.
+pub(super) fn average_pool(x: Tensor4) -> Tensor2 {
+    let [n, c, h, w] = x.dims();
+    x.reshape([n, c, h * w]).mean_dim(2).reshape([n, c])
+}

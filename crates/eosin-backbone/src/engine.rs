@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use eosin_core::{Error, Result};
+
+/// Every engine's name, each also its Cargo feature but for `auto` and `native`.
+///
+/// | engine | device | needs |
+/// |---|---|---|
+/// | `auto` | CPU | nothing: `native` where it has the family, else `flex` |
+/// | `native` | CPU | nothing, always there |
+/// | `flex` | CPU | feature `flex` |
+/// | `cuda` | NVIDIA GPU | feature `cuda`, a driver and the CUDA toolkit's nvrtc at run time |
+/// | `tch` | CPU or NVIDIA GPU | feature `tch` and libtorch when building and running |
+/// | `wgpu` | any GPU | feature `wgpu` and a Vulkan, Metal or DirectX driver |
+pub const ENGINES: [&str; 6] = ["auto", "native", "flex", "cuda", "tch", "wgpu"];
+
+/// Which engine computes on which device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// One of [`ENGINES`].
+    pub engine: String,
+    /// Index of the device where the engine has several.
+    pub device: usize,
+}
+
+/// An engine that this build has.
+#[derive(Clone, Debug)]
+pub(crate) enum Engine {
+    /// The pure-Rust engine of this crate.
+    Native,
+    /// A backend of burn.
+    #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+    Burn(crate::burn::BurnDevice),
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { engine: "auto".into(), device: 0 }
+    }
+}
+
+impl Engine {
+    /// Engine and device, as reports show them.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Native => "native".into(),
+            #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+            Self::Burn(device) => device.name(),
+        }
+    }
+
+    /// The engine that the options name; `auto` becomes `native` where `has_native`.
+    pub(crate) fn choose(options: &EngineOptions, has_native: bool) -> Result<Self> {
+        match options.engine.as_str() {
+            "auto" | "native" if has_native => Ok(Self::Native),
+            "native" => Err(Error::unsupported(
+                "engine `native` for this architecture family",
+                &ENGINES,
+                "choose engine `auto` or `flex`",
+            )),
+            "auto" => Self::burn("flex", options.device),
+            name if ENGINES.contains(&name) => Self::burn(name, options.device),
+            other => Err(Error::unsupported(
+                format!("engine `{other}`"),
+                &ENGINES,
+                "choose one of these, or `auto`",
+            )),
+        }
+    }
+
+    #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+    fn burn(name: &str, device: usize) -> Result<Self> {
+        crate::burn::BurnDevice::open(name, device)
+            .map(Self::Burn)
+            .ok_or_else(|| compiled_out(name))
+    }
+
+    #[cfg(not(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu")))]
+    fn burn(name: &str, _device: usize) -> Result<Self> {
+        Err(compiled_out(name))
+    }
+}
+
+fn compiled_out(name: &str) -> Error {
+    Error::unsupported(
+        format!("engine `{name}` in this build"),
+        &[],
+        format!("build with the Cargo feature `{name}`, or choose engine `auto`"),
+    )
+}

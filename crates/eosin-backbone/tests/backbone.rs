@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Cards, weights and forward passes against figures that other programs made.
+
+mod support;
+
+#[path = "backbone/cards.rs"]
+mod cards;
+#[path = "backbone/colour.rs"]
+mod colour;
+#[path = "backbone/efficientnet.rs"]
+mod efficientnet;
+#[path = "backbone/weights.rs"]
+mod weights;

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::path::Path;
+
+use eosin_backbone::{Card, builtin_cards, load};
+
+use crate::support::{options, root};
+
+fn refusal(name: &str, from: &str, to: &str) -> (String, String) {
+    let path = root().join(format!("configs/backbone/{name}.toml"));
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from} is not in {name}");
+    let card = Card::parse(&text.replacen(from, to, 1), Path::new("card.toml"));
+    let error = card.and_then(|card| load(&card, &options("auto")).map(|_| ())).unwrap_err();
+    (error.to_string(), error.hint())
+}
+
+#[test]
+fn every_card_is_built_in_and_named_as_its_file() {
+    let mut files: Vec<String> = std::fs::read_dir(root().join("configs/backbone"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| {
+            let card = Card::read(&path).unwrap();
+            assert_eq!(path.file_stem().unwrap().to_str().unwrap(), card.name);
+            card.name
+        })
+        .collect();
+    files.sort();
+    let mut builtin: Vec<String> = builtin_cards().unwrap().into_iter().map(|c| c.name).collect();
+    builtin.sort();
+    assert_eq!(files, builtin);
+}
+
+#[test]
+fn a_card_survives_writing_and_reading() {
+    for card in builtin_cards().unwrap() {
+        let text = toml::to_string(&card).unwrap();
+        assert_eq!(Card::parse(&text, Path::new("again")).unwrap(), card);
+    }
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest() {
+    let (error, hint) = refusal("efficientnet-lite0", "input_px", "inptu_px");
+    assert!(error.starts_with("card.toml:") && error.contains("inptu_px"), "{error}");
+    assert_eq!(hint, "did you mean `input_px`?");
+    let (error, hint) = refusal("efficientnet-lite0", "norm_eps", "norm_epz");
+    assert!(error.contains("[architecture]") && error.contains("norm_epz"), "{error}");
+    assert_eq!(hint, "did you mean `norm_eps`?");
+}
+
+#[test]
+fn values_that_cannot_be_are_refused() {
+    for (from, to, part) in [
+        ("input_px = 224", "input_px = 0", "input_px to be 1 to 4096, found 0"),
+        ("dim = 1280", "dim = 1281", "expected 1280"),
+        ("resampling = \"bicubic\"", "resampling = \"cubic\"", "one of nearest"),
+        ("pooling = \"average\"", "pooling = \"cls\"", "known: average"),
+        ("family = \"efficientnet\"", "family = \"efficientnot\"", "known: colour-statistics"),
+        ("std = [0.50196", "std = [-0.50196", "three numbers above 0"),
+        ("sha256 = \"5f", "sha256 = \"zz", "64 hexadecimal digits"),
+        ("sha256 = \"5f", "sha256 = \"00", "expected SHA-256 00"),
+        ("kind = \"embedded\"", "kind = \"embeded\"", "embeded"),
+        ("width = 1.0", "width = 1.5", "mis-shaped"),
+    ] {
+        let (error, hint) = refusal("efficientnet-lite0", from, to);
+        assert!(error.contains(part), "{to}: {error}");
+        assert!(!error.contains('\n') && !hint.is_empty(), "{to}: {error}");
+    }
+}
+
+#[test]
+fn unknown_and_compiled_out_engines_are_named() {
+    let card = Card::builtin("efficientnet-lite0").unwrap();
+    let error = load(&card, &options("flux")).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("known: auto, native, flex"), "{error}");
+    for engine in ["cuda", "tch", "wgpu"] {
+        let built = match engine {
+            "cuda" => cfg!(feature = "cuda"),
+            "tch" => cfg!(feature = "tch"),
+            _ => cfg!(feature = "wgpu"),
+        };
+        if !built {
+            let error = load(&card, &options(engine)).map(|_| ()).unwrap_err();
+            assert!(error.hint().contains(&format!("Cargo feature `{engine}`")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use crate::support::{
+    backbone, batch, cosine, cpu_engines, golden, relative_max, relative_norm, worst_row,
+};
+
+/// The ONNX model's weights are f32, ours f16 with an 8-bit remainder. Without the remainder the
+/// difference would be 3e-3 to 8e-3.
+#[test]
+fn embedded_weights_agree_with_onnxruntime() {
+    let expected = golden("efficientnet_lite0.json");
+    for engine in cpu_engines() {
+        let found = backbone("efficientnet-lite0", engine).embed(&batch(0..4, 224)).unwrap();
+        for (number, (found, expected)) in found.rows().zip(&expected).enumerate() {
+            let (norm, max) = (relative_norm(found, expected), relative_max(found, expected));
+            let cosine = cosine(found, expected);
+            eprintln!("{engine} tile {number}: norm {norm:.2e}, max {max:.2e}, cosine {cosine:.8}");
+            assert!(norm <= 1e-4 && max <= 1e-4 && cosine > 0.999_999);
+        }
+    }
+}
+
+#[test]
+fn rows_depend_neither_on_batch_size_nor_on_order() {
+    let numbers: Vec<i64> = (0..7).collect();
+    for engine in cpu_engines() {
+        let network = backbone("efficientnet-lite0", engine);
+        let whole = network.embed(&batch(numbers.iter().copied(), 224)).unwrap();
+        for &number in &numbers {
+            let alone = network.embed(&batch([number], 224)).unwrap();
+            let row = whole.select(&[number as usize]);
+            assert!(worst_row(&alone, &row) < 1e-6, "{engine}: tile {number} alone");
+        }
+        let many = network.embed(&batch((0..32).map(|i| i % 7), 224)).unwrap();
+        let positions: Vec<usize> = (0..32).map(|i| i % 7).collect();
+        assert!(worst_row(&many, &whole.select(&positions)) < 1e-6, "{engine}: a batch of 32");
+        let backwards = network.embed(&batch(numbers.iter().rev().copied(), 224)).unwrap();
+        let reversed: Vec<usize> = (0..7).rev().collect();
+        assert!(worst_row(&backwards, &whole.select(&reversed)) < 1e-6, "{engine}: reversed");
+    }
+}
+
+#[test]
+fn thread_count_does_not_change_a_bit() {
+    let network = backbone("efficientnet-lite0", "native");
+    let on = |n_threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        pool.install(|| network.embed(&batch(0..3, 224)).unwrap())
+    };
+    assert_eq!(on(1), on(2));
+    assert_eq!(on(1), on(5));
+}
+
+#[test]
+fn random_weights_give_healthy_and_distinct_embeddings() {
+    let network = backbone("efficientnet-lite0-random", "auto");
+    let rows = network.embed(&batch(0..4, 224)).unwrap();
+    assert_eq!(rows.first_bad_row(), None);
+    let values = rows.values();
+    let alive = values.iter().filter(|v| **v > 1e-3).count() as f64 / values.len() as f64;
+    let saturated = values.iter().filter(|v| **v > 5.99).count() as f64 / values.len() as f64;
+    eprintln!("alive {alive:.3}, saturated {saturated:.3}");
+    assert!(alive > 0.2 && saturated < 0.2);
+    for other in 1..4 {
+        let cosine = cosine(rows.row(0), rows.row(other));
+        eprintln!("cosine to tile {other}: {cosine:.4}");
+        assert!(cosine < 0.9999, "tiles 0 and {other} look alike: {cosine}");
+    }
+    assert_eq!(network.info().weights_sha256, "random-v1-seed-1");
+}
+
+#[test]
+fn info_tells_what_the_contract_needs() {
+    let info = backbone("efficientnet-lite0", "auto").info().clone();
+    assert_eq!(info.dim, 1280);
+    assert_eq!(info.engine, "native");
+    assert_eq!(info.architecture["padding"], "same");
+    assert_eq!(info.weights_sha256.len(), 64);
+    assert!(info.licence.is_commercial());
+    assert_eq!(info.parameters, 3_413_024);
+}

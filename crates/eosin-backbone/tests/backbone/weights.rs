@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::path::Path;
+
+use eosin_backbone::{Card, LoadOptions, WeightMap, WeightTensor, load, random_tensor, sha256_hex};
+
+use crate::support::root;
+
+const ASSET: &str = "crates/eosin-backbone/assets/efficientnet-lite0.f16.safetensors";
+
+#[test]
+fn the_embedded_file_has_the_cards_digest() {
+    let bytes = std::fs::read(root().join(ASSET)).unwrap();
+    let card = std::fs::read_to_string(root().join("configs/backbone/efficientnet-lite0.toml"));
+    assert!(card.unwrap().contains(&sha256_hex(&bytes)));
+}
+
+#[test]
+fn a_truncated_or_foreign_file_is_a_data_error() {
+    let bytes = std::fs::read(root().join(ASSET)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let card = Card::builtin("efficientnet-lite0").unwrap();
+    for n_bytes in [0, 4, 100, 20_000, bytes.len() - 1] {
+        let path = folder.path().join(format!("cut-{n_bytes}.safetensors"));
+        std::fs::write(&path, &bytes[..n_bytes]).unwrap();
+        let options = LoadOptions { weights: Some(path.clone()), ..LoadOptions::default() };
+        let error = load(&card, &options).map(|_| ()).unwrap_err();
+        assert!(matches!(error, eosin_core::Error::Data { .. }), "{error}");
+        assert!(error.to_string().contains("whole safetensors file"), "{error}");
+        assert!(error.to_string().contains(path.to_str().unwrap()) && !error.hint().is_empty());
+    }
+    let options = LoadOptions { weights: Some("/nowhere".into()), ..LoadOptions::default() };
+    let error = load(&card, &options).map(|_| ()).unwrap_err();
+    assert!(matches!(error, eosin_core::Error::Environment { .. }), "{error}");
+}
+
+#[test]
+fn one_error_lists_missing_mis_shaped_and_unused_tensors() {
+    let tensor = |shape: &[usize]| WeightTensor {
+        shape: shape.to_vec(),
+        values: vec![1.0; shape.iter().product()],
+    };
+    let mut map = WeightMap::new("model.safetensors");
+    map.insert("a", tensor(&[2]));
+    map.insert("b", tensor(&[2, 3]));
+    map.insert("extra", tensor(&[1]));
+    map.insert("head.weight", tensor(&[1]));
+    map.insert("bn.num_batches_tracked", tensor(&[1]));
+    assert_eq!(map.take("a", &[2]).values, [1.0, 1.0]);
+    assert_eq!(map.take("b", &[3, 2]).values, [0.0; 6]);
+    assert_eq!(map.take("c", &[4]).shape, [4]);
+    assert_eq!(
+        map.finish(&["head."]).unwrap_err().to_string(),
+        "model.safetensors: expected exactly the tensors of the card's architecture, found \
+         1 missing (c), 1 mis-shaped (b [2, 3] instead of [3, 2]), 1 unused (extra)"
+    );
+}
+
+#[test]
+fn a_card_finds_its_file_beside_itself_and_checks_its_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(root().join("configs/backbone/efficientnet-lite0.toml"));
+    let text = text.unwrap().replace("kind = \"embedded\"", "kind = \"file\"");
+    std::fs::write(folder.path().join("own.toml"), text).unwrap();
+    std::fs::copy(root().join(ASSET), folder.path().join(Path::new(ASSET).file_name().unwrap()))
+        .unwrap();
+    let card = Card::read(&folder.path().join("own.toml")).unwrap();
+    assert!(load(&card, &LoadOptions::default()).is_ok());
+}
+
+/// `tests/golden/backbone/weights.py` prints these.
+#[test]
+fn the_generator_draws_the_bits_that_python_draws() {
+    let text = std::fs::read_to_string(root().join("tests/golden/backbone/weights.json")).unwrap();
+    let cases: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    assert!(cases.len() >= 8);
+    for case in cases {
+        let name = case["name"].as_str().unwrap();
+        let shape: Vec<usize> = serde_json::from_value(case["shape"].clone()).unwrap();
+        let values = random_tensor(name, &shape, case["seed"].as_u64().unwrap()).values;
+        let bits: Vec<u32> = values.iter().take(4).map(|v| v.to_bits()).collect();
+        let expected: Vec<u32> = serde_json::from_value(case["bits"].clone()).unwrap();
+        assert_eq!(bits, expected, "{name}");
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::path::PathBuf;
+
+use eosin_backbone::{Card, EngineOptions, LoadOptions, load};
+use eosin_core::{Backbone, Matrix, RgbImage, Tile, TileBatch, TileMeta};
+
+/// The tile of `tests/golden/backbone/tiles.py`.
+pub fn synthetic_tile(number: i64, px: i64) -> RgbImage {
+    let mut data = Vec::new();
+    for y in 0..px {
+        for x in 0..px {
+            for c in 0..3 {
+                let half = px / 2;
+                let value = if number % 2 == 0 {
+                    (x * (3 + number) + y * (5 + 2 * c)) ^ ((x * y * (number + 1)) >> (4 + c))
+                } else {
+                    (128 + (((x - half) * (y - half) * (c + 1) * number) >> 7)).clamp(0, 255)
+                };
+                data.push((value & 255) as u8);
+            }
+        }
+    }
+    RgbImage::new(px as u32, px as u32, data).unwrap()
+}
+
+/// A batch of the given synthetic tiles.
+pub fn batch(numbers: impl IntoIterator<Item = i64>, px: u32) -> TileBatch {
+    let mut batch = TileBatch::new(px);
+    for number in numbers {
+        batch.push(tile(number, synthetic_tile(number, i64::from(px)))).unwrap();
+    }
+    batch
+}
+
+pub fn tile(number: i64, image: RgbImage) -> Tile {
+    let meta = TileMeta {
+        tile_id: format!("t{number}"),
+        slide: "s".into(),
+        group: "g".into(),
+        centre: None,
+        scanner: None,
+        x: 0,
+        y: 0,
+        size_level0_px: image.width(),
+        requested_mpp: None,
+        effective_mpp: None,
+        tissue_fraction: 1.0,
+        source_digest: String::new(),
+    };
+    Tile { meta, image }
+}
+
+pub fn backbone(card: &str, engine: &str) -> Box<dyn Backbone> {
+    load(&Card::builtin(card).unwrap(), &options(engine)).unwrap()
+}
+
+pub fn options(engine: &str) -> LoadOptions {
+    let engine = EngineOptions { engine: engine.into(), device: 0 };
+    LoadOptions { engine, ..LoadOptions::default() }
+}
+
+/// The engines of this build that need no device.
+pub fn cpu_engines() -> Vec<&'static str> {
+    if cfg!(feature = "flex") { vec!["native", "flex"] } else { vec!["native"] }
+}
+
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Cosine similarity of two vectors.
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |x: &[f32], y: &[f32]| -> f64 {
+        x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
+    };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// ‖a − b‖ / ‖b‖.
+pub fn relative_norm(a: &[f32], b: &[f32]) -> f64 {
+    let square = |v: f32| f64::from(v).powi(2);
+    let difference: f64 = a.iter().zip(b).map(|(&x, &y)| square(x - y)).sum();
+    (difference / b.iter().map(|&v| square(v)).sum::<f64>()).sqrt()
+}
+
+/// max |a − b| / max |b|.
+pub fn relative_max(a: &[f32], b: &[f32]) -> f64 {
+    let largest =
+        |values: &mut dyn Iterator<Item = f32>| values.fold(0.0_f32, |m, v| m.max(v.abs()));
+    let difference = largest(&mut a.iter().zip(b).map(|(&x, &y)| x - y));
+    f64::from(difference) / f64::from(largest(&mut b.iter().copied()))
+}
+
+/// The largest relative norm of the difference of two matrices' rows.
+pub fn worst_row(a: &Matrix, b: &Matrix) -> f64 {
+    assert_eq!((a.n_rows(), a.n_cols()), (b.n_rows(), b.n_cols()));
+    a.rows().zip(b.rows()).map(|(a, b)| relative_norm(a, b)).fold(0.0, f64::max)
+}
+
+/// Rows of a golden JSON file.
+pub fn golden(file: &str) -> Vec<Vec<f32>> {
+    let path = root().join("tests/golden/backbone").join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    serde_json::from_value(value["embeddings"].clone()).unwrap()
+}
