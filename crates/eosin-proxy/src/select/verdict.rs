@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The choice and its reasons; every clause is there because the numbers say so.
+
+use std::cmp::Ordering;
+
+use super::{Cost, RankedArm, Ranking};
+
+/// The selected arm with what led to it.
+pub(super) struct Choice<'a> {
+    pub(super) arm: &'a RankedArm,
+    best: &'a RankedArm,
+    /// How the arm is cheaper than the best one, where it is another.
+    cheaper: Option<String>,
+}
+
+/// The best arm that is no control, or the cheapest of those at most the ROPE below it.
+pub(super) fn select(ranking: &Ranking) -> Choice<'_> {
+    let candidates: Vec<&RankedArm> = ranking.arms.iter().filter(|a| !a.control).collect();
+    let best = candidates.first().copied().unwrap_or(&ranking.arms[0]);
+    let near: Vec<&RankedArm> =
+        candidates.into_iter().filter(|a| best.mean - a.mean <= ranking.rope).collect();
+    let costs: Vec<Cost> = near.iter().map(|a| a.cost).collect();
+    // The first of equals wins, which is the one with the better mean.
+    let arm = near.iter().copied().reduce(|cheapest, arm| {
+        match compare_cost(&costs, arm.cost, cheapest.cost) {
+            Ordering::Less => arm,
+            _ => cheapest,
+        }
+    });
+    let arm = arm.unwrap_or(best);
+    let cheaper = (arm.backbone != best.backbone).then(|| advantage(&costs, arm.cost, best.cost));
+    Choice { arm, best, cheaper }
+}
+
+pub(super) fn verdict(ranking: &Ranking, choice: &Choice) -> String {
+    let (arm, best) = (choice.arm, choice.best);
+    let mut clauses = Vec::new();
+    let tied: Vec<&str> = ranking
+        .arms
+        .iter()
+        .filter(|a| !a.control && a.tied_with_best)
+        .map(|a| a.backbone.as_str())
+        .collect();
+    let n_candidates = ranking.arms.iter().filter(|a| !a.control).count();
+    clauses.push(if n_candidates == 1 {
+        format!("{} is the only candidate", best.backbone)
+    } else if tied.len() > 1 {
+        format!("{} are tied", list(&tied))
+    } else {
+        let second = ranking.arms.iter().filter(|a| !a.control).nth(1);
+        let pair = second.and_then(|s| ranking.pair(&best.backbone, &s.backbone));
+        match pair {
+            Some(p) => format!(
+                "{} is better than all other candidates, by {:.3} over {} (adjusted p {})",
+                p.first,
+                p.difference,
+                p.second,
+                p_value(p.p_holm)
+            ),
+            None => format!("{} is the best candidate", best.backbone),
+        }
+    });
+    clauses.push(match &choice.cheaper {
+        Some(cheaper) => format!(
+            "take {}: {cheaper}, and its {} of {} is at most {} below {}'s {}",
+            arm.backbone,
+            ranking.metric,
+            number(arm.mean),
+            ranking.rope,
+            best.backbone,
+            number(best.mean)
+        ),
+        None => format!(
+            "take {}: {} {} [{}, {}], probability of being best {:.2}",
+            arm.backbone,
+            ranking.metric,
+            number(arm.mean),
+            number(arm.lower),
+            number(arm.upper),
+            arm.probability_best
+        ),
+    });
+    let mut text = format!("{}.", clauses.join("; "));
+    if let Some(warning) = control_warning(ranking, arm) {
+        text.push(' ');
+        text.push_str(&warning);
+    }
+    text
+}
+
+/// A control that does as well means that the proxy shows no use of the network.
+fn control_warning(ranking: &Ranking, arm: &RankedArm) -> Option<String> {
+    let alpha = 1.0 - ranking.level;
+    let rivals: Vec<&str> = ranking
+        .arms
+        .iter()
+        .filter(|c| c.control)
+        .filter(|c| {
+            c.mean >= arm.mean
+                || ranking.pair(&c.backbone, &arm.backbone).is_some_and(|p| p.p_holm >= alpha)
+        })
+        .map(|c| c.backbone.as_str())
+        .collect();
+    (!rivals.is_empty()).then(|| {
+        format!(
+            "Caution: on these folds {} cannot be told from the control{} {}, so this proxy does \
+             not show that the backbone helps.",
+            arm.backbone,
+            if rivals.len() == 1 { "" } else { "s" },
+            list(&rivals)
+        )
+    })
+}
+
+/// The first cost that all arms have decides: tiles per second, parameters, dimension.
+fn compare_cost(all: &[Cost], a: Cost, b: Cost) -> Ordering {
+    match (a.tiles_per_s, b.tiles_per_s) {
+        (Some(a), Some(b)) if all.iter().all(|c| c.tiles_per_s.is_some()) => b.total_cmp(&a),
+        _ => a.parameters.cmp(&b.parameters).then(a.dim.cmp(&b.dim)),
+    }
+}
+
+fn advantage(all: &[Cost], a: Cost, b: Cost) -> String {
+    match (a.tiles_per_s, b.tiles_per_s) {
+        (Some(a), Some(b)) if all.iter().all(|c| c.tiles_per_s.is_some()) => {
+            format!("it is {:.1}× as fast", a / b)
+        }
+        _ if a.parameters != b.parameters => {
+            format!("it has {} parameters instead of {}", a.parameters, b.parameters)
+        }
+        _ => format!("its embeddings have {} instead of {} dimensions", a.dim, b.dim),
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).into(),
+        [head @ .., last] => format!("{} and {last}", head.join(", ")),
+    }
+}
+
+fn number(value: f64) -> String {
+    format!("{value:.3}")
+}
+
+fn p_value(p: f64) -> String {
+    if p < 0.001 { "< 0.001".into() } else { format!("= {p:.3}") }
+}
