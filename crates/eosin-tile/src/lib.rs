@@ -1,3 +1,40 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! Reads tiles from slides and folders at an exact resolution and finds tissue.
+//!
+//! ```no_run
+//! use eosin_core::{TileSource, TileUm};
+//! use eosin_tile::{SlideSource, TilingOptions};
+//!
+//! let options = TilingOptions { min_tissue: 0.5, ..TilingOptions::new(TileUm::new(112.0)?, 224) };
+//! let source = SlideSource::open("CMU-1-Small-Region.svs", &options)?;
+//! for (index, meta) in source.tiles().iter().enumerate() {
+//!     let tile = source.read(index)?;
+//!     println!("{} at {:?}: {} px", meta.tile_id, meta.effective_mpp, tile.image.width());
+//! }
+//! # Ok::<(), eosin_core::Error>(())
+//! ```
+
+mod codec;
+mod image_file;
+mod tiff;
+
+pub mod manifest;
+pub mod resample;
+pub mod slide;
+pub mod source;
+pub mod stain;
+pub mod tile_files;
+pub mod tiling;
+pub mod tissue;
+pub mod views;
+
+pub use image_file::read_image;
+pub use manifest::{Manifest, ManifestRow};
+pub use resample::{Filter, PixelBox, resize, resize_box};
+pub use slide::Slide;
+pub use source::{SourceKind, detect, open};
+pub use tile_files::{FolderSource, ManifestSource, NotSquare, TileFileOptions};
+pub use tiling::{SlideSource, TilingOptions};
+pub use tissue::{TissueMask, TissueOptions};
+pub use views::ViewBank;

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use super::*;
+
+fn message(text: &str) -> String {
+    Manifest::from_csv(text, "").unwrap_err().to_string()
+}
+
+#[test]
+fn known_and_further_columns_are_read() {
+    let manifest = Manifest::from_csv(
+        "path,label,group,x,grade,note\n./a/1.png, tumour ,p1,-5,2,\"a, b\"\nb.png,,,oops,,\n",
+        "/tiles",
+    )
+    .unwrap();
+    let [first, second] = manifest.rows() else { panic!("two rows") };
+    assert_eq!(first.path, "a/1.png");
+    assert_eq!(first.label(), Some("tumour"));
+    assert_eq!(first.group(), Some("p1"));
+    assert_eq!(first.x(), Some(-5));
+    assert_eq!(first.column("grade"), Some("2"));
+    assert_eq!(first.column("note"), Some("a, b"));
+    assert_eq!(first.column("missing"), None);
+    assert_eq!(manifest.resolve(first), Path::new("/tiles/a/1.png"));
+    assert_eq!((second.label(), second.group(), second.x()), (None, None, None));
+}
+
+#[test]
+fn a_byte_order_mark_does_not_hide_the_path_column() {
+    let manifest = Manifest::from_csv("\u{feff}path\na.png\n", "").unwrap();
+    assert_eq!(manifest.rows().len(), 1);
+}
+
+#[test]
+fn faults_say_what_is_wrong_and_where() {
+    assert!(message("").contains("a column named path"));
+    assert!(message("path\n").contains("at least one row"));
+    assert!(message("file,label\na,b\n").contains("file, label"));
+    let twice = message("path\na.png\nb.png\n./a.png\n");
+    assert!(twice.contains("a.png in lines 2 and 4"), "{twice}");
+    assert!(message("path,label\n,x\n").contains("line 2"));
+    assert!(message("path,label\na.png\n").contains("same columns"));
+}
+
+#[test]
+fn a_missing_file_and_a_folder_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Manifest::read(folder.path().join("none.csv")).unwrap_err();
+    assert!(missing.to_string().contains("open manifest"), "{missing}");
+    let err = Manifest::read(folder.path()).unwrap_err();
+    assert!(err.to_string().contains("a folder"), "{err}");
+}

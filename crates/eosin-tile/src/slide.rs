@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A whole-slide image: levels of decreasing resolution, read by region.
+
+mod associated;
+mod cache;
+mod open;
+mod pyramid;
+mod thumbnail;
+mod tiff_pyramid;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use eosin_core::{Mpp, Result, RgbImage};
+
+pub use associated::AssociatedImage;
+use cache::PieceCache;
+pub(crate) use open::is_slide;
+use pyramid::{Parts, Pyramid};
+pub use thumbnail::Thumbnail;
+
+use crate::image_file::paste;
+
+/// The kind of file a slide was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SlideFormat {
+    /// Tiled or striped TIFF or BigTIFF that no vendor's mark was found in.
+    Tiff,
+    /// Aperio SVS.
+    Aperio,
+}
+
+/// One resolution of a slide.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Level {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Level-0 pixels per pixel of this level.
+    pub downsample: f64,
+    /// Width of the pieces that the file stores.
+    pub piece_width: u32,
+    /// Height of the pieces that the file stores.
+    pub piece_height: u32,
+}
+
+/// An open slide. Reading takes `&self`, from any number of threads.
+#[derive(Debug)]
+pub struct Slide {
+    path: PathBuf,
+    stem: String,
+    digest: String,
+    format: SlideFormat,
+    levels: Vec<Level>,
+    mpp: Option<Mpp>,
+    properties: BTreeMap<String, String>,
+    associated: Vec<AssociatedImage>,
+    pyramid: Box<dyn Pyramid>,
+    cache: PieceCache,
+}
+
+/// Version of the pixels that come from slides.
+pub(crate) const READER_VERSION: &str = "1";
+
+/// Bytes of decoded pieces that a slide keeps unless told otherwise.
+pub(crate) const DEFAULT_CACHE_BYTES: usize = 128 << 20;
+
+impl Slide {
+    /// Opens a slide; its format is told by its content, not its name.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::with_cache(path, DEFAULT_CACHE_BYTES)
+    }
+
+    /// As [`Slide::open`], keeping at most `cache_bytes` of decoded pieces.
+    ///
+    /// Two rows of pieces should fit; with less, pieces are decoded more than once.
+    pub fn with_cache(path: impl AsRef<Path>, cache_bytes: usize) -> Result<Self> {
+        let path = path.as_ref();
+        let Parts { format, levels, mpp, properties, associated, pyramid } = open::parts(path)?;
+        let digest =
+            crate::tile_files::digest_and_head(path).map_or_else(|_| String::new(), |d| d.0);
+        let stem = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
+        Ok(Self {
+            path: path.to_path_buf(),
+            stem,
+            digest,
+            format,
+            levels,
+            mpp,
+            properties,
+            associated,
+            pyramid,
+            cache: PieceCache::new(cache_bytes),
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's name without its extension, which names the slide.
+    pub fn stem(&self) -> &str {
+        &self.stem
+    }
+
+    /// Digest of the file's length and both of its ends.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The kind of file.
+    pub fn format(&self) -> SlideFormat {
+        self.format
+    }
+
+    /// The levels, the finest first.
+    pub fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+
+    /// Width and height of level 0.
+    pub fn size(&self) -> (u32, u32) {
+        self.levels.first().map_or((0, 0), |level| (level.width, level.height))
+    }
+
+    /// Resolution of level 0, where the file says it.
+    pub fn mpp(&self) -> Option<Mpp> {
+        self.mpp
+    }
+
+    /// What else the file says of itself, by the file's own names.
+    pub fn properties(&self) -> &BTreeMap<String, String> {
+        &self.properties
+    }
+
+    /// Images beside the tissue, such as label and macro. A label may name the patient: list
+    /// freely, show with care.
+    pub fn associated(&self) -> &[AssociatedImage] {
+        &self.associated
+    }
+
+    /// Decodes an associated image by name.
+    pub fn read_associated(&self, name: &str) -> Result<RgbImage> {
+        self.pyramid.associated(&self.associated, name)
+    }
+
+    /// The ICC profile of level 0, where the file has one. It is reported, not applied.
+    pub fn icc_profile(&self) -> Option<&[u8]> {
+        self.pyramid.icc_profile()
+    }
+
+    /// Reads `width` × `height` pixels of a level from `(x, y)`, in that level's pixels.
+    ///
+    /// What lies outside the level, or was left out of a sparse file, is white.
+    pub fn read_region(
+        &self,
+        level: usize,
+        x: i64,
+        y: i64,
+        width: u32,
+        height: u32,
+    ) -> Result<RgbImage> {
+        let Some(shape) = self.levels.get(level) else {
+            return Err(eosin_core::Error::input(
+                "level",
+                format!("a number below {}", self.levels.len()),
+                level.to_string(),
+                "`eosin inspect` lists a slide's levels",
+            ));
+        };
+        crate::codec::checked_pixels(u64::from(width), u64::from(height)).map_err(|found| {
+            eosin_core::Error::input("region", "a smaller region", found, "read it in parts")
+        })?;
+        let mut region = RgbImage::filled(width, height, [255; 3]);
+        let (piece_w, piece_h) = (i64::from(shape.piece_width), i64::from(shape.piece_height));
+        let end_x = x.saturating_add(i64::from(width)).min(i64::from(shape.width));
+        let end_y = y.saturating_add(i64::from(height)).min(i64::from(shape.height));
+        let mut top = y.max(0) / piece_h * piece_h;
+        while top < end_y {
+            let mut left = x.max(0) / piece_w * piece_w;
+            while left < end_x {
+                let (column, row) = ((left / piece_w) as u32, (top / piece_h) as u32);
+                let piece = self
+                    .cache
+                    .get((level, column, row), || self.pyramid.piece(level, column, row))?;
+                if let Some(piece) = piece {
+                    paste(&mut region, &piece, (left - x, top - y));
+                }
+                left += piece_w;
+            }
+            top += piece_h;
+        }
+        // The last pieces may reach past the level; what they hold there is not the slide's.
+        whiten_outside(&mut region, end_x - x, end_y - y);
+        Ok(region)
+    }
+
+    /// A piece past the cache, for work that visits every piece once.
+    pub(crate) fn piece(&self, level: usize, column: u32, row: u32) -> Result<Option<RgbImage>> {
+        self.pyramid.piece(level, column, row)
+    }
+}
+
+impl SlideFormat {
+    /// The format's name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tiff => "tiff",
+            Self::Aperio => "aperio",
+        }
+    }
+}
+
+fn whiten_outside(region: &mut RgbImage, width: i64, height: i64) {
+    let row_bytes = region.width() as usize * 3;
+    let keep = (width.max(0) as usize * 3).min(row_bytes);
+    for (y, row) in region.data_mut().chunks_exact_mut(row_bytes).enumerate() {
+        let from = if (y as i64) < height { keep } else { 0 };
+        row[from..].fill(255);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use eosin_core::{Result, RgbImage};
+
+/// Level, column and row of a piece.
+pub(crate) type Key = (usize, u32, u32);
+
+/// Decoded pieces up to a number of bytes, those used last kept longest.
+///
+/// Threads that want the same piece wait for the one that decodes it; others go on.
+#[derive(Debug)]
+pub(crate) struct PieceCache {
+    max_bytes: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<Key, Entry>,
+    bytes: usize,
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    slot: Arc<Slot>,
+    bytes: usize,
+    last_used: u64,
+}
+
+/// `None` before the piece was decoded; `Some(None)` for a piece that the file left out.
+type Slot = Mutex<Option<Option<Arc<RgbImage>>>>;
+
+impl PieceCache {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, state: Mutex::default() }
+    }
+
+    /// The piece, decoded now if it is not there. A failure is not kept: it is met again.
+    pub(crate) fn get(
+        &self,
+        key: Key,
+        decode: impl FnOnce() -> Result<Option<RgbImage>>,
+    ) -> Result<Option<Arc<RgbImage>>> {
+        let slot = self.slot(key);
+        let mut piece = lock(&slot);
+        if let Some(piece) = &*piece {
+            return Ok(piece.clone());
+        }
+        let decoded = decode()?.map(Arc::new);
+        *piece = Some(decoded.clone());
+        drop(piece);
+        self.account(key, decoded.as_ref().map_or(0, |image| image.data().len()));
+        Ok(decoded)
+    }
+
+    fn slot(&self, key: Key) -> Arc<Slot> {
+        let mut state = lock(&self.state);
+        state.clock += 1;
+        let last_used = state.clock;
+        let entry = state.entries.entry(key).or_insert_with(|| Entry {
+            slot: Arc::default(),
+            bytes: 0,
+            last_used,
+        });
+        entry.last_used = last_used;
+        Arc::clone(&entry.slot)
+    }
+
+    fn account(&self, key: Key, bytes: usize) {
+        // The entry itself costs something too, so that sparse slides stay bounded.
+        let bytes = bytes + 256;
+        let mut state = lock(&self.state);
+        if let Some(entry) = state.entries.get_mut(&key) {
+            let before = std::mem::replace(&mut entry.bytes, bytes);
+            state.bytes = state.bytes + bytes - before;
+        }
+        while state.bytes > self.max_bytes {
+            let oldest = state
+                .entries
+                .iter()
+                .filter(|(other, entry)| **other != key && entry.bytes > 0)
+                .min_by_key(|(_, entry)| entry.last_used)
+                .map(|(other, _)| *other);
+            let Some(entry) = oldest.and_then(|oldest| state.entries.remove(&oldest)) else {
+                break;
+            };
+            state.bytes -= entry.bytes;
+        }
+    }
+}
+
+/// A lock that was poisoned by a panic elsewhere guards nothing half-written here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(value: u8) -> RgbImage {
+        RgbImage::filled(10, 10, [value; 3])
+    }
+
+    #[test]
+    fn a_piece_is_decoded_once_and_the_oldest_goes_first() {
+        let cache = PieceCache::new(3 * (300 + 256));
+        let mut decoded = Vec::new();
+        for column in [0, 1, 0, 2, 3, 0, 1] {
+            cache
+                .get((0, column, 0), || {
+                    decoded.push(column);
+                    Ok(Some(piece(column as u8)))
+                })
+                .unwrap();
+        }
+        // 1 was the oldest when 3 came; 0 had been used since.
+        assert_eq!(decoded, [0, 1, 2, 3, 1]);
+        assert!(lock(&cache.state).bytes <= cache.max_bytes);
+    }
+
+    #[test]
+    fn a_failure_is_met_again() {
+        let cache = PieceCache::new(1 << 20);
+        let fail = || Err(eosin_core::Error::input("a", "b", "c", "d"));
+        assert!(cache.get((0, 0, 0), fail).is_err());
+        assert!(cache.get((0, 0, 0), || Ok(Some(piece(1)))).unwrap().is_some());
+    }
+
+    #[test]
+    fn threads_that_want_one_piece_decode_it_once() {
+        let cache = PieceCache::new(1 << 20);
+        let count = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    cache.get((0, 0, 0), || {
+                        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        std::thread::sleep(std::time::Duration::from_millis(5));
+                        Ok(Some(piece(1)))
+                    })
+                });
+            }
+        });
+        assert_eq!(count.into_inner(), 1);
+    }
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Pyramids in TIFF files: which directories are levels and which are associated images.
+
+use std::collections::BTreeMap;
+
+use eosin_core::{Mpp, Result, RgbImage};
+
+use super::pyramid::{Parts, Pyramid, level, unknown_associated};
+use super::{AssociatedImage, SlideFormat};
+use crate::image_file::whole_tiff_image;
+use crate::tiff::{Directory, Tiff, TiffImage, tag};
+
+/// Levels of a file beyond which it is taken for damaged.
+const MAX_LEVELS: usize = 64;
+
+/// Aspect ratios of levels differ by rounding only; an image that differs more is another image.
+const ASPECT_TOLERANCE: f64 = 0.05;
+
+/// A TIFF whose levels are images of their own.
+#[derive(Debug)]
+struct TiffPyramid {
+    tiff: Tiff,
+    levels: Vec<TiffImage>,
+    associated: Vec<(String, Directory)>,
+}
+
+/// What a file's directories were sorted into.
+struct Sorted {
+    format: SlideFormat,
+    levels: Vec<TiffImage>,
+    associated: Vec<(String, Directory)>,
+    mpp: Option<Mpp>,
+    properties: BTreeMap<String, String>,
+}
+
+/// Reads the headers of a TIFF slide.
+pub(crate) fn parts(tiff: Tiff) -> Result<Parts> {
+    let Some(first) = tiff.directories().first() else {
+        return Err(tiff.fault("an image", "none"));
+    };
+    let description = tiff.text(first, tag::DESCRIPTION)?.unwrap_or_default();
+    let sorted = if description.starts_with("Aperio") {
+        aperio(&tiff, &description)?
+    } else {
+        generic(&tiff)?
+    };
+    let Some(finest) = sorted.levels.first().map(|image| (image.width, image.height)) else {
+        return Err(tiff.fault("a tiled or striped image", "none"));
+    };
+    let levels = sorted
+        .levels
+        .iter()
+        .map(|i| level((i.width, i.height), (i.piece_width, i.piece_height), finest))
+        .collect();
+    let associated = sorted
+        .associated
+        .iter()
+        .map(|(name, directory)| {
+            let side =
+                |tag| Ok::<_, eosin_core::Error>(tiff.first_uint(directory, tag)?.unwrap_or(0));
+            Ok(AssociatedImage {
+                name: name.clone(),
+                width: side(tag::WIDTH)? as u32,
+                height: side(tag::HEIGHT)? as u32,
+            })
+        })
+        .collect::<Result<_>>()?;
+    Ok(Parts {
+        format: sorted.format,
+        levels,
+        mpp: sorted.mpp,
+        properties: sorted.properties,
+        associated,
+        pyramid: Box::new(TiffPyramid {
+            tiff,
+            levels: sorted.levels,
+            associated: sorted.associated,
+        }),
+    })
+}
+
+impl Pyramid for TiffPyramid {
+    fn piece(&self, level: usize, column: u32, row: u32) -> Result<Option<RgbImage>> {
+        match self.levels.get(level) {
+            Some(image) => image.decode(&self.tiff, column, row),
+            None => Ok(None),
+        }
+    }
+
+    fn associated(&self, known: &[AssociatedImage], name: &str) -> Result<RgbImage> {
+        match self.associated.iter().find(|(other, _)| other == name) {
+            Some((_, directory)) => {
+                whole_tiff_image(&self.tiff, &TiffImage::read(&self.tiff, directory)?)
+            }
+            None => Err(unknown_associated(known, name)),
+        }
+    }
+
+    fn icc_profile(&self) -> Option<&[u8]> {
+        let first = self.tiff.directories().first()?;
+        self.tiff.raw(first, tag::ICC_PROFILE).ok().filter(|profile| !profile.is_empty())
+    }
+}
+
+/// Aperio: tiled images are levels; the rest are the thumbnail, the label and the macro.
+fn aperio(tiff: &Tiff, description: &str) -> Result<Sorted> {
+    let properties = aperio_properties(description);
+    let mpp = properties
+        .get("MPP")
+        .and_then(|text| text.parse().ok())
+        .and_then(|value| Mpp::new(value).ok());
+    let mut levels = Vec::new();
+    let mut associated = Vec::new();
+    for (i, directory) in tiff.directories().iter().enumerate() {
+        if directory.has(tag::TILE_WIDTH) {
+            push_level(tiff, &mut levels, directory)?;
+        } else {
+            // The name is the first word of the description's second line.
+            let text = tiff.text(directory, tag::DESCRIPTION)?.unwrap_or_default();
+            let word = text.lines().nth(1).and_then(|line| line.split_whitespace().next());
+            let name = match word {
+                Some(word @ ("label" | "macro")) => word.to_string(),
+                _ if i == 1 => "thumbnail".to_string(),
+                _ => format!("image-{i}"),
+            };
+            associated.push((name, directory.clone()));
+        }
+    }
+    sort_levels(&mut levels);
+    Ok(Sorted { format: SlideFormat::Aperio, levels, associated, mpp, properties })
+}
+
+/// `key = value` pairs between bars in the description.
+fn aperio_properties(description: &str) -> BTreeMap<String, String> {
+    description
+        .split('|')
+        .skip(1)
+        .filter_map(|part| part.split_once('='))
+        .map(|(key, value)| (key.trim().to_string(), value.trim().to_string()))
+        .collect()
+}
+
+/// Any other TIFF: the first image and all smaller ones of its shape, in the main chain and in its
+/// SubIFDs.
+fn generic(tiff: &Tiff) -> Result<Sorted> {
+    let mut levels: Vec<TiffImage> = Vec::new();
+    let mut associated = Vec::new();
+    for (i, directory) in tiff.directories().iter().enumerate() {
+        let fits = match levels.first() {
+            None => true,
+            Some(finest) => is_reduction(tiff, directory, finest)?,
+        };
+        if fits {
+            push_level(tiff, &mut levels, directory)?;
+        } else {
+            associated.push((format!("image-{i}"), directory.clone()));
+        }
+    }
+    if let (Some(first), Some(finest)) = (tiff.directories().first(), levels.first().cloned()) {
+        for directory in tiff.sub_directories(first)? {
+            if is_reduction(tiff, &directory, &finest)? {
+                push_level(tiff, &mut levels, &directory)?;
+            }
+        }
+    }
+    sort_levels(&mut levels);
+    let mpp = match tiff.directories().first() {
+        Some(first) => resolution(tiff, first)?,
+        None => None,
+    };
+    let mut properties = BTreeMap::new();
+    for (name, number) in [("Make", tag::MAKE), ("Software", tag::SOFTWARE)] {
+        if let Some(first) = tiff.directories().first()
+            && let Some(text) = tiff.text(first, number)?
+        {
+            properties.insert(name.to_string(), text);
+        }
+    }
+    Ok(Sorted { format: SlideFormat::Tiff, levels, associated, mpp, properties })
+}
+
+fn push_level(tiff: &Tiff, levels: &mut Vec<TiffImage>, directory: &Directory) -> Result<()> {
+    if levels.len() == MAX_LEVELS {
+        return Err(tiff.fault(format!("at most {MAX_LEVELS} levels"), "more"));
+    }
+    levels.push(TiffImage::read(tiff, directory)?);
+    Ok(())
+}
+
+/// The finest first; of two of one size, the one that stands first in the file stays.
+fn sort_levels(levels: &mut Vec<TiffImage>) {
+    levels.sort_by_key(|image| std::cmp::Reverse(u64::from(image.width) * u64::from(image.height)));
+    levels.dedup_by_key(|image| (image.width, image.height));
+}
+
+/// Whether a directory is a smaller image of the same shape and the same kind of pieces.
+fn is_reduction(tiff: &Tiff, directory: &Directory, finest: &TiffImage) -> Result<bool> {
+    let side =
+        |tag| Ok::<_, eosin_core::Error>(tiff.first_uint(directory, tag)?.unwrap_or(0) as f64);
+    let (width, height) = (side(tag::WIDTH)?, side(tag::HEIGHT)?);
+    if width < 1.0 || height < 1.0 || directory.has(tag::TILE_WIDTH) != finest.tiled {
+        return Ok(false);
+    }
+    let ratio_x = f64::from(finest.width) / width;
+    let ratio_y = f64::from(finest.height) / height;
+    // Small levels are rounded by up to a pixel, which is a large share of them.
+    let rounding = 1.5 / width.min(height);
+    Ok(ratio_x >= 1.0
+        && ratio_x.max(ratio_y) > 1.2
+        && (ratio_x / ratio_y - 1.0).abs() < ASPECT_TOLERANCE + rounding)
+}
+
+/// µm per pixel by the resolution tags; 1 and 72 per inch are writers' defaults and fall outside
+/// the range that [`Mpp`] takes.
+fn resolution(tiff: &Tiff, directory: &Directory) -> Result<Option<Mpp>> {
+    let um_per_unit = match tiff.first_uint(directory, tag::RESOLUTION_UNIT)?.unwrap_or(2) {
+        2 => 25_400.0,
+        3 => 10_000.0,
+        _ => return Ok(None),
+    };
+    let mut sides = [0.0; 2];
+    for (side, tag) in sides.iter_mut().zip([tag::X_RESOLUTION, tag::Y_RESOLUTION]) {
+        match tiff.real(directory, tag)? {
+            Some(per_unit) if per_unit > 0.0 => *side = um_per_unit / per_unit,
+            _ => return Ok(None),
+        }
+    }
+    square(tiff, sides)
+}
+
+/// One resolution for both axes; pixels that are not square are refused, because every later step
+/// takes them for square.
+pub(crate) fn square(tiff: &Tiff, [x, y]: [f64; 2]) -> Result<Option<Mpp>> {
+    if (x / y - 1.0).abs() > 0.01 {
+        return Err(tiff.fault("square pixels", format!("pixels of {x} × {y} µm")));
+    }
+    Ok(Mpp::new(f64::midpoint(x, y)).ok())
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What lies at a path, told by its content.
+
+use std::path::Path;
+
+use eosin_core::{Error, Result, TileSource};
+
+use crate::manifest::Manifest;
+use crate::slide::is_slide;
+use crate::tile_files::{FolderSource, ManifestSource, TileFileOptions, digest_and_head};
+use crate::tiling::{SlideSource, TilingOptions};
+
+/// What a path holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A folder with image files.
+    Folder,
+    /// A CSV that lists image files.
+    Manifest,
+    /// A whole-slide image.
+    Slide,
+}
+
+/// Tells what lies at a path by its content; the name plays no part.
+pub fn detect(path: impl AsRef<Path>) -> Result<SourceKind> {
+    let path = path.as_ref();
+    let metadata = std::fs::metadata(path).map_err(|e| Error::io("open", path, e))?;
+    if metadata.is_dir() {
+        return Ok(SourceKind::Folder);
+    }
+    if is_slide(path) {
+        return Ok(SourceKind::Slide);
+    }
+    let (_, head) = digest_and_head(path).map_err(|e| Error::io("read", path, e))?;
+    let first_line = head.split(|&b| b == b'\n').next().unwrap_or_default();
+    let is_text = !head.is_empty() && std::str::from_utf8(first_line).is_ok();
+    if is_text && !head.contains(&0) {
+        Ok(SourceKind::Manifest)
+    } else {
+        Err(Error::data(
+            path,
+            "a folder of tiles, a manifest CSV or a slide",
+            if head.is_empty() { "an empty file" } else { "a file of another kind" },
+            "convert a slide of another format with `vips tiffsave --tile --pyramid`",
+        ))
+    }
+}
+
+/// Opens what lies at a path as tiles; `tiling` is for slides and `files` for image files.
+pub fn open(
+    path: impl AsRef<Path>,
+    tiling: &TilingOptions,
+    files: TileFileOptions,
+) -> Result<Box<dyn TileSource>> {
+    let path = path.as_ref();
+    Ok(match detect(path)? {
+        SourceKind::Folder => Box::new(FolderSource::with_options(path, files)?),
+        SourceKind::Manifest => Box::new(ManifestSource::new(Manifest::read(path)?, files)),
+        SourceKind::Slide => Box::new(SlideSource::open(path, tiling)?),
+    })
+}

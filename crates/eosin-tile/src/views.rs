@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A bank of views: the same tile turned, stained and focused a little differently.
+
+use eosin_core::{Error, Result, RgbImage, Tile};
+use serde::{Deserialize, Serialize};
+
+use crate::stain::hed_jitter;
+
+/// Which views of each tile are embedded.
+///
+/// View 0 is the tile as it is. View v stands in dihedral pose v mod 8, so that eight views hold
+/// every pose once; its jitter is drawn from the seed, the tile's id and v alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct ViewBank {
+    /// Views per tile, view 0 among them.
+    pub n_views: u16,
+    /// Seed of all draws.
+    pub seed: u64,
+    /// Whether views are turned and mirrored.
+    pub dihedral: bool,
+    /// Each stain is multiplied by 1 ± this and raised by 0 ± this, in natural density.
+    pub hed_sigma: f64,
+    /// Intensities are multiplied by 1 ± this.
+    pub brightness: f64,
+    /// Distances from the mean intensity are multiplied by 1 ± this.
+    pub contrast: f64,
+    /// Standard deviation in pixels of the strongest Gaussian blur; views draw from 0 to this.
+    pub blur_px: f64,
+}
+
+impl Default for ViewBank {
+    fn default() -> Self {
+        Self {
+            n_views: 8,
+            seed: 0,
+            dihedral: true,
+            hed_sigma: 0.05,
+            brightness: 0.05,
+            contrast: 0.05,
+            blur_px: 0.0,
+        }
+    }
+}
+
+impl ViewBank {
+    /// Refuses values that make no sense.
+    pub fn validate(&self) -> Result<()> {
+        let fault = |key: &str, expected: &str, found: String| {
+            Err(Error::input(
+                format!("view bank {key}"),
+                expected,
+                found,
+                "leave it out for the default",
+            ))
+        };
+        if self.n_views == 0 || self.n_views > 256 {
+            return fault("n-views", "1 to 256", self.n_views.to_string());
+        }
+        for (key, value) in [
+            ("hed-sigma", self.hed_sigma),
+            ("brightness", self.brightness),
+            ("contrast", self.contrast),
+        ] {
+            if !(0.0..1.0).contains(&value) {
+                return fault(key, "0 to below 1", value.to_string());
+            }
+        }
+        if !(0.0..=16.0).contains(&self.blur_px) {
+            return fault("blur-px", "0 to 16", self.blur_px.to_string());
+        }
+        Ok(())
+    }
+
+    /// Everything that the views depend on, for the contract's `view`.
+    pub fn describe(&self) -> String {
+        let Self { n_views, seed, dihedral, hed_sigma, brightness, contrast, blur_px } = self;
+        format!(
+            "bank-1 n-views={n_views} seed={seed} dihedral={dihedral} hed-sigma={hed_sigma} \
+             brightness={brightness} contrast={contrast} blur-px={blur_px}"
+        )
+    }
+
+    /// View `view` of a tile; the same arguments give the same bytes always.
+    pub fn apply(&self, tile: &Tile, view: u16) -> RgbImage {
+        if view == 0 {
+            return tile.image.clone();
+        }
+        let mut draws = Draws::new(self.seed, &tile.meta.tile_id, view);
+        let mut image = if self.dihedral {
+            dihedral(&tile.image, (view % 8) as u8)
+        } else {
+            tile.image.clone()
+        };
+        // Every draw is made whether it is used or not, so that one setting never shifts another's.
+        let alpha = [(); 3].map(|()| 1.0 + self.hed_sigma * draws.symmetric());
+        let beta = [(); 3].map(|()| self.hed_sigma * draws.symmetric());
+        let gain = 1.0 + self.brightness * draws.symmetric();
+        let contrast = 1.0 + self.contrast * draws.symmetric();
+        let blur = self.blur_px * draws.unit();
+        if self.hed_sigma > 0.0 {
+            hed_jitter(&mut image, alpha, beta);
+        }
+        if self.brightness > 0.0 || self.contrast > 0.0 {
+            scale_intensity(&mut image, gain, contrast);
+        }
+        if blur > 0.05 { gaussian_blur(&image, blur) } else { image }
+    }
+}
+
+/// One of the eight poses: mirrored from 4 on, then turned by quarters clockwise.
+pub fn dihedral(image: &RgbImage, pose: u8) -> RgbImage {
+    let (width, height) = (image.width(), image.height());
+    let (turns, mirrored) = (pose % 4, pose % 8 >= 4);
+    let (out_w, out_h) = if turns % 2 == 1 { (height, width) } else { (width, height) };
+    let mut out = RgbImage::filled(out_w, out_h, [0; 3]);
+    for (i, target) in out.data_mut().chunks_exact_mut(3).enumerate() {
+        let (x, y) = (i as u32 % out_w, i as u32 / out_w);
+        let (x, y) = match turns {
+            0 => (x, y),
+            1 => (y, height - 1 - x),
+            2 => (width - 1 - x, height - 1 - y),
+            _ => (width - 1 - y, x),
+        };
+        let x = if mirrored { width - 1 - x } else { x };
+        target.copy_from_slice(&image.pixel(x, y));
+    }
+    out
+}
+
+fn scale_intensity(image: &mut RgbImage, gain: f64, contrast: f64) {
+    let data = image.data_mut();
+    // A whole-number sum, so that the mean does not depend on the order of adding.
+    let sum: u64 = data.iter().map(|&v| u64::from(v)).sum();
+    let mean = sum as f64 / data.len().max(1) as f64;
+    let table: [u8; 256] = std::array::from_fn(|value| {
+        (((value as f64 - mean) * contrast + mean) * gain).round().clamp(0.0, 255.0) as u8
+    });
+    for value in data {
+        *value = table[usize::from(*value)];
+    }
+}
+
+/// Separable Gaussian of three standard deviations a side, edge pixels repeated.
+fn gaussian_blur(image: &RgbImage, sigma: f64) -> RgbImage {
+    let radius = (3.0 * sigma).ceil() as i64;
+    let weights: Vec<f64> =
+        (-radius..=radius).map(|offset| (-0.5 * (offset as f64 / sigma).powi(2)).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    let (width, height) = (i64::from(image.width()), i64::from(image.height()));
+    let pass = |source: &[u8], along_x: bool| -> Vec<u8> {
+        let mut out = Vec::with_capacity(source.len());
+        for y in 0..height {
+            for x in 0..width {
+                let mut sums = [0.0; 3];
+                for (weight, offset) in weights.iter().zip(-radius..) {
+                    let (x, y) = if along_x {
+                        ((x + offset).clamp(0, width - 1), y)
+                    } else {
+                        (x, (y + offset).clamp(0, height - 1))
+                    };
+                    let at = (y * width + x) as usize * 3;
+                    for (sum, &value) in sums.iter_mut().zip(&source[at..at + 3]) {
+                        *sum += weight * f64::from(value);
+                    }
+                }
+                out.extend(sums.map(|sum| (sum / total).round() as u8));
+            }
+        }
+        out
+    };
+    let mut out = image.clone();
+    let blurred = pass(&pass(image.data(), true), false);
+    out.data_mut().copy_from_slice(&blurred);
+    out
+}
+
+/// Uniform numbers from a digest of what they are for, so that no generator's version matters.
+struct Draws(blake3::OutputReader);
+
+impl Draws {
+    fn new(seed: u64, tile_id: &str, view: u16) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&seed.to_le_bytes());
+        hasher.update(&view.to_le_bytes());
+        hasher.update(tile_id.as_bytes());
+        Self(hasher.finalize_xof())
+    }
+
+    /// From 0 to below 1.
+    fn unit(&mut self) -> f64 {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        (u64::from_le_bytes(bytes) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// From −1 to below 1.
+    fn symmetric(&mut self) -> f64 {
+        2.0 * self.unit() - 1.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use super::*;
+use eosin_core::TileMeta;
+
+fn tile(id: &str) -> Tile {
+    let mut image = RgbImage::filled(12, 12, [0; 3]);
+    for (i, byte) in image.data_mut().iter_mut().enumerate() {
+        *byte = (60 + i * 31 % 150) as u8;
+    }
+    let meta = TileMeta {
+        tile_id: id.into(),
+        slide: id.into(),
+        group: id.into(),
+        centre: None,
+        scanner: None,
+        x: 0,
+        y: 0,
+        size_level0_px: 12,
+        requested_mpp: None,
+        effective_mpp: None,
+        tissue_fraction: 1.0,
+        source_digest: String::new(),
+    };
+    Tile { meta, image }
+}
+
+fn still() -> ViewBank {
+    ViewBank { hed_sigma: 0.0, brightness: 0.0, contrast: 0.0, ..ViewBank::default() }
+}
+
+#[test]
+fn view_0_is_the_tile_and_eight_views_are_the_eight_poses() {
+    let tile = tile("a");
+    let poses: Vec<RgbImage> = (0..8).map(|v| still().apply(&tile, v)).collect();
+    assert_eq!(poses[0], tile.image);
+    for (i, pose) in poses.iter().enumerate() {
+        assert!(poses[i + 1..].iter().all(|other| other != pose), "pose {i} occurs twice");
+        let (mut ours, mut theirs) = (pose.data().to_vec(), tile.image.data().to_vec());
+        ours.sort_unstable();
+        theirs.sort_unstable();
+        assert_eq!(ours, theirs);
+    }
+}
+
+#[test]
+fn four_quarter_turns_are_none_and_one_moves_the_corner() {
+    let image = tile("a").image;
+    let mut turned = image.clone();
+    for _ in 0..4 {
+        turned = dihedral(&turned, 1);
+    }
+    assert_eq!(turned, image);
+    // Clockwise: the top left corner becomes the top right one.
+    assert_eq!(dihedral(&image, 1).pixel(11, 0), image.pixel(0, 0));
+    assert_eq!(dihedral(&image, 4).pixel(11, 0), image.pixel(0, 0));
+}
+
+#[test]
+fn a_view_depends_on_seed_tile_and_number_alone() {
+    let bank = ViewBank { blur_px: 1.0, ..ViewBank::default() };
+    let view = bank.apply(&tile("a"), 3);
+    assert_eq!(view, bank.apply(&tile("a"), 3));
+    assert_ne!(view, bank.apply(&tile("b"), 3));
+    assert_ne!(view, ViewBank { seed: 1, ..bank.clone() }.apply(&tile("a"), 3));
+    // The same pose again, eight views later, is jittered otherwise.
+    assert_ne!(view, bank.apply(&tile("a"), 11));
+}
+
+#[test]
+fn jitter_stays_near_the_tile() {
+    let tile = tile("a");
+    let bank = ViewBank { dihedral: false, ..ViewBank::default() };
+    let view = bank.apply(&tile, 5);
+    let largest = view.data().iter().zip(tile.image.data()).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(largest > Some(0) && largest < Some(80), "{largest:?}");
+}
+
+#[test]
+fn blur_keeps_a_flat_tile() {
+    let flat = RgbImage::filled(9, 9, [10, 100, 250]);
+    assert_eq!(gaussian_blur(&flat, 2.0), flat);
+}
+
+#[test]
+fn the_description_names_every_parameter() {
+    let base = ViewBank::default();
+    let changed = [
+        ViewBank { n_views: 9, ..base.clone() },
+        ViewBank { seed: 9, ..base.clone() },
+        ViewBank { dihedral: false, ..base.clone() },
+        ViewBank { hed_sigma: 0.01, ..base.clone() },
+        ViewBank { brightness: 0.01, ..base.clone() },
+        ViewBank { contrast: 0.01, ..base.clone() },
+        ViewBank { blur_px: 0.01, ..base.clone() },
+    ];
+    for bank in changed {
+        assert_ne!(bank.describe(), base.describe(), "{bank:?}");
+    }
+}
+
+#[test]
+fn senseless_banks_are_refused() {
+    assert!(ViewBank::default().validate().is_ok());
+    assert!(ViewBank { n_views: 0, ..ViewBank::default() }.validate().is_err());
+    assert!(ViewBank { hed_sigma: f64::NAN, ..ViewBank::default() }.validate().is_err());
+    assert!(ViewBank { blur_px: 100.0, ..ViewBank::default() }.validate().is_err());
+}
