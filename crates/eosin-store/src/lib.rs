@@ -1,3 +1,77 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! Keeps embeddings in Parquet under an atomic log.
+//!
+//! ```
+//! use eosin_core::{Contract, EmbeddingBatch, EmbeddingStore, Fingerprint, Result};
+//! use eosin_store::{ParquetStore, StoreExt};
+//!
+//! fn keep(store: &ParquetStore, contract: &Contract, batch: EmbeddingBatch) -> Result<()> {
+//!     let mut writer = store.writer(contract)?;
+//!     writer.append(batch)?;
+//!     writer.commit()?; // Before this line nobody sees the rows; after it they survive a crash.
+//!     let all = store.read_all(&contract.fingerprint())?;
+//!     println!("{} rows of {}", all.metas.len(), contract.backbone);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Layout on disk, format 1
+//! ```text
+//! <root>/
+//! └─ <fingerprint>/                    one set of embeddings: 32 hexadecimal digits
+//!    ├─ contract.json                  the contract, canonical JSON; its digest is the fingerprint
+//!    ├─ shards/
+//!    │  └─ <digest>.parquet            the first 32 digits of the BLAKE3 of the file's bytes
+//!    ├─ _log/
+//!    │  └─ 00000000000000000001.json   one commit per version, from 1 without a gap
+//!    └─ .tmp-…                         what a writer has not committed, or left when cut off
+//! ```
+//! A **shard** is a Parquet file without compression, with row groups of 8,192, data pages of
+//! 64 KiB and a page index. Its columns are `tile_id, slide, patient, centre, scanner, x, y,
+//! size_level0_px, requested_mpp, effective_mpp, tissue_fraction, source_digest, view` and
+//! `embedding`, a fixed-size list of `f16` (or `f32`, by option). Its metadata holds
+//! `eosin.format`, `eosin.fingerprint` and `eosin.contract`, beside the Arrow schema. A shard ends
+//! with its slide, unless the slide is small. Equal rows give equal bytes and so equal names;
+//! nothing in a store tells the time or the machine.
+//!
+//! A **log entry** is `{"format":1,"version":V,"adds":[{"shard","rows","bytes","blake3","dtype"}],
+//! "removes":[shard…],"order":[shard…]?}`. Folding the entries in order gives the live shards and
+//! their order, which is the order of rows: removals first, then additions at the end (a shard
+//! that is live already is not added twice), then `order` where it stands. Files that are not live
+//! do not count; `gc` sweeps them.
+//!
+//! **A commit**: every shard is written to a temporary name, synced, renamed, and its folder
+//! synced; then the entry is written aside, synced, and hard-linked to its name, which fails if
+//! another writer took the version, who then takes the next. So a reader sees all rows of a commit
+//! or none, a kill at any instant loses at most what was not committed, and two writers lose
+//! nothing.
+//!
+//! | | data of format 1 | data of a later format |
+//! |---|---|---|
+//! | this release | reads and writes | refuses, naming the entry and its format |
+//! | a later release | must read | reads and writes |
+//!
+//! Any Parquet reader reads `shards/*.parquet` as they are, once `gc` has swept what is not live.
+
+mod dtype;
+mod durable;
+mod layout;
+mod log;
+mod maintain;
+mod memory;
+mod pages;
+mod parquet_store;
+mod read;
+mod schema;
+mod shard_reader;
+mod shard_writer;
+mod verify;
+mod writer;
+
+pub use dtype::Dtype;
+pub use maintain::{CompactReport, GcReport};
+pub use memory::MemoryStore;
+pub use parquet_store::{ParquetStore, StoreOptions};
+pub use read::{RowKey, StoreExt};
+pub use verify::{Problem, VerifyReport};

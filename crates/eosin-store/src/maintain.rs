@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Changes to what is committed: rows that are dropped, shards that are merged, files that are
+//! swept.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use eosin_core::{EmbeddingStore, Error, Fingerprint, Result};
+
+use crate::durable::TEMPORARY;
+use crate::log::{self, Change, Shard};
+use crate::parquet_store::{OpenSet, ParquetStore, StoreOptions};
+use crate::read::RowKey;
+use crate::shard_reader::ShardReader;
+use crate::shard_writer::{FinishedShard, publish_all};
+use crate::writer::ParquetWriter;
+
+/// What [`ParquetStore::compact`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompactReport {
+    /// Shards before.
+    pub shards_before: u64,
+    /// Shards after.
+    pub shards_after: u64,
+    /// Rows that a later commit of the same tile and view had superseded, and that are gone now.
+    pub rows_dropped: u64,
+}
+
+/// What [`ParquetStore::gc`] removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GcReport {
+    /// Files that nothing referred to.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// How often a change is tried again when other writers commit in between.
+const ATTEMPTS: usize = 20;
+
+impl ParquetStore {
+    /// Drops rows, in one commit, and returns how many there were.
+    ///
+    /// The rest of their shards is written anew, so drop many rows in one call.
+    pub fn remove_rows(&self, set: &Fingerprint, keys: &BTreeSet<RowKey>) -> Result<u64> {
+        self.change(set, |open| {
+            let mut plan = Plan::default();
+            for shard in &open.state.shards {
+                let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
+                let keep = self.kept_rows(&reader, |key| !keys.contains(key))?;
+                plan.dropped += shard.rows - keep.len() as u64;
+                if keep.len() as u64 == shard.rows {
+                    plan.keep(shard);
+                } else {
+                    let one = StoreOptions { max_shard_rows: usize::MAX, ..self.one_shard() };
+                    plan.replace(&[shard], self.rewrite(open, &[(shard, keep)], one)?);
+                }
+            }
+            Ok(plan)
+        })
+        .map(|(plan, _)| plan.dropped)
+    }
+
+    /// Merges small neighbouring shards and drops rows that a later commit superseded.
+    ///
+    /// Rows keep their order; the old files stay until [`ParquetStore::gc`].
+    pub fn compact(&self, set: &Fingerprint) -> Result<CompactReport> {
+        let (plan, before) = self.change(set, |open| {
+            let latest = self.latest_rows(open)?;
+            let mut plan = Plan::default();
+            let mut run: Vec<(&Shard, Vec<usize>)> = Vec::new();
+            let mut run_rows = 0;
+            for (shard, keep) in open.state.shards.iter().zip(latest) {
+                plan.dropped += shard.rows - keep.len() as u64;
+                let whole = keep.len() as u64 == shard.rows;
+                let large = shard.rows >= self.options().min_shard_rows as u64;
+                let fits = run_rows + keep.len() <= self.options().max_shard_rows;
+                if (whole && large) || !fits {
+                    self.end_run(open, &mut run, &mut plan)?;
+                    run_rows = 0;
+                }
+                if whole && large {
+                    plan.keep(shard);
+                } else {
+                    run_rows += keep.len();
+                    run.push((shard, keep));
+                }
+            }
+            self.end_run(open, &mut run, &mut plan)?;
+            Ok(plan)
+        })?;
+        Ok(CompactReport {
+            shards_before: before,
+            shards_after: plan.order.len() as u64,
+            rows_dropped: plan.dropped,
+        })
+    }
+
+    /// Removes files that the log does not refer to: temporaries and shards of writers that were
+    /// cut off, and shards that were replaced.
+    ///
+    /// Files younger than `min_age` stay, since a writer may be about to commit them or a reader
+    /// about to read them; an hour is safe, and zero is right when nobody else uses the store.
+    pub fn gc(&self, set: &Fingerprint, min_age: Duration) -> Result<GcReport> {
+        let open = self.open_set(set)?;
+        let live = log::live_names(&open.state);
+        let mut report = GcReport::default();
+        let (folder, shards, entries) =
+            (open.paths.folder().to_owned(), open.paths.shards(), open.paths.log());
+        for folder in [&folder, &shards, &entries] {
+            for path in files_in(folder)? {
+                let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+                // A replaced shard is as old as its replacement, not as its bytes.
+                let dated = match name.strip_suffix(".parquet") {
+                    Some(shard) if log::is_shard_name(shard) && folder == &shards => {
+                        if live.contains(shard) {
+                            continue;
+                        }
+                        open.state.dead.get(shard).map_or(path.clone(), |v| open.paths.entry(*v))
+                    }
+                    _ if name.starts_with(TEMPORARY) => path.clone(),
+                    _ => continue,
+                };
+                if is_older(&dated, min_age) && is_older(&path, min_age) {
+                    sweep(&path, min_age, &mut report)?;
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    /// Commits what `plan` says about the newest state, trying again when another commit comes
+    /// first; returns the plan and the number of shards before it.
+    fn change(
+        &self,
+        set: &Fingerprint,
+        plan: impl Fn(&OpenSet) -> Result<Plan>,
+    ) -> Result<(Plan, u64)> {
+        for _ in 0..ATTEMPTS {
+            let open = self.open_set(set)?;
+            let mut planned = plan(&open)?;
+            let before = open.state.shards.len() as u64;
+            if planned.removes.is_empty() {
+                return Ok((planned, before));
+            }
+            let adds = publish_all(&open.paths, &mut planned.adds)?;
+            let change =
+                Change { adds, removes: planned.removes.clone(), order: planned.order.clone() };
+            if log::commit_change(&open.paths, &open.state, change)?.is_some() {
+                return Ok((planned, before));
+            }
+        }
+        Err(Error::input(
+            format!("set {set}"),
+            "a moment without other commits",
+            format!("{ATTEMPTS} commits by others"),
+            "try again when the other writers are done",
+        ))
+    }
+
+    fn end_run(
+        &self,
+        open: &OpenSet,
+        run: &mut Vec<(&Shard, Vec<usize>)>,
+        plan: &mut Plan,
+    ) -> Result<()> {
+        let whole = run.iter().all(|(shard, keep)| keep.len() as u64 == shard.rows);
+        if run.len() == 1 && whole {
+            plan.keep(run[0].0);
+        } else if !run.is_empty() {
+            let new = self.rewrite(open, run, self.options())?;
+            let old: Vec<&Shard> = run.iter().map(|(shard, _)| *shard).collect();
+            plan.replace(&old, new);
+        }
+        run.clear();
+        Ok(())
+    }
+
+    /// Writes the given rows of the given shards as new shards, unpublished.
+    fn rewrite(
+        &self,
+        open: &OpenSet,
+        sources: &[(&Shard, Vec<usize>)],
+        options: StoreOptions,
+    ) -> Result<Vec<FinishedShard>> {
+        let Some(dtype) = open.state.dtype() else { return Ok(Vec::new()) };
+        let mut writer = ParquetWriter::with_dtype(self, &open.contract, dtype, options);
+        let mut row = vec![0.0; open.contract.dim as usize];
+        for (shard, keep) in sources {
+            let mut reader = ShardReader::open(&open.paths, shard, &open.contract)?;
+            let (metas, views) = reader.read_metas()?;
+            for &i in keep {
+                reader.read_values(i, &mut row)?;
+                writer.push(metas[i].clone(), views[i], &row)?;
+            }
+        }
+        writer.finish_shards()
+    }
+
+    fn one_shard(&self) -> StoreOptions {
+        StoreOptions { min_shard_rows: usize::MAX, ..self.options() }
+    }
+
+    fn kept_rows(
+        &self,
+        reader: &ShardReader,
+        keep: impl Fn(&RowKey) -> bool,
+    ) -> Result<Vec<usize>> {
+        let keys = reader.read_keys()?;
+        Ok((0..keys.len()).filter(|&i| keep(&keys[i])).collect())
+    }
+
+    /// For each shard, the rows that no later row supersedes.
+    fn latest_rows(&self, open: &OpenSet) -> Result<Vec<Vec<usize>>> {
+        let mut seen = HashSet::new();
+        let mut latest = Vec::with_capacity(open.state.shards.len());
+        for shard in open.state.shards.iter().rev() {
+            let keys = ShardReader::open(&open.paths, shard, &open.contract)?.read_keys()?;
+            let mut rows: Vec<usize> = Vec::with_capacity(keys.len());
+            for (i, key) in keys.into_iter().enumerate().rev() {
+                if seen.insert(key) {
+                    rows.push(i);
+                }
+            }
+            rows.reverse();
+            latest.push(rows);
+        }
+        latest.reverse();
+        Ok(latest)
+    }
+
+    /// Every set's fingerprint, for work on the whole store.
+    pub fn set_names(&self) -> Result<Vec<Fingerprint>> {
+        Ok(self.sets()?.into_iter().map(|s| s.fingerprint).collect())
+    }
+}
+
+/// A change that is being planned.
+#[derive(Default)]
+struct Plan {
+    adds: Vec<FinishedShard>,
+    removes: Vec<String>,
+    order: Vec<String>,
+    dropped: u64,
+}
+
+impl Plan {
+    fn keep(&mut self, shard: &Shard) {
+        self.place(&shard.shard);
+    }
+
+    fn replace(&mut self, old: &[&Shard], new: Vec<FinishedShard>) {
+        self.removes.extend(old.iter().map(|s| s.shard.clone()));
+        for shard in &new {
+            self.place(&shard.shard.shard);
+        }
+        self.adds.extend(new);
+    }
+
+    /// Equal names are equal shards, which the log holds once.
+    fn place(&mut self, name: &str) {
+        if !self.order.iter().any(|n| n == name) {
+            self.order.push(name.to_string());
+        }
+    }
+}
+
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listing = fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))?;
+    let mut paths = Vec::new();
+    for item in listing {
+        let path = item.map_err(|e| Error::io("list", folder, e))?.path();
+        if path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// Whether a file was last written at least `age` ago; one that cannot be asked is not.
+fn is_older(path: &Path, age: Duration) -> bool {
+    let modified = fs::metadata(path).and_then(|m| m.modified());
+    modified.is_ok_and(|t| SystemTime::now().duration_since(t).unwrap_or_default() >= age)
+}
+
+/// Removes a file unless a writer put a new one in its place in the meantime.
+///
+/// A writer that makes the same bytes again renames them onto this very name; moving the file
+/// aside first, and looking at its age once more, makes sure that what is removed is the old one.
+fn sweep(path: &Path, min_age: Duration, report: &mut GcReport) -> Result<()> {
+    let aside = crate::durable::temporary_path(path.parent().unwrap_or(Path::new(".")));
+    match fs::rename(path, &aside) {
+        Ok(()) => {}
+        // Another sweep was first.
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(Error::io("remove", path, e)),
+    }
+    if !is_older(&aside, min_age) {
+        return fs::rename(&aside, path).map_err(|e| Error::io("name", path, e));
+    }
+    report.files += 1;
+    report.bytes += fs::metadata(&aside).map_or(0, |m| m.len());
+    fs::remove_file(&aside).map_err(|e| Error::io("remove", &aside, e))
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use arrow_array::{StringArray, UInt16Array};
+use eosin_core::{
+    Contract, EmbeddingBatch, EmbeddingStore, EmbeddingWriter, Error, Fingerprint, Matrix, Result,
+    SetSummary,
+};
+
+use crate::layout::SetPaths;
+use crate::log::{self, State};
+use crate::schema::{column, read_metas};
+use crate::shard_reader::{MetaColumns, ShardReader, damaged};
+use crate::writer::ParquetWriter;
+use crate::{Dtype, RowKey};
+
+/// How a store writes; reading needs no options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// The number type of new sets; an existing set keeps its own.
+    pub dtype: Dtype,
+    /// A shard ends where the slide changes once it has this many rows, so that large slides have
+    /// a shard of their own and small ones share.
+    pub min_shard_rows: usize,
+    /// A shard ends at this many rows in any case.
+    pub max_shard_rows: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { dtype: Dtype::F16, min_shard_rows: 4096, max_shard_rows: 262_144 }
+    }
+}
+
+/// An [`EmbeddingStore`] in a folder: Parquet shards under an atomic log.
+///
+/// Any number of processes may read and write the same folder at once.
+#[derive(Clone, Debug)]
+pub struct ParquetStore {
+    root: PathBuf,
+    options: StoreOptions,
+}
+
+impl ParquetStore {
+    /// A store in `root`, which is made at the first commit.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
+        Self::open_with(root, StoreOptions::default())
+    }
+
+    /// As [`ParquetStore::open`], with options for writing.
+    pub fn open_with(root: impl Into<PathBuf>, options: StoreOptions) -> Result<Self> {
+        let root = root.into();
+        if root.exists() && !root.is_dir() {
+            return Err(Error::input(
+                "embedding store",
+                "a folder, or a path where one can be made",
+                root.display().to_string(),
+                "name the folder that holds the sets, not a file in it",
+            ));
+        }
+        if options.max_shard_rows == 0 {
+            return Err(Error::input(
+                "max_shard_rows",
+                "at least 1",
+                "0",
+                "leave it at its default",
+            ));
+        }
+        Ok(Self { root, options })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn options(&self) -> StoreOptions {
+        self.options
+    }
+
+    /// What every committed row was made from: its tile and view, and the digest of its source.
+    ///
+    /// Embeddings are not read, so that a run finds out quickly what is left to do.
+    /// Where a row was committed twice, the later counts.
+    pub fn committed(&self, set: &Fingerprint) -> Result<BTreeMap<RowKey, String>> {
+        let mut rows = BTreeMap::new();
+        let Some(open) = self.try_open_set(set)? else { return Ok(rows) };
+        for shard in &open.state.shards {
+            let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
+            let path = reader.path().to_owned();
+            for batch in reader.meta_batches(MetaColumns::Keys, 8192)? {
+                let batch =
+                    batch.map_err(|e| damaged(&path, "a sound Parquet shard", e.to_string()))?;
+                let tile_id = column::<StringArray>(&path, &batch, "tile_id")?;
+                let digest = column::<StringArray>(&path, &batch, "source_digest")?;
+                let view = column::<UInt16Array>(&path, &batch, "view")?;
+                for i in 0..batch.num_rows() {
+                    let key = RowKey::new(tile_id.value(i), view.value(i));
+                    rows.insert(key, digest.value(i).to_string());
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The set's embeddings without its tiles, in the order of [`EmbeddingStore::scan`].
+    pub fn read_embeddings(&self, set: &Fingerprint) -> Result<Matrix> {
+        let open = self.open_set(set)?;
+        let dim = open.contract.dim as usize;
+        let mut values = vec![0.0; open.state.rows() as usize * dim];
+        let mut rest = values.as_mut_slice();
+        for shard in &open.state.shards {
+            let mut reader = ShardReader::open(&open.paths, shard, &open.contract)?;
+            let (here, after) = rest.split_at_mut(reader.n_rows() * dim);
+            reader.read_values(0, here)?;
+            rest = after;
+        }
+        Matrix::new(open.state.rows() as usize, dim, values)
+    }
+
+    /// The embeddings of rows by their number in the order of [`EmbeddingStore::scan`], in the
+    /// order asked for; other rows are not read.
+    pub fn read_rows(&self, set: &Fingerprint, rows: &[u64]) -> Result<Matrix> {
+        let open = self.open_set(set)?;
+        let dim = open.contract.dim as usize;
+        let total = open.state.rows();
+        if let Some(row) = rows.iter().find(|&&r| r >= total) {
+            return Err(Error::input(
+                "row number",
+                format!("below {total}"),
+                row.to_string(),
+                "count rows in the order of a scan",
+            ));
+        }
+        let mut by_shard: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
+        let ends: Vec<u64> = open
+            .state
+            .shards
+            .iter()
+            .scan(0, |end, s| {
+                *end += s.rows;
+                Some(*end)
+            })
+            .collect();
+        for (at, &row) in rows.iter().enumerate() {
+            let shard = ends.partition_point(|&end| end <= row);
+            let first = ends[shard] - open.state.shards[shard].rows;
+            by_shard.entry(shard).or_default().push(((row - first) as usize, at));
+        }
+        let mut matrix = Matrix::new(rows.len(), dim, vec![0.0; rows.len() * dim])?;
+        for (shard, wanted) in by_shard {
+            let mut reader =
+                ShardReader::open(&open.paths, &open.state.shards[shard], &open.contract)?;
+            let local: Vec<usize> = wanted.iter().map(|&(row, _)| row).collect();
+            let mut values = vec![0.0; local.len() * dim];
+            reader.read_rows(&local, &mut values)?;
+            for (&(_, at), row) in wanted.iter().zip(values.chunks_exact(dim)) {
+                matrix.row_mut(at).copy_from_slice(row);
+            }
+        }
+        Ok(matrix)
+    }
+
+    /// A set that must exist.
+    pub(crate) fn open_set(&self, set: &Fingerprint) -> Result<OpenSet> {
+        match self.try_open_set(set)? {
+            Some(open) => Ok(open),
+            None => Err(unknown_set(set, &self.fingerprints()?)),
+        }
+    }
+
+    /// A set, if it has a commit.
+    pub(crate) fn try_open_set(&self, set: &Fingerprint) -> Result<Option<OpenSet>> {
+        let paths = SetPaths::new(&self.root, set);
+        let state = log::read_state(&paths)?;
+        if state.version == 0 {
+            return Ok(None);
+        }
+        let contract = read_contract(&paths, set)?;
+        Ok(Some(OpenSet { paths, contract, state }))
+    }
+
+    /// Sets with at least one commit, in order.
+    pub(crate) fn fingerprints(&self) -> Result<Vec<Fingerprint>> {
+        let listing = match fs::read_dir(&self.root) {
+            Ok(listing) => listing,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Error::io("list", &self.root, e)),
+        };
+        let mut found = Vec::new();
+        for item in listing {
+            let name = item.map_err(|e| Error::io("list", &self.root, e))?.file_name();
+            let Some(set) = name.to_str().and_then(|n| Fingerprint::parse(n).ok()) else {
+                continue;
+            };
+            let log = SetPaths::new(&self.root, &set).log();
+            if !log::versions(&log)?.is_empty() {
+                found.push(set);
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+}
+
+/// A set at one version.
+#[derive(Debug)]
+pub(crate) struct OpenSet {
+    pub(crate) paths: SetPaths,
+    pub(crate) contract: Contract,
+    pub(crate) state: State,
+}
+
+impl OpenSet {
+    pub(crate) fn summary(&self) -> SetSummary {
+        SetSummary {
+            contract: self.contract.clone(),
+            fingerprint: self.contract.fingerprint(),
+            n_rows: self.state.rows(),
+            n_shards: self.state.shards.len() as u64,
+            n_bytes: self.state.bytes(),
+            version: self.state.version,
+        }
+    }
+}
+
+impl EmbeddingStore for ParquetStore {
+    fn sets(&self) -> Result<Vec<SetSummary>> {
+        self.fingerprints()?.iter().map(|set| Ok(self.open_set(set)?.summary())).collect()
+    }
+
+    fn scan(
+        &self,
+        set: &Fingerprint,
+        visit: &mut dyn FnMut(EmbeddingBatch) -> Result<()>,
+    ) -> Result<()> {
+        let open = self.open_set(set)?;
+        let dim = open.contract.dim as usize;
+        for shard in &open.state.shards {
+            let mut reader = ShardReader::open(&open.paths, shard, &open.contract)?;
+            let path = reader.path().to_owned();
+            let mut first = 0;
+            for batch in reader.meta_batches(MetaColumns::All, batch_rows(dim))? {
+                let batch =
+                    batch.map_err(|e| damaged(&path, "a sound Parquet shard", e.to_string()))?;
+                let (mut metas, mut views) = (Vec::new(), Vec::new());
+                read_metas(&path, &batch, &mut metas, &mut views)?;
+                let mut values = vec![0.0; metas.len() * dim];
+                reader.read_values(first, &mut values)?;
+                first += metas.len();
+                let embeddings = Matrix::new(metas.len(), dim, values)?;
+                visit(EmbeddingBatch::new(set.clone(), metas, views, embeddings)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn writer(&self, contract: &Contract) -> Result<Box<dyn EmbeddingWriter>> {
+        Ok(Box::new(ParquetWriter::new(self, contract)?))
+    }
+}
+
+/// Rows of a scanned batch: at most 8,192, and at most 16 MiB of values.
+fn batch_rows(dim: usize) -> usize {
+    ((16 << 20) / (dim.max(1) * 4)).clamp(1, 8192)
+}
+
+fn read_contract(paths: &SetPaths, set: &Fingerprint) -> Result<Contract> {
+    let path = paths.contract();
+    let text = fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
+    let hint = "restore the file from a copy; every shard also holds the contract in its metadata";
+    let contract: Contract = serde_json::from_str(&text)
+        .map_err(|e| Error::data(&path, "a contract in JSON", e.to_string(), hint))?;
+    let found = contract.fingerprint();
+    if found != *set {
+        return Err(Error::data(&path, format!("the fingerprint {set}"), found.to_string(), hint));
+    }
+    Ok(contract)
+}
+
+/// What to answer when a set is not there.
+pub(crate) fn unknown_set(set: &Fingerprint, known: &[Fingerprint]) -> Error {
+    let known: Vec<&str> = known.iter().map(Fingerprint::as_str).collect();
+    let expected =
+        if known.is_empty() { "a set; the store has none".into() } else { known.join(" or ") };
+    Error::input(
+        "fingerprint",
+        expected,
+        set.to_string(),
+        "embed the tiles with this backbone card and these settings first",
+    )
+}

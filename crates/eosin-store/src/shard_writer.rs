@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use eosin_core::{Contract, Error, Result, TileMeta};
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::ColumnPath;
+
+use crate::dtype::Encoded;
+use crate::durable::{create_temporary, sync_folder};
+use crate::layout::{FORMAT, SetPaths};
+use crate::log::Shard;
+use crate::schema::{N_META, meta_columns, shard_schema};
+use crate::{Dtype, pages};
+
+/// Keys of a shard's metadata.
+pub(crate) const KEY_FORMAT: &str = "eosin.format";
+pub(crate) const KEY_FINGERPRINT: &str = "eosin.fingerprint";
+pub(crate) const KEY_CONTRACT: &str = "eosin.contract";
+
+/// Writes one shard to a temporary file, row group after row group.
+pub(crate) struct ShardWriter {
+    temporary: PathBuf,
+    dtype: Dtype,
+    dim: usize,
+    schema: SchemaRef,
+    file: SerializedFileWriter<HashingFile>,
+    rows: u64,
+}
+
+/// A shard that is whole and on disk, under a temporary name until its commit.
+///
+/// Dropping it removes the file.
+#[derive(Debug)]
+pub(crate) struct FinishedShard {
+    pub(crate) shard: Shard,
+    temporary: Option<PathBuf>,
+}
+
+impl ShardWriter {
+    pub(crate) fn create(set: &SetPaths, contract: &Contract, dtype: Dtype) -> Result<Self> {
+        let dim = contract.dim as usize;
+        let schema = shard_schema(dim, dtype);
+        let (temporary, file) = create_temporary(set.folder())?;
+        let open = || {
+            let mut properties = properties(contract);
+            add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
+            let descriptor = ArrowSchemaConverter::new().convert(&schema)?;
+            let sink = HashingFile::new(file);
+            SerializedFileWriter::new(sink, descriptor.root_schema_ptr(), Arc::new(properties))
+        };
+        let file = open().map_err(|e| write_error(&temporary, e))?;
+        Ok(Self { temporary, dtype, dim, schema, file, rows: 0 })
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Writes one row group.
+    pub(crate) fn write_group(
+        &mut self,
+        metas: &[TileMeta],
+        views: &[u16],
+        values: &Encoded,
+    ) -> Result<()> {
+        self.rows += metas.len() as u64;
+        self.try_write_group(metas, views, values).map_err(|e| write_error(&self.temporary, e))
+    }
+
+    fn try_write_group(
+        &mut self,
+        metas: &[TileMeta],
+        views: &[u16],
+        values: &Encoded,
+    ) -> Result<(), ParquetError> {
+        let factory = ArrowRowGroupWriterFactory::new(&self.file, self.schema.clone());
+        let index = self.file.flushed_row_groups().len();
+        let writers = factory.create_column_writers(index)?;
+        let embedding = self.file.schema_descr().column(N_META);
+        let mut group = self.file.next_row_group()?;
+        let columns = meta_columns(metas, views);
+        for ((mut writer, field), column) in
+            writers.into_iter().zip(self.schema.fields()).zip(&columns)
+        {
+            for leaf in compute_leaves(field, column)? {
+                writer.write(&leaf)?;
+            }
+            writer.close()?.append_to_row_group(&mut group)?;
+        }
+        let row_bytes = self.dim * self.dtype.width();
+        let (bytes, close) =
+            pages::encode_chunk(&embedding, self.dim, values.as_bytes(), row_bytes)?;
+        group.append_column(&bytes, close)?;
+        group.close()?;
+        Ok(())
+    }
+
+    /// Ends the file and makes its bytes durable.
+    pub(crate) fn finish(mut self) -> Result<FinishedShard> {
+        let temporary = std::mem::take(&mut self.temporary);
+        let finished = self.file.finish().map_err(|e| write_error(&temporary, e)).and_then(|_| {
+            self.file.inner_mut().end().map_err(|e| Error::io("write", &temporary, e))
+        });
+        let (digest, bytes) = match finished {
+            Ok(end) => end,
+            Err(e) => {
+                let _ = fs::remove_file(&temporary);
+                return Err(e);
+            }
+        };
+        let shard = Shard {
+            shard: digest[..32].to_string(),
+            rows: self.rows,
+            bytes,
+            blake3: digest,
+            dtype: self.dtype,
+        };
+        Ok(FinishedShard { shard, temporary: Some(temporary) })
+    }
+}
+
+impl Drop for ShardWriter {
+    fn drop(&mut self) {
+        if !self.temporary.as_os_str().is_empty() {
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+impl FinishedShard {
+    /// Gives the file its name among the set's shards; it counts only once the log names it.
+    ///
+    /// The rename overwrites, which is harmless since equal names mean equal bytes.
+    pub(crate) fn publish(&mut self, set: &SetPaths) -> Result<()> {
+        if let Some(temporary) = &self.temporary {
+            let path = set.shard(&self.shard.shard);
+            fs::rename(temporary, &path).map_err(|e| Error::io("name", &path, e))?;
+            self.temporary = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for FinishedShard {
+    fn drop(&mut self) {
+        if let Some(temporary) = &self.temporary {
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+/// Publishes all shards, durably.
+pub(crate) fn publish_all(set: &SetPaths, shards: &mut [FinishedShard]) -> Result<Vec<Shard>> {
+    for shard in shards.iter_mut() {
+        shard.publish(set)?;
+    }
+    sync_folder(&set.shards())?;
+    Ok(shards.iter().map(|s| s.shard.clone()).collect())
+}
+
+fn properties(contract: &Contract) -> WriterProperties {
+    let pair = |key: &str, value: String| KeyValue::new(key.to_string(), value);
+    let embedding = ColumnPath::from(vec!["embedding".into(), "list".into(), "element".into()]);
+    WriterProperties::builder()
+        .set_key_value_metadata(Some(vec![
+            pair(KEY_FORMAT, FORMAT.to_string()),
+            pair(KEY_FINGERPRINT, contract.fingerprint().to_string()),
+            pair(KEY_CONTRACT, contract.canonical()),
+        ]))
+        // Ranges of numbers say nothing about vectors.
+        .set_column_statistics_enabled(embedding, EnabledStatistics::None)
+        // Tile names never repeat, so a dictionary of them would only double them.
+        .set_column_dictionary_enabled(ColumnPath::from("tile_id"), false)
+        .build()
+}
+
+fn write_error(path: &Path, error: ParquetError) -> Error {
+    let source = match error {
+        ParquetError::External(e) => match e.downcast::<std::io::Error>() {
+            Ok(io) => *io,
+            Err(other) => std::io::Error::other(other),
+        },
+        other => std::io::Error::other(other),
+    };
+    Error::io("write", path, source)
+}
+
+/// A file that knows the digest of what was written to it.
+struct HashingFile {
+    file: File,
+    hasher: blake3::Hasher,
+    buffer: Vec<u8>,
+    written: u64,
+}
+
+impl HashingFile {
+    /// Large enough for the digest's widest vector code and for few system calls.
+    const BUFFER: usize = 1 << 20;
+
+    fn new(file: File) -> Self {
+        let buffer = Vec::with_capacity(Self::BUFFER);
+        Self { file, hasher: blake3::Hasher::new(), buffer, written: 0 }
+    }
+
+    fn drain(&mut self) -> std::io::Result<()> {
+        self.hasher.update(&self.buffer);
+        self.file.write_all(&self.buffer)?;
+        self.written += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Writes what is left, syncs, and returns digest and length.
+    fn end(&mut self) -> std::io::Result<(String, u64)> {
+        self.drain()?;
+        self.file.sync_all()?;
+        Ok((self.hasher.finalize().to_hex().to_string(), self.written))
+    }
+}
+
+impl Write for HashingFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n = bytes.len().min(Self::BUFFER - self.buffer.len());
+        self.buffer.extend_from_slice(&bytes[..n]);
+        if self.buffer.len() == Self::BUFFER {
+            self.drain()?;
+        }
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        // The end of the file is what counts; flushing per page would make small writes.
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use eosin_core::{Error, Fingerprint, Progress, Result};
+
+use crate::log::Shard;
+use crate::parquet_store::{OpenSet, ParquetStore};
+use crate::read::RowKey;
+use crate::shard_reader::ShardReader;
+
+/// What [`ParquetStore::verify`] found in a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// The set.
+    pub set: Fingerprint,
+    /// The version of the log that was verified.
+    pub version: u64,
+    /// Shards at that version.
+    pub n_shards: u64,
+    /// Rows at that version.
+    pub n_rows: u64,
+    /// Everything that is wrong; empty for a sound set.
+    pub problems: Vec<Problem>,
+    /// Rows of different tiles with equal embeddings, as byte-identical tiles have: each with the
+    /// first row that it equals. They are sound, yet may tear a split.
+    pub same_content: Vec<(RowKey, RowKey)>,
+}
+
+/// Something wrong in a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// What was seen so far, over shards.
+#[derive(Default)]
+struct Seen {
+    keys: HashMap<RowKey, PathBuf>,
+    contents: HashMap<[u8; 16], RowKey>,
+}
+
+impl ParquetStore {
+    /// Reads a whole set and checks every shard's digest and row count, and that rows are finite
+    /// and unique.
+    ///
+    /// A damaged shard is named in the report; a damaged log or contract is an error, since
+    /// nothing can be known without them.
+    pub fn verify(&self, set: &Fingerprint, progress: &dyn Progress) -> Result<VerifyReport> {
+        let open = self.open_set(set)?;
+        let mut report = VerifyReport {
+            set: set.clone(),
+            version: open.state.version,
+            n_shards: open.state.shards.len() as u64,
+            n_rows: open.state.rows(),
+            problems: Vec::new(),
+            same_content: Vec::new(),
+        };
+        let mut seen = Seen::default();
+        progress.start("verify", report.n_rows);
+        for shard in &open.state.shards {
+            let path = open.paths.shard(&shard.shard);
+            if let Err(error) = verify_shard(&open, shard, &mut seen, &mut report) {
+                report.problems.push(Problem { path, what: describe(&error) });
+            }
+            progress.advance(shard.rows);
+        }
+        progress.finish();
+        Ok(report)
+    }
+}
+
+fn verify_shard(
+    open: &OpenSet,
+    shard: &Shard,
+    seen: &mut Seen,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    let path = open.paths.shard(&shard.shard);
+    let digest = file_digest(&path)?;
+    if digest != shard.blake3 {
+        let what = format!("its BLAKE3 is {digest}, the log says {}", shard.blake3);
+        report.problems.push(Problem { path, what });
+        // Its content is not trusted any further.
+        return Ok(());
+    }
+    let mut reader = ShardReader::open(&open.paths, shard, &open.contract)?;
+    let (metas, views) = reader.read_metas()?;
+    let dim = open.contract.dim as usize;
+    let mut row = vec![0.0; dim];
+    for (i, (meta, view)) in metas.iter().zip(&views).enumerate() {
+        let key = RowKey::new(meta.tile_id.clone(), *view);
+        reader.read_values(i, &mut row)?;
+        if row.iter().any(|v| !v.is_finite()) {
+            let what = format!("row {i}, tile {}: NaN or infinity", meta.tile_id);
+            report.problems.push(Problem { path: path.clone(), what });
+        }
+        let mut content = [0; 16];
+        content.copy_from_slice(&blake3::hash(bytemuck::cast_slice(&row)).as_bytes()[..16]);
+        match seen.contents.get(&content) {
+            Some(first) if first.tile_id != key.tile_id => {
+                report.same_content.push((first.clone(), key.clone()));
+            }
+            Some(_) => {}
+            None => {
+                seen.contents.insert(content, key.clone());
+            }
+        }
+        if let Some(other) = seen.keys.insert(key, path.clone()) {
+            let what = format!(
+                "row {i}: tile {}, view {view} is also in {}; the later counts",
+                meta.tile_id,
+                other.display()
+            );
+            report.problems.push(Problem { path: path.clone(), what });
+        }
+    }
+    Ok(())
+}
+
+fn file_digest(path: &Path) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    let mut file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let n = file.read(&mut buffer).map_err(|e| Error::io("read", path, e))?;
+        if n == 0 {
+            return Ok(hasher.finalize().to_hex().to_string());
+        }
+        hasher.update(&buffer[..n]);
+    }
+}
+
+/// The error with its cause, without the path that the report gives anyway.
+fn describe(error: &Error) -> String {
+    match error {
+        Error::Data { expected, found, .. } => format!("expected {expected}, found {found}"),
+        Error::Environment { action, source, .. } => format!("could not {action} it: {source}"),
+        other => other.to_string(),
+    }
+}

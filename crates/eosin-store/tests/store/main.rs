@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The store as its users see it, and what is left of it after a crash.
+
+mod commit;
+mod crash;
+mod damage;
+mod maintenance;
+mod round_trip;
+mod support;
