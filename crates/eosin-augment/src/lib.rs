@@ -4,7 +4,7 @@
 //!
 //! ```
 //! use eosin_augment::{GaussianNoise, Pipeline};
-//! use eosin_core::{Draw, FeatureTransform, FittedTransform, LabelledSet, Matrix, TrainBatch, TrainView};
+//! use eosin_core::{Draw, FeatureTransform, LabelledSet, Matrix, TrainBatch, TrainView};
 //!
 //! let set = LabelledSet::new(
 //!     Matrix::from_rows(&[vec![0.0, 1.0], vec![1.0, 3.0], vec![2.0, 0.0]])?,
@@ -21,12 +21,23 @@
 //! # Ok::<(), eosin_core::Error>(())
 //! ```
 
+mod balance;
+mod between;
+mod dropout;
+mod mixup;
+mod neighbours;
 mod noise;
 mod options;
 mod pipeline;
 mod random;
+mod smote;
 mod view_bank;
 
+pub use balance::{ClassWeights, Duplicate};
+pub use between::{Extrapolate, Interpolate};
+pub use dropout::FeatureDropout;
+pub use mixup::Mixup;
 pub use noise::GaussianNoise;
 pub use pipeline::Pipeline;
+pub use smote::{BorderlineSmote, Smote};
 pub use view_bank::{BankMode, ViewBankTransform};

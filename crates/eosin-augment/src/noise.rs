@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use eosin_core::{Draw, FeatureTransform, FittedTransform, Matrix, Result, TrainBatch, TrainView};
+use eosin_core::{Draw, FeatureTransform, FittedTransform, Result, TrainBatch, TrainView};
 use rand::Rng;
 use rand_distr::StandardNormal;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::options::{same_dim, with_copies, within};
+use crate::options::{FittedOn, copy_sources, with_copies, within};
 use crate::random::Streams;
+
+const KIND: &str = "gaussian-noise";
 
 /// Kind `gaussian-noise`: x + γ·σ_d ⊙ ε, σ_d being the standard deviation of dimension d over the
 /// training rows and ε standard normal.
@@ -24,6 +25,7 @@ pub struct GaussianNoise {
 }
 
 struct FittedNoise {
+    fitted_on: FittedOn,
     scale: Vec<f32>,
     copies: usize,
 }
@@ -36,42 +38,33 @@ impl Default for GaussianNoise {
 
 impl FeatureTransform for GaussianNoise {
     fn kind(&self) -> &'static str {
-        "gaussian-noise"
+        KIND
     }
 
     fn fit(&self, train: &TrainView) -> Result<Box<dyn FittedTransform>> {
-        within(self.kind(), "gamma", self.gamma.into(), 0.0, 10.0)?;
-        within(self.kind(), "copies", self.copies as f64, 0.0, 1000.0)?;
-        let scale = deviations(train).into_iter().map(|s| s as f32 * self.gamma).collect();
-        Ok(Box::new(FittedNoise { scale, copies: self.copies }))
+        within(KIND, "gamma", self.gamma.into(), 0.0, 10.0)?;
+        within(KIND, "copies", self.copies as f64, 0.0, 1000.0)?;
+        Ok(Box::new(FittedNoise {
+            fitted_on: FittedOn { kind: KIND, n_rows: train.n_rows(), dim: train.dim() },
+            scale: deviations(train).into_iter().map(|s| s as f32 * self.gamma).collect(),
+            copies: self.copies,
+        }))
     }
 }
 
 impl FittedTransform for FittedNoise {
     fn apply(&self, batch: &TrainBatch, draw: Draw) -> Result<TrainBatch> {
-        same_dim("gaussian-noise", self.scale.len(), batch)?;
-        let copies = self.copies.max(1);
-        let noisy = self.noisy(batch.features(), copies, &Streams::new(draw, "gaussian-noise"))?;
-        if self.copies == 0 {
-            batch.clone().with_features(noisy)
-        } else {
-            with_copies(batch, copies, noisy)
-        }
-    }
-}
-
-impl FittedNoise {
-    fn noisy(&self, features: &Matrix, copies: usize, streams: &Streams) -> Result<Matrix> {
-        let (n, dim) = (features.n_rows(), features.n_cols());
-        let mut values = features.values().repeat(copies);
-        values.par_chunks_mut(dim.max(1)).enumerate().for_each(|(row, new)| {
-            let mut rng = streams.row(row);
-            for (value, scale) in new.iter_mut().zip(&self.scale) {
-                let noise: f32 = rng.sample(StandardNormal);
-                *value += scale * noise;
-            }
-        });
-        Matrix::new(n * copies, dim, values)
+        self.fitted_on.check(batch)?;
+        let sources = copy_sources(batch.n_rows(), self.copies);
+        let noisy =
+            Streams::new(draw, KIND).fill(sources.len(), self.fitted_on.dim, |row, rng, new| {
+                let old = batch.features().row(sources[row]);
+                for ((value, x), scale) in new.iter_mut().zip(old).zip(&self.scale) {
+                    let noise: f32 = rng.sample(StandardNormal);
+                    *value = x + scale * noise;
+                }
+            })?;
+        with_copies(batch, self.copies, noisy, None)
     }
 }
 

@@ -41,6 +41,7 @@ impl Pipeline {
     }
 
     /// Adds a transform with a description of its options, which goes into the digest.
+    #[must_use]
     pub fn then_boxed(
         mut self,
         transform: Box<dyn FeatureTransform>,

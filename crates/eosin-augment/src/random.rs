@@ -2,9 +2,10 @@
 
 //! One independent random stream per row, so that threads cannot change what is drawn.
 
-use eosin_core::Draw;
+use eosin_core::{Draw, Matrix, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use rayon::prelude::*;
 
 /// The random streams of one draw of one kind of transform.
 #[derive(Clone, Debug)]
@@ -28,6 +29,21 @@ impl Streams {
         let mut rng = ChaCha8Rng::from_seed(self.key);
         rng.set_stream(row as u64);
         rng
+    }
+
+    /// A matrix whose row r is filled by `fill(r, stream of r, row)`, rows in parallel.
+    pub(crate) fn fill(
+        &self,
+        n_rows: usize,
+        dim: usize,
+        fill: impl Fn(usize, &mut ChaCha8Rng, &mut [f32]) + Sync,
+    ) -> Result<Matrix> {
+        let mut values = vec![0.0; n_rows * dim];
+        values
+            .par_chunks_mut(dim.max(1))
+            .enumerate()
+            .for_each(|(row, new)| fill(row, &mut self.row(row), new));
+        Matrix::new(n_rows, dim, values)
     }
 }
 

@@ -3,11 +3,12 @@
 use eosin_core::{
     Draw, Error, FeatureTransform, FittedTransform, Matrix, Result, TrainBatch, TrainView,
 };
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::options::{known_parents, same_dim, within};
+use crate::options::{FittedOn, within};
 use crate::random::Streams;
+
+const KIND: &str = "view-bank";
 
 /// Kind `view-bank`: embeddings of augmented images of the same tile stand in for the tile.
 ///
@@ -37,7 +38,7 @@ pub enum BankMode {
 struct FittedBank {
     mode: BankMode,
     n: usize,
-    n_rows: usize,
+    fitted_on: FittedOn,
     n_views: usize,
     /// Views of the training rows alone, by position, the views of a row together.
     views: Matrix,
@@ -51,16 +52,16 @@ impl Default for ViewBankTransform {
 
 impl FeatureTransform for ViewBankTransform {
     fn kind(&self) -> &'static str {
-        "view-bank"
+        KIND
     }
 
     fn fit(&self, train: &TrainView) -> Result<Box<dyn FittedTransform>> {
         let n_views = train.bank().map(eosin_core::ViewBank::n_views).ok_or_else(no_bank)?;
-        within(self.kind(), "n", self.n as f64, 1.0, n_views as f64 + 1.0)?;
+        within(KIND, "n", self.n as f64, 1.0, n_views as f64 + 1.0)?;
         Ok(Box::new(FittedBank {
             mode: self.mode,
             n: self.n,
-            n_rows: train.n_rows(),
+            fitted_on: FittedOn { kind: KIND, n_rows: train.n_rows(), dim: train.dim() },
             n_views,
             views: training_views(train)?,
         }))
@@ -69,21 +70,19 @@ impl FeatureTransform for ViewBankTransform {
 
 impl FittedTransform for FittedBank {
     fn apply(&self, batch: &TrainBatch, draw: Draw) -> Result<TrainBatch> {
-        same_dim("view-bank", self.views.n_cols(), batch)?;
-        known_parents("view-bank", self.n_rows, batch)?;
+        self.fitted_on.check(batch)?;
         let per_row = match self.mode {
             BankMode::All => self.n_views + 1,
             BankMode::Draw => self.n,
         };
-        let streams = Streams::new(draw, "view-bank");
-        let (n, dim) = (batch.n_rows(), self.views.n_cols());
-        let mut values = vec![0.0; n * per_row * dim];
-        values.par_chunks_mut((per_row * dim).max(1)).enumerate().for_each(|(row, new)| {
+        let streams = Streams::new(draw, KIND);
+        let (n, dim) = (batch.n_rows(), self.fitted_on.dim);
+        // One stream and one stretch of rows for each row of the batch.
+        let views = streams.fill(n, per_row * dim, |row, rng, new| {
             let chosen: Vec<usize> = match self.mode {
                 BankMode::All => (0..per_row).collect(),
                 BankMode::Draw => {
-                    rand::seq::index::sample(&mut streams.row(row), self.n_views + 1, self.n)
-                        .into_vec()
+                    rand::seq::index::sample(rng, self.n_views + 1, self.n).into_vec()
                 }
             };
             let parent = batch.parents()[row] as usize;
@@ -94,10 +93,11 @@ impl FittedTransform for FittedBank {
                     v => self.views.row(parent * self.n_views + v - 1),
                 });
             }
-        });
+        })?;
+        let views = Matrix::new(n * per_row, dim, views.into_values())?;
         let sources: Vec<usize> = (0..n).flat_map(|i| std::iter::repeat_n(i, per_row)).collect();
         let weights = sources.iter().map(|&i| batch.weights()[i] / per_row as f32).collect();
-        batch.derive(Matrix::new(n * per_row, dim, values)?, &sources, weights)
+        batch.derive(views, &sources, weights)
     }
 }
 

@@ -2,7 +2,10 @@
 
 //! Properties that every augmentation must have.
 
-use eosin_augment::{BankMode, GaussianNoise, Pipeline, ViewBankTransform};
+use eosin_augment::{
+    BankMode, BorderlineSmote, ClassWeights, Duplicate, Extrapolate, FeatureDropout, GaussianNoise,
+    Interpolate, Mixup, Pipeline, Smote, ViewBankTransform,
+};
 use eosin_core::{
     Draw, FeatureTransform, Fold, LabelledSet, Matrix, TrainBatch, TrainView, ViewBank,
 };
@@ -48,6 +51,14 @@ fn kinds() -> Vec<Box<dyn FeatureTransform>> {
         Box::new(GaussianNoise { gamma: 0.3, copies: 0 }),
         Box::new(ViewBankTransform::default()),
         Box::new(ViewBankTransform { mode: BankMode::Draw, n: 2 }),
+        Box::new(ClassWeights::default()),
+        Box::new(Duplicate::default()),
+        Box::new(Interpolate::default()),
+        Box::new(Extrapolate::default()),
+        Box::new(Smote::default()),
+        Box::new(BorderlineSmote::default()),
+        Box::new(Mixup::default()),
+        Box::new(FeatureDropout::default()),
         Box::new(
             Pipeline::default()
                 .then(ViewBankTransform { mode: BankMode::Draw, n: 1 })
@@ -132,10 +143,11 @@ fn noise_has_the_standard_deviation_that_was_asked_for() {
 }
 
 #[test]
-fn weight_is_shared_not_multiplied() {
+fn weight_is_shared_not_multiplied_unless_a_class_is_filled_up() {
     let set = set(false);
     let view = TrainView::whole(&set);
-    for kind in kinds() {
+    let fills_up = ["duplicate", "smote", "borderline-smote"];
+    for kind in kinds().into_iter().filter(|k| !fills_up.contains(&k.kind())) {
         let total: f32 = apply(&*kind, &view, DRAW).weights().iter().sum();
         assert!((total - 60.0).abs() < 1e-3, "{}: {total}", kind.kind());
     }
@@ -183,4 +195,154 @@ fn two_noise_stages_draw_different_noise() {
     let x = view.feature_row(0)[0];
     let (first, both) = (once.features().row(0)[0] - x, twice.features().row(0)[0] - x);
     assert!((both - 2.0 * first).abs() > 1e-4);
+}
+
+fn counts(batch: &TrainBatch) -> Vec<usize> {
+    let labels = batch.labels();
+    (0..batch.classes().len() as u32).map(|c| labels.iter().filter(|&&l| l == c).count()).collect()
+}
+
+#[test]
+fn scarce_classes_are_filled_up_with_rows_between_slides() {
+    let set = set(false);
+    let view = TrainView::whole(&set);
+    assert_eq!(view.class_counts(), [24, 24, 12]);
+    for ratio in [0.75, 1.0] {
+        let all: [Box<dyn FeatureTransform>; 3] = [
+            Box::new(Smote { ratio, ..Smote::default() }),
+            Box::new(BorderlineSmote { ratio, ..BorderlineSmote::default() }),
+            Box::new(Duplicate { ratio }),
+        ];
+        for kind in all {
+            let batch = apply(&*kind, &view, DRAW);
+            assert_eq!(counts(&batch), [24, 24, (24.0 * ratio) as usize], "{}", kind.kind());
+        }
+    }
+    // Every new row lies on a segment from its parent to a row of its class in another group.
+    let batch = apply(&Smote::default(), &view, DRAW);
+    let (labels, groups) = (view.labels(), view.groups());
+    for i in 60..batch.n_rows() {
+        let parent = batch.parents()[i] as usize;
+        let on_segment = |other: usize| {
+            let (x, y) = (view.feature_row(parent), view.feature_row(other));
+            let u = (batch.features().row(i)[0] - x[0]) / (y[0] - x[0]);
+            (0.0..=1.0).contains(&u)
+                && (0..6)
+                    .all(|d| (x[d] + u * (y[d] - x[d]) - batch.features().row(i)[d]).abs() < 1e-4)
+        };
+        let between: Vec<usize> =
+            (0..60).filter(|&j| labels[j] == 2 && j != parent && on_segment(j)).collect();
+        assert!(!between.is_empty());
+        assert!(between.iter().all(|&j| groups[j] != groups[parent]));
+    }
+}
+
+#[test]
+fn a_class_of_one_slide_is_repeated() {
+    let rows: Vec<Vec<f32>> = (0..9).map(|i| vec![i as f32]).collect();
+    let labels = vec![0, 0, 0, 0, 0, 0, 1, 1, 0];
+    let groups = ["a", "b", "c", "d", "e", "f", "s", "s", "g"];
+    let classes = vec!["common".into(), "scarce".into()];
+    let set =
+        LabelledSet::new(Matrix::from_rows(&rows).unwrap(), classes, labels, &groups).unwrap();
+    let batch = apply(&Smote::default(), &TrainView::whole(&set), DRAW);
+    assert_eq!(counts(&batch), [7, 7]);
+    let new: Vec<f32> = batch.features().values()[9..].to_vec();
+    assert_eq!(new, [6.0, 7.0, 6.0, 7.0, 6.0]);
+}
+
+#[test]
+fn interpolation_halves_and_extrapolation_mirrors_the_way() {
+    let rows = [vec![0.0], vec![2.0], vec![10.0]];
+    let classes = vec!["a".into(), "b".into()];
+    let set = LabelledSet::new(
+        Matrix::from_rows(&rows).unwrap(),
+        classes,
+        vec![0, 0, 1],
+        &["p", "q", "r"],
+    )
+    .unwrap();
+    let view = TrainView::whole(&set);
+    let inner = apply(&Interpolate::default(), &view, DRAW);
+    // The only row of class b has no neighbour and stays.
+    assert_eq!(inner.features().values(), [0.0, 2.0, 10.0, 1.0, 1.0, 10.0]);
+    let outer = apply(&Extrapolate::default(), &view, DRAW);
+    assert_eq!(outer.features().values(), [0.0, 2.0, 10.0, -1.0, 3.0, 10.0]);
+}
+
+#[test]
+fn class_weights_balance_and_keep_the_sum() {
+    let set = set(false);
+    let batch = apply(&ClassWeights::default(), &TrainView::whole(&set), DRAW);
+    let mut mass = [0.0_f32; 3];
+    for (label, weight) in batch.labels().iter().zip(batch.weights()) {
+        mass[*label as usize] += weight;
+    }
+    assert!(mass.iter().all(|m| (m - 20.0).abs() < 1e-4), "{mass:?}");
+}
+
+#[test]
+fn mixup_mixes_targets_as_it_mixes_features() {
+    // The feature is the class itself, so that the mixed target can be read from it.
+    let rows: Vec<Vec<f32>> = (0..50).map(|i| vec![(i % 2) as f32]).collect();
+    let groups: Vec<String> = (0..50).map(|i| i.to_string()).collect();
+    let labels = (0..50).map(|i| i % 2).collect();
+    let classes = vec!["a".into(), "b".into()];
+    let set =
+        LabelledSet::new(Matrix::from_rows(&rows).unwrap(), classes, labels, &groups).unwrap();
+    let view = TrainView::whole(&set);
+    let batch = apply(&Mixup { alpha: 0.4, copies: 0 }, &view, DRAW);
+    let mut soft = 0;
+    for i in 0..50 {
+        let (x, target) = (batch.features().row(i)[0], batch.targets().row(i)[1]);
+        assert!((x - target).abs() < 1e-6);
+        // The heavier part is the parent's.
+        assert_eq!(target > 0.5, batch.parents()[i] % 2 == 1);
+        soft += u32::from(target > 0.01 && target < 0.99);
+    }
+    assert!(soft > 5, "{soft} of 50 targets are soft");
+}
+
+#[test]
+fn dropout_keeps_the_expectation() {
+    let rows = vec![vec![2.0_f32; 50]; 200];
+    let groups: Vec<String> = (0..200).map(|i| i.to_string()).collect();
+    let matrix = Matrix::from_rows(&rows).unwrap();
+    let set = LabelledSet::new(matrix, vec!["a".into()], vec![0; 200], &groups).unwrap();
+    let batch = apply(&FeatureDropout { p: 0.25, copies: 0 }, &TrainView::whole(&set), DRAW);
+    let values = batch.features().values();
+    let dropped = values.iter().filter(|v| **v == 0.0).count() as f64 / values.len() as f64;
+    let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
+    assert!((dropped - 0.25).abs() < 0.02 && (mean - 2.0).abs() < 0.05, "{dropped} {mean}");
+}
+
+#[test]
+fn options_out_of_range_name_the_option() {
+    let set = set(false);
+    let view = TrainView::whole(&set);
+    let check = |kind: &dyn FeatureTransform, option: &str| {
+        let error = kind.fit(&view).err().unwrap().to_string();
+        assert!(error.contains(kind.kind()) && error.contains(option), "{error}");
+    };
+    check(&GaussianNoise { gamma: f32::NAN, copies: 1 }, "gamma");
+    check(&Mixup { alpha: 0.0, copies: 1 }, "alpha");
+    check(&FeatureDropout { p: 1.0, copies: 1 }, "option p");
+    check(&Smote { k: 0, ratio: 1.0 }, "option k");
+    check(&Interpolate { lambda: 2.0, ..Interpolate::default() }, "lambda");
+    check(&ViewBankTransform { mode: BankMode::Draw, n: 6 }, "option n");
+}
+
+#[test]
+fn a_batch_of_other_rows_is_refused() {
+    let set = set(false);
+    let view = TrainView::whole(&set);
+    let (small, _) = view.split(&fold()).unwrap();
+    let all = TrainBatch::from_view(&view);
+    for kind in [
+        Box::new(ViewBankTransform::default()) as Box<dyn FeatureTransform>,
+        Box::new(Smote::default()),
+    ] {
+        let error = kind.fit(&small).unwrap().apply(&all, DRAW).unwrap_err().to_string();
+        assert!(error.contains("45 rows"), "{error}");
+    }
 }
