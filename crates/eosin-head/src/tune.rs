@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Chooses a head's penalty and threshold by grouped cross-validation inside the training rows.
+
+use eosin_core::{
+    Draw, Error, FeatureTransform, Fold, Head, HeadTrainer, Probabilities, Progress, Result,
+    TrainBatch, TrainView,
+};
+use eosin_eval::bootstrap::quantile;
+use eosin_eval::metrics::log_loss_multiclass;
+use eosin_eval::{ConfusionMatrix, GroupBootstrap, Ranked, splits};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Below so many positive rows the threshold is the median over bootstrap replicates.
+const FEW_POSITIVES: usize = 50;
+/// Replicates for that median.
+const THRESHOLD_REPLICATES: usize = 200;
+/// Values of features below which folds are fitted side by side; beyond, the copies of the
+/// features that this takes are not worth it, since a fit is parallel in itself.
+const SIDE_BY_SIDE: usize = 8_000_000;
+
+/// How to search.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TuneOptions {
+    /// Folds at most; fewer where a class has fewer groups.
+    pub folds: usize,
+    /// Rounds of folds, each shuffled differently.
+    pub repeats: usize,
+    /// Seed of folds, transforms and bootstrap.
+    pub seed: u64,
+    /// What the penalty is chosen by.
+    pub metric: TuneMetric,
+}
+
+/// What a penalty is chosen by, on out-of-fold predictions pooled over the folds of a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TuneMetric {
+    /// Minus the log loss: proper, and steady with few positives.
+    #[default]
+    LogLoss,
+    /// Area under the ROC curve; two classes.
+    Auroc,
+    /// Average precision; two classes.
+    Auprc,
+    /// Mean recall of the classes.
+    BalancedAccuracy,
+    /// Mean F1 of the classes.
+    MacroF1,
+}
+
+/// What the search found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tuned {
+    /// The penalty of the best score; of equals the first of the grid.
+    pub penalty: f64,
+    /// Every penalty of the grid with its score, higher being better.
+    pub scores: Vec<PenaltyScore>,
+    /// Out-of-fold probabilities at that penalty, one row per position of the view, averaged over
+    /// rounds.
+    pub oof: Probabilities,
+    /// For two classes: call the second where its probability is at least this. It maximises the
+    /// F1 of the second class out of fold.
+    pub threshold: Option<f64>,
+    /// Folds that were used in a round.
+    pub folds: usize,
+}
+
+/// A penalty and how it scored.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PenaltyScore {
+    /// The penalty.
+    pub penalty: f64,
+    /// Its score, the mean over rounds.
+    pub score: f64,
+}
+
+impl Default for TuneOptions {
+    fn default() -> Self {
+        Self { folds: 5, repeats: 1, seed: 0, metric: TuneMetric::default() }
+    }
+}
+
+/// Searches the trainer's grid.
+///
+/// Transforms are fitted and drawn inside each fold, on its training part alone. A class that has
+/// rows in fewer than two groups cannot be held out and trained on, which is an error.
+pub fn tune(
+    view: &TrainView,
+    trainer: &dyn HeadTrainer,
+    transforms: &[&dyn FeatureTransform],
+    options: TuneOptions,
+    progress: &dyn Progress,
+) -> Result<Tuned> {
+    let (labels, groups) = (view.labels(), view.groups());
+    let n_classes = view.classes().len();
+    let k = splits::feasible_folds(&labels, &groups, n_classes, options.folds)?;
+    if k < 2 || options.repeats == 0 {
+        return Err(too_few_groups(view, options));
+    }
+    let folds = splits::repeated(&labels, &groups, n_classes, k, options.repeats, options.seed)?;
+    let penalties = trainer.penalties();
+    progress.start("tune", folds.len() as u64);
+    let fit = |(i, fold): (usize, &Fold)| {
+        let draw = Draw { seed: options.seed, fold: i as u64, epoch: 0 };
+        let predictions = predict_fold(view, trainer, transforms, fold, draw, &penalties);
+        progress.advance(1);
+        predictions
+    };
+    // One list of probabilities per fold, one of them per penalty.
+    let predictions: Vec<Vec<Probabilities>> = if view.n_rows() * view.dim() <= SIDE_BY_SIDE {
+        folds.par_iter().enumerate().map(|(i, f)| fit((i, f))).collect::<Result<_>>()?
+    } else {
+        folds.iter().enumerate().map(fit).collect::<Result<_>>()?
+    };
+    progress.finish();
+
+    let n = view.n_rows();
+    let rounds = |penalty: usize| -> Result<Vec<Probabilities>> {
+        folds
+            .chunks(k)
+            .zip(predictions.chunks(k))
+            .map(|(folds, found)| pool(n, n_classes, folds, found, penalty))
+            .collect()
+    };
+    let mut scores = Vec::with_capacity(penalties.len());
+    let mut best: Option<(usize, f64)> = None;
+    for (i, &penalty) in penalties.iter().enumerate() {
+        let rounds = rounds(i)?;
+        let sum: Result<f64> = rounds.iter().map(|oof| score(options.metric, oof, &labels)).sum();
+        let score = sum? / rounds.len() as f64;
+        if best.is_none_or(|(_, value)| score > value) {
+            best = Some((i, score));
+        }
+        scores.push(PenaltyScore { penalty, score });
+    }
+    let (chosen, _) = best.ok_or_else(|| {
+        Error::input(
+            format!("penalties of head kind {}", trainer.kind()),
+            "at least one",
+            "none",
+            "list at least one penalty",
+        )
+    })?;
+    let oof = mean(&rounds(chosen)?)?;
+    let threshold =
+        if n_classes == 2 { threshold(&oof, &labels, &groups, options.seed)? } else { None };
+    Ok(Tuned { penalty: penalties[chosen], scores, oof, threshold, folds: k })
+}
+
+/// Fits one head on all rows of the view, with transforms fitted on and drawn for all of them.
+pub fn fit_final(
+    view: &TrainView,
+    trainer: &dyn HeadTrainer,
+    transforms: &[&dyn FeatureTransform],
+    penalty: f64,
+    seed: u64,
+) -> Result<Box<dyn Head>> {
+    // A number that no fold of a search has.
+    let draw = Draw { seed, fold: u64::MAX, epoch: 0 };
+    trainer.fit(&transformed(view, transforms, draw)?, penalty)
+}
+
+/// The threshold of the largest F1 of class 1; with few positive rows the median of such
+/// thresholds over resampled groups.
+pub fn threshold(
+    oof: &Probabilities,
+    labels: &[u32],
+    groups: &[u32],
+    seed: u64,
+) -> Result<Option<f64>> {
+    let positive: Vec<bool> = labels.iter().map(|&l| l == 1).collect();
+    let ranked = Ranked::new(&oof.column(1), &positive)?;
+    let plain = ranked.best_f1(None).map(|t| t.threshold);
+    if positive.iter().filter(|&&p| p).count() >= FEW_POSITIVES {
+        return Ok(plain);
+    }
+    let bootstrap = GroupBootstrap { replicates: THRESHOLD_REPLICATES, seed, level: 0.95 };
+    let draws = bootstrap.replicates(groups, labels, 1, |weights| {
+        vec![ranked.best_f1(Some(weights)).map_or(f64::NAN, |t| t.threshold)]
+    })?;
+    let mut thresholds: Vec<f64> =
+        draws.into_iter().map(|d| d[0]).filter(|t| !t.is_nan()).collect();
+    thresholds.sort_by(f64::total_cmp);
+    Ok(if thresholds.is_empty() { plain } else { Some(quantile(&thresholds, 0.5)) })
+}
+
+fn predict_fold(
+    view: &TrainView,
+    trainer: &dyn HeadTrainer,
+    transforms: &[&dyn FeatureTransform],
+    fold: &Fold,
+    draw: Draw,
+    penalties: &[f64],
+) -> Result<Vec<Probabilities>> {
+    let (train, held_out) = view.split(fold)?;
+    let batch = transformed(&train, transforms, draw)?;
+    let heads = trainer.fit_path(&batch, penalties)?;
+    let features = held_out.features();
+    heads.iter().map(|head| head.predict(&features)).collect()
+}
+
+fn transformed(
+    view: &TrainView,
+    transforms: &[&dyn FeatureTransform],
+    draw: Draw,
+) -> Result<TrainBatch> {
+    transforms
+        .iter()
+        .try_fold(TrainBatch::from_view(view), |batch, t| t.fit(view)?.apply(&batch, draw))
+}
+
+/// One round's out-of-fold probabilities, by position.
+fn pool(
+    n: usize,
+    n_classes: usize,
+    folds: &[Fold],
+    found: &[Vec<Probabilities>],
+    penalty: usize,
+) -> Result<Probabilities> {
+    let mut values = vec![0.0; n * n_classes];
+    for (fold, found) in folds.iter().zip(found) {
+        let found = found.get(penalty).ok_or_else(|| {
+            Error::input(
+                "fit_path",
+                "one head per penalty",
+                format!("{} heads", found.len()),
+                "this is a fault of the head trainer",
+            )
+        })?;
+        for (i, &at) in fold.held_out.iter().enumerate() {
+            values[at * n_classes..(at + 1) * n_classes].copy_from_slice(found.row(i));
+        }
+    }
+    Probabilities::new(n_classes, values)
+}
+
+fn mean(rounds: &[Probabilities]) -> Result<Probabilities> {
+    let n_classes = rounds.first().map_or(1, Probabilities::n_classes);
+    let n = rounds.first().map_or(0, |r| r.values().len());
+    let at = |i: usize| rounds.iter().map(|r| r.values()[i]).sum::<f64>() / rounds.len() as f64;
+    Probabilities::new(n_classes, (0..n).map(at).collect())
+}
+
+fn score(metric: TuneMetric, oof: &Probabilities, labels: &[u32]) -> Result<f64> {
+    let ranked = || {
+        if oof.n_classes() != 2 {
+            return Err(Error::input(
+                "tuning metric",
+                "log-loss, balanced-accuracy or macro-f1 for more than two classes",
+                "a metric of two classes",
+                "set metric = \"log-loss\"",
+            ));
+        }
+        let positive: Vec<bool> = labels.iter().map(|&l| l == 1).collect();
+        Ranked::new(&oof.column(1), &positive)
+    };
+    let confusion = || ConfusionMatrix::new(labels, &oof.argmax(), oof.n_classes(), None);
+    Ok(match metric {
+        TuneMetric::LogLoss => -log_loss_multiclass(oof, labels, None),
+        TuneMetric::Auroc => ranked()?.auroc(None),
+        TuneMetric::Auprc => ranked()?.auprc(None),
+        TuneMetric::BalancedAccuracy => confusion()?.balanced_accuracy(),
+        TuneMetric::MacroF1 => confusion()?.macro_f1(),
+    })
+}
+
+fn too_few_groups(view: &TrainView, options: TuneOptions) -> Error {
+    let (labels, groups) = (view.labels(), view.groups());
+    let groups_of = |class: u32| {
+        let mut of: Vec<u32> =
+            groups.iter().zip(&labels).filter(|(_, l)| **l == class).map(|(g, _)| *g).collect();
+        of.sort_unstable();
+        of.dedup();
+        of.len()
+    };
+    let counts: Vec<String> = (0..view.classes().len())
+        .map(|class| format!("{} in {}", view.classes()[class], groups_of(class as u32)))
+        .collect();
+    Error::input(
+        format!("tuning with {} folds and {} repeats", options.folds, options.repeats),
+        "2 folds or more, 1 repeat or more, and every class in at least 2 groups",
+        format!("groups per class: {}", counts.join(", ")),
+        "give tiles of more patients or slides, or set a fixed penalty",
+    )
+}
+
+#[cfg(test)]
+mod tests;
