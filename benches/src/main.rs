@@ -1,5 +1,48 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Benchmarks of Eosin against its peers.
+//! Measures Eosin against its peers, every contender taking turns in one run.
+//!
+//! `cargo xtask bench` builds and calls it; `benches/README.md` describes the files it writes.
 
-fn main() {}
+mod embed;
+mod heads;
+mod peer;
+mod table;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+
+#[derive(Parser)]
+struct Options {
+    /// What to measure.
+    #[arg(value_parser = ["embed", "heads"])]
+    name: String,
+    /// The peers' Python.
+    #[arg(long)]
+    python: PathBuf,
+    /// The peers' script.
+    #[arg(long)]
+    peer: PathBuf,
+    /// The JSON file to write.
+    #[arg(long)]
+    out: PathBuf,
+    /// How often every contender runs.
+    #[arg(long, default_value_t = 5)]
+    repeats: usize,
+    /// A smaller size of the same work.
+    #[arg(long)]
+    quick: bool,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let measurements = match options.name.as_str() {
+        "embed" => embed::measure(&options)?,
+        _ => heads::measure(&options)?,
+    };
+    print!("{}", table::text(&measurements));
+    std::fs::write(&options.out, serde_json::to_string_pretty(&measurements)?)?;
+    Ok(())
+}

@@ -183,6 +183,10 @@ pub struct PredictArguments {
     pub configs: PathBuf,
     #[command(flatten)]
     pub grid: GridArguments,
+    /// Contract field in which the tiles may differ from those of the head's training: mpp_policy,
+    /// reader, tile_px or tile_um.
+    #[arg(long)]
+    pub accept: Vec<String>,
     /// Say what would be predicted, and stop.
     #[arg(long)]
     pub dry_run: bool,

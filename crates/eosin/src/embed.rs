@@ -7,13 +7,13 @@ use eosin_core::{
     Backbone, BackboneInfo, Contract, EmbeddingBatch, EmbeddingStore, Error, Fingerprint, Progress,
     Result, RgbImage, Tile, TileBatch, TileSource,
 };
-use eosin_store::ParquetStore;
+use eosin_store::{ParquetStore, RowKey};
 use eosin_tile::resample::{self, Filter};
 use eosin_tile::views::ViewBank;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::session::Geometry;
+use crate::input::Geometry;
 
 /// How tiles are embedded.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub fn embed(
     let fingerprint = contract.fingerprint();
     let filter = filter(backbone.info())?;
     let todo = plan(source, store, &fingerprint, options)?;
-    let n_views = options.views.map_or(1, ViewBank::n_views);
+    let n_views = options.views.map_or(1, |bank| usize::from(bank.n_views));
     let n_todo: usize = todo.batches.iter().map(Vec::len).sum();
     progress.start(&format!("embed {}", backbone.info().name), (n_todo * n_views) as u64);
     let (sender, receiver) = bounded::<Vec<Prepared>>(QUEUE);
@@ -140,7 +140,7 @@ fn plan(
 ) -> Result<Plan> {
     let tiles = source.tiles();
     let committed = store.committed(set)?;
-    let n_views = options.views.map_or(1, ViewBank::n_views) as u16;
+    let n_views = options.views.map_or(1, |bank| bank.n_views);
     let (mut stale, mut n_kept) = (BTreeSet::new(), 0);
     let wanted: Vec<usize> = (0..tiles.len())
         .filter(|&i| options.only.is_none_or(|only| only.contains(&tiles[i].tile_id)))
@@ -150,13 +150,13 @@ fn plan(
         let mut batch = Vec::new();
         for &i in chunk {
             let tile = &tiles[i];
-            let digest = |view| committed.get(&(tile.tile_id.clone(), view));
-            let is_current = (0..n_views).all(|v| digest(v) == Some(&tile.source_digest));
-            if is_current {
+            let keys: Vec<RowKey> =
+                (0..n_views).map(|view| RowKey::new(tile.tile_id.as_str(), view)).collect();
+            if keys.iter().all(|key| committed.get(key) == Some(&tile.source_digest)) {
                 n_kept += 1;
                 continue;
             }
-            stale.extend((0..n_views).filter(|&v| digest(v).is_some()).map(|_| tile.tile_id.clone()));
+            stale.extend(keys.into_iter().filter(|key| committed.contains_key(key)));
             batch.push(i);
         }
         if !batch.is_empty() {
@@ -164,8 +164,8 @@ fn plan(
         }
     }
     if !stale.is_empty() {
-        tracing::info!(n_tiles = stale.len(), "files have changed since they were embedded");
-        store.remove_tiles(set, &stale)?;
+        tracing::info!(n_rows = stale.len(), "rows whose files have changed are made again");
+        store.remove_rows(set, &stale)?;
     }
     Ok(Plan { batches, n_kept })
 }
@@ -183,13 +183,13 @@ fn prepare(
     };
     let tile = source.read(index).map_err(skipped)?;
     let fit = |image: &RgbImage| {
-        let image = resample::resize(image, input_px, input_px, filter).map_err(skipped)?;
-        Ok(Tile { meta: tile.meta.clone(), image })
+        let image = resample::resize(image, input_px, input_px, filter);
+        Tile { meta: tile.meta.clone(), image }
     };
     match views {
-        None => Ok(vec![fit(&tile.image)?]),
+        None => Ok(vec![fit(&tile.image)]),
         Some(bank) => {
-            (0..bank.n_views()).map(|view| fit(&bank.apply(&tile, view as u16))).collect()
+            Ok((0..bank.n_views).map(|view| fit(&bank.apply(&tile, view))).collect())
         }
     }
 }

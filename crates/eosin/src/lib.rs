@@ -11,9 +11,13 @@
 //! ```
 
 mod config;
+mod cut;
 mod dataset;
 mod embed;
 mod evaluate;
+mod input;
+mod inspect;
+mod predict;
 mod registry;
 mod run;
 mod select;
@@ -23,14 +27,21 @@ mod toml_file;
 mod train;
 
 pub use config::{
-    ComponentConfig, EngineConfig, EvaluationConfig, RunConfig, SelectionConfig, TaskConfig,
-    TrainingConfig,
+    AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, LoadedRun, RunConfig,
+    SelectionConfig, TaskConfig, TrainingConfig,
 };
+pub use cut::{CutOutcome, cut, write_png};
 pub use dataset::{Dataset, TaskRows};
-pub use embed::{EmbedOptions, EmbedOutcome, Skipped, embed};
+pub use embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
+pub use evaluate::Scored;
+pub use input::{Geometry, open_input};
+pub use inspect::{Inspection, inspect};
+pub use predict::{PredictOptions, PredictOutcome, predict};
 pub use registry::Registry;
-pub use run::{RunOutcome, run};
-pub use session::{Session, SessionOptions};
+pub use run::{RunOutcome, check_leakage, run};
+pub use select::{ProxyRanking, is_control, select};
+pub use session::{Embedded, Session, SessionOptions, load_backbone};
+pub use train::{FittedArm, embed_views, fit_arm, labelled, save};
 
 /// The crates underneath, each usable alone.
 pub mod crates {

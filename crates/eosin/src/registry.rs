@@ -42,10 +42,9 @@ impl Registry {
             described(toml_file::options::<ViewBankTransform>("augment view-bank", o)?)
         });
         registry.register_probe("linear", |o, trainer, seed| {
-            let mut probe = LinearProbe::new(Arc::clone(trainer), seed);
             let options: LinearProbeOptions = toml_file::options("probe linear", o)?;
-            probe.inner_folds = options.inner_folds;
-            Ok(Box::new(probe))
+            let inner_folds = options.inner_folds;
+            Ok(Box::new(LinearProbe { trainer: Arc::clone(trainer), inner_folds, seed }))
         });
         registry.register_probe("knn", |o, _, _| {
             Ok(Box::new(toml_file::options::<KnnProbe>("probe knn", o)?))

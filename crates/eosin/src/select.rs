@@ -14,8 +14,8 @@ pub struct ProxyRanking {
     pub proxy: String,
     /// What it asks.
     pub description: String,
-    /// The ranking.
-    pub ranking: Ranking,
+    /// A ranking per probe; the first decides.
+    pub rankings: Vec<Ranking>,
     /// Rows, groups and classes it was made on.
     pub n_rows: usize,
     /// Number of groups.
@@ -74,24 +74,26 @@ pub fn select(
             });
         }
         session.progress.finish();
-        let ranking = rank(
-            &arms,
-            &RankOptions {
-                probe: arms
-                    .first()
-                    .and_then(|arm| arm.scores.first())
-                    .map_or_else(String::new, |s| s.probe.clone()),
-                rope: options.rope,
-                test_train_ratio: test_train_ratio(&folds, groups),
-                level: session.config.run.evaluation.level,
-                seed,
-                ..RankOptions::default()
-            },
-        )?;
+        let ratio = test_train_ratio(&TrainView::whole(first), &folds);
+        let probes = arms.first().map_or(&[][..], |arm| &arm.scores);
+        let by_probe = probes
+            .iter()
+            .map(|scores| {
+                let options = RankOptions {
+                    probe: scores.probe.clone(),
+                    rope: options.rope,
+                    test_train_ratio: ratio,
+                    level: session.config.run.evaluation.level,
+                    seed,
+                    ..RankOptions::default()
+                };
+                rank(&arms, &options)
+            })
+            .collect::<Result<_>>()?;
         rankings.push(ProxyRanking {
             proxy: name.clone(),
             description: task.description.clone(),
-            ranking,
+            rankings: by_probe,
             n_rows: rows.tile_ids.len(),
             n_groups: first.group_names().len(),
         });

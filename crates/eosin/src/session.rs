@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 
 use eosin_backbone::{Card, EngineOptions, LoadOptions};
 use eosin_core::{
-    Backbone, BackboneInfo, Contract, Error, Fingerprint, Matrix, Mpp, Progress, Result, TileSource,
-    TileUm,
+    Backbone, BackboneInfo, Contract, Error, Fingerprint, Matrix, Progress, Result, TileMeta,
+    TileSource,
 };
-use eosin_store::ParquetStore;
+use eosin_store::{ParquetStore, StoreExt};
 use eosin_tile::views::ViewBank;
-use eosin_tile::{FolderSource, Manifest, ManifestSource, SlideSource, TilingOptions};
+use eosin_tile::{Manifest, ManifestSource, TileFileOptions};
 use serde::Deserialize;
 
-use crate::config::{AugmentConfig, ComponentConfig, EngineConfig, LoadedRun, part};
+use crate::config::{AugmentConfig, EngineConfig, LoadedRun, part};
 use crate::dataset::Dataset;
 use crate::embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
+use crate::input::Geometry;
 use crate::registry::Registry;
 use crate::toml_file;
 
@@ -28,17 +29,6 @@ pub struct SessionOptions {
     pub out: PathBuf,
     /// Engine to use instead of the configuration's.
     pub engine: Option<String>,
-}
-
-/// What the contract says of a source's tile size.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Geometry {
-    /// Side in µm, where the resolution is known.
-    pub tile_um: Option<f64>,
-    /// Side in pixels, 0 where tiles are taken as they come.
-    pub tile_px: u32,
-    /// How the requested resolution is met.
-    pub mpp_policy: String,
 }
 
 /// A run's files, opened: its tiles, its store, its registry.
@@ -77,26 +67,6 @@ struct ManifestOptions {
     file: PathBuf,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FolderOptions {
-    folder: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SlideOptions {
-    file: PathBuf,
-    tile_um: TileUm,
-    tile_px: u32,
-    #[serde(default)]
-    overlap: f64,
-    #[serde(default)]
-    min_tissue: f64,
-    #[serde(default)]
-    mpp: Option<Mpp>,
-}
-
 impl<'a> Session<'a> {
     /// Opens what a run's configuration names.
     pub fn open(
@@ -115,8 +85,8 @@ impl<'a> Session<'a> {
             ));
         }
         let file: ManifestOptions = toml_file::options("tiles manifest", &config.run.tiles.options)?;
-        let dataset = Dataset::new(Manifest::read(data.join(file.file))?);
-        let (source, geometry) = open_tiles(&config.run.tiles, &data)?;
+        let manifest = Manifest::read(data.join(file.file))?;
+        let source = ManifestSource::new(manifest.clone(), TileFileOptions::default());
         let mut engine = config.run.engine.clone();
         if let Some(kind) = options.engine {
             engine.kind = kind;
@@ -124,15 +94,20 @@ impl<'a> Session<'a> {
         let store = ParquetStore::open(options.out.join("store"))?;
         Ok(Self {
             config,
-            dataset,
+            dataset: Dataset::new(manifest),
             registry,
             progress,
             out: options.out,
             store,
-            source,
-            geometry,
+            source: Box::new(source),
+            geometry: Geometry::as_given(),
             engine,
         })
+    }
+
+    /// What is known of the run's tiles, in manifest order.
+    pub fn tiles(&self) -> &[TileMeta] {
+        self.source.tiles()
     }
 
     /// Loads a backbone by the name of its card.
@@ -166,30 +141,20 @@ impl<'a> Session<'a> {
         Ok(Embedded { info: backbone.info().clone(), contract, outcome })
     }
 
-    /// A set's embeddings of the given tiles, views of a tile together, in the order asked for.
+    /// A set's embeddings of the given tiles, the `n_views` views of a tile together, in the order
+    /// asked for.
     pub fn matrix(&self, set: &Fingerprint, tile_ids: &[String], n_views: usize) -> Result<Matrix> {
-        let (metas, views, all) = self.store.read_all(set)?;
-        let at: BTreeMap<(&str, u16), usize> = metas
-            .iter()
-            .zip(&views)
-            .enumerate()
-            .map(|(i, (meta, &view))| ((meta.tile_id.as_str(), view), i))
-            .collect();
-        let mut rows = Vec::with_capacity(tile_ids.len() * n_views);
-        for id in tile_ids {
-            for view in 0..n_views as u16 {
-                let row = at.get(&(id.as_str(), view)).ok_or_else(|| {
-                    Error::data(
-                        self.out.join("store").join(set.as_str()),
-                        format!("view {view} of tile {id}"),
-                        "none",
-                        "run `eosin embed` again; it adds what is missing",
-                    )
-                })?;
-                rows.push(*row);
-            }
+        let ids: Vec<&str> = tile_ids.iter().map(String::as_str).collect();
+        let rows = self.store.read_tiles(set, &ids)?;
+        if rows.embeddings.n_rows() == ids.len() * n_views {
+            return Ok(rows.embeddings);
         }
-        Ok(all.select(&rows))
+        Err(Error::data(
+            self.store.root().join(set.as_str()),
+            format!("{n_views} views of each of {} tiles", ids.len()),
+            format!("{} rows", rows.embeddings.n_rows()),
+            "run `eosin embed` again; it adds what is missing",
+        ))
     }
 
     /// Tiles that one embedding or another had to leave out.
@@ -233,48 +198,6 @@ pub fn load_backbone(
     };
     let engine = EngineOptions { engine: engine.kind.clone(), device: engine.device };
     eosin_backbone::load(&card, &LoadOptions { engine, ..LoadOptions::default() })
-}
-
-/// Opens a source of tiles by its kind.
-pub fn open_tiles(
-    config: &ComponentConfig,
-    data: &Path,
-) -> Result<(Box<dyn TileSource>, Geometry)> {
-    let as_given =
-        || Geometry { tile_um: None, tile_px: 0, mpp_policy: "tiles as given".to_string() };
-    match config.kind.as_str() {
-        "manifest" => {
-            let options: ManifestOptions = toml_file::options("tiles manifest", &config.options)?;
-            let manifest = Manifest::read(data.join(options.file))?;
-            Ok((Box::new(ManifestSource::new(manifest)), as_given()))
-        }
-        "folder" => {
-            let options: FolderOptions = toml_file::options("tiles folder", &config.options)?;
-            Ok((Box::new(FolderSource::open(data.join(options.folder))?), as_given()))
-        }
-        "slide" => {
-            let options: SlideOptions = toml_file::options("tiles slide", &config.options)?;
-            let geometry = Geometry {
-                tile_um: Some(options.tile_um.get()),
-                tile_px: options.tile_px,
-                mpp_policy: "exact".into(),
-            };
-            let tiling = TilingOptions {
-                tile_um: options.tile_um,
-                tile_px: options.tile_px,
-                overlap: options.overlap,
-                min_tissue: options.min_tissue,
-                mpp: options.mpp,
-                ..TilingOptions::default()
-            };
-            Ok((Box::new(SlideSource::open(data.join(options.file), &tiling)?), geometry))
-        }
-        other => Err(Error::unsupported(
-            format!("tiles of kind `{other}`"),
-            &["folder", "manifest", "slide"],
-            "set `kind` of [tiles] to a known one",
-        )),
-    }
 }
 
 fn manifest_file() -> PathBuf {

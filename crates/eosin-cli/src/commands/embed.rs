@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::time::Instant;
+
+use anyhow::Result;
+use eosin::crates::store::ParquetStore;
+use eosin::crates::tile::ViewBank;
+use eosin::{EmbedOptions, EngineConfig, contract, load_backbone, open_input};
+
+use super::{tell_skipped, tiling};
+use crate::arguments::EmbedArguments;
+use crate::exit::Outcome;
+use crate::progress::Bars;
+
+/// `eosin embed`.
+pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
+    let (source, geometry) = open_input(&arguments.input, &tiling(&arguments.grid)?)?;
+    let views = arguments.views.map(|n_views| ViewBank {
+        n_views,
+        seed: arguments.seed,
+        ..ViewBank::default()
+    });
+    let engine = EngineConfig {
+        kind: arguments.engine.clone(),
+        batch_size: arguments.batch_size,
+        ..EngineConfig::default()
+    };
+    let store = ParquetStore::open(&arguments.store)?;
+    let mut skipped = Vec::new();
+    for name in &arguments.backbone {
+        let backbone = load_backbone(&arguments.configs, name, &engine)?;
+        let info = backbone.info();
+        let contract = contract(info, source.as_ref(), &geometry, views.as_ref());
+        let set = contract.fingerprint();
+        if arguments.dry_run {
+            let there = store.committed(&set)?.len();
+            let n_rows = source.tiles().len() * arguments.views.map_or(1, usize::from);
+            println!("{name}: {n_rows} rows × {} wanted, {there} there, set {set}", info.dim);
+            continue;
+        }
+        let options = EmbedOptions {
+            batch_size: arguments.batch_size,
+            views: views.as_ref(),
+            only: None,
+        };
+        let started = Instant::now();
+        let outcome = eosin::embed(
+            source.as_ref(),
+            &geometry,
+            backbone.as_ref(),
+            &store,
+            &options,
+            bars,
+        )?;
+        println!(
+            "{name} on {}: {} tiles embedded, {} there already, {:.1} s, set {set}",
+            info.engine,
+            outcome.n_new,
+            outcome.n_kept,
+            started.elapsed().as_secs_f64()
+        );
+        skipped.extend(outcome.skipped);
+    }
+    skipped.sort();
+    skipped.dedup();
+    tell_skipped(&skipped);
+    Ok(Outcome::of(skipped.len()))
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+mod backbone;
+mod embed;
+mod inspect;
+mod predict;
+mod run;
+mod select;
+mod tile;
+mod train;
+
+use anyhow::Result;
+use eosin::crates::core::{Mpp, TileUm};
+use eosin::crates::tile::TilingOptions;
+use eosin::{Registry, Session, SessionOptions, Skipped};
+
+use crate::arguments::{Cli, Command, GridArguments, RunArguments};
+use crate::exit::Outcome;
+use crate::progress::Bars;
+
+/// Runs the command that was asked for.
+pub fn dispatch(cli: &Cli) -> Result<Outcome> {
+    let bars = Bars::new(cli.global.quiet);
+    match &cli.command {
+        Command::Run(arguments) => run::run(arguments, &bars),
+        Command::Tile(arguments) => tile::tile(arguments, &bars),
+        Command::Embed(arguments) => embed::embed(arguments, &bars),
+        Command::Select(arguments) => select::select(arguments, &bars),
+        Command::Train(arguments) => train::train(arguments, &bars),
+        Command::Predict(arguments) => predict::predict(arguments, &bars),
+        Command::Inspect(arguments) => inspect::inspect(arguments),
+        Command::Backbone(arguments) => backbone::backbone(arguments),
+    }
+}
+
+/// Opens a run's configuration, tiles and store.
+fn open<'a>(arguments: &RunArguments, bars: &'a Bars) -> Result<Session<'a>> {
+    let options = SessionOptions {
+        data: arguments.data.clone(),
+        out: arguments.out.clone(),
+        engine: arguments.engine.clone(),
+    };
+    Ok(Session::open(&arguments.config, options, Registry::with_defaults(), bars)?)
+}
+
+/// How slides are cut.
+fn tiling(grid: &GridArguments) -> Result<TilingOptions> {
+    Ok(TilingOptions {
+        overlap: grid.overlap,
+        min_tissue: grid.min_tissue,
+        mpp: grid.mpp.map(Mpp::new).transpose()?,
+        ..TilingOptions::new(TileUm::new(grid.tile_um)?, grid.tile_px)
+    })
+}
+
+/// Tells of tiles that were left out, a few by name.
+fn tell_skipped(skipped: &[Skipped]) {
+    const SHOWN: usize = 5;
+    if skipped.is_empty() {
+        return;
+    }
+    eprintln!("{} tiles were left out:", skipped.len());
+    for skip in skipped.iter().take(SHOWN) {
+        eprintln!("  {}: {}", skip.tile, skip.reason);
+    }
+    if skipped.len() > SHOWN {
+        eprintln!("  and {} more", skipped.len() - SHOWN);
+    }
+}
+
+/// Lines of name and value, the values under each other.
+fn print_facts(facts: &[(String, String)]) {
+    let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, value) in facts {
+        println!("  {name:width$}  {value}");
+    }
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use anyhow::Result;
+use eosin::{EngineConfig, PredictOptions, open_input};
+
+use super::{print_facts, tell_skipped, tiling};
+use crate::arguments::PredictArguments;
+use crate::exit::Outcome;
+use crate::progress::Bars;
+
+/// `eosin predict`.
+pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
+    let tiling = tiling(&arguments.grid)?;
+    if arguments.dry_run {
+        let (source, _) = open_input(&arguments.input, &tiling)?;
+        print_facts(&eosin::inspect(&arguments.head)?.facts);
+        println!("would be applied to {} tiles", source.tiles().len());
+        return Ok(Outcome::Done);
+    }
+    let options = PredictOptions {
+        input: &arguments.input,
+        tiling,
+        head: &arguments.head,
+        out: &arguments.out,
+        store: &arguments.store,
+        engine: EngineConfig { kind: arguments.engine.clone(), ..EngineConfig::default() },
+        configs: &arguments.configs,
+        accept: &arguments.accept,
+    };
+    let outcome = eosin::predict(&options, bars)?;
+    let called: Vec<String> =
+        outcome.called.iter().map(|(class, n)| format!("{class} {n}")).collect();
+    tell_skipped(&outcome.skipped);
+    println!("{} tiles: {}", outcome.n_tiles, called.join(", "));
+    println!("{}", arguments.out.display());
+    Ok(Outcome::of(outcome.skipped.len()))
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use eosin_core::{Error, Progress, Result, RgbImage, TileSource};
+use eosin_tile::{SlideSource, TilingOptions};
+use rayon::prelude::*;
+
+use crate::embed::Skipped;
+
+/// What cutting slides into tiles left behind.
+#[derive(Clone, Debug)]
+pub struct CutOutcome {
+    /// The manifest that lists the tiles.
+    pub manifest: PathBuf,
+    /// Tiles that were written.
+    pub n_tiles: usize,
+    /// Slides and tiles that could not be read.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Tiles that are decoded before they are written, which bounds memory.
+const CHUNK: usize = 256;
+
+/// Cuts slides into PNG tiles and writes a manifest of them; a slide that cannot be read is left
+/// out and told.
+pub fn cut(
+    slides: &[PathBuf],
+    tiling: &TilingOptions,
+    out: &Path,
+    progress: &dyn Progress,
+) -> Result<CutOutcome> {
+    std::fs::create_dir_all(out).map_err(|e| Error::io("make the folder", out, e))?;
+    let manifest = out.join("manifest.csv");
+    let partial = manifest.with_extension("partial");
+    let mut csv = csv::Writer::from_path(&partial).map_err(|e| csv_error(&partial, e))?;
+    let header = ["path", "slide", "x", "y", "size_level0_px", "mpp", "tissue_fraction"];
+    csv.write_record(header).map_err(|e| csv_error(&partial, e))?;
+    let (mut skipped, mut n_tiles, mut stems) = (Vec::new(), 0, BTreeSet::new());
+    for slide in slides {
+        let source = match SlideSource::open(slide, tiling) {
+            Ok(source) => source,
+            // A wrong option is the same for every slide; a bad slide is its own affair.
+            Err(error @ Error::Input { .. }) if slides.len() == 1 => return Err(error),
+            Err(error) => {
+                let tile = slide.display().to_string();
+                skipped.push(Skipped { tile, reason: error.to_string() });
+                continue;
+            }
+        };
+        let stem = slide.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if !stems.insert(stem.clone()) {
+            return Err(Error::input(
+                slide.display().to_string(),
+                "slides with different names",
+                format!("a second `{stem}`"),
+                "cut them into different folders",
+            ));
+        }
+        let folder = out.join(&stem);
+        std::fs::create_dir_all(&folder).map_err(|e| Error::io("make the folder", &folder, e))?;
+        progress.start(&format!("tile {stem}"), source.tiles().len() as u64);
+        let indices: Vec<usize> = (0..source.tiles().len()).collect();
+        for chunk in indices.chunks(CHUNK) {
+            let written: Vec<Result<String>> = chunk
+                .par_iter()
+                .map(|&i| {
+                    let tile = source.read(i)?;
+                    let name = format!("{stem}/{}_{}.png", tile.meta.x, tile.meta.y);
+                    write_png(&out.join(&name), &tile.image)?;
+                    progress.advance(1);
+                    Ok(name)
+                })
+                .collect();
+            for (&i, name) in chunk.iter().zip(written) {
+                let meta = &source.tiles()[i];
+                match name {
+                    Ok(name) => {
+                        let mpp = meta.effective_mpp.map_or(String::new(), |m| m.get().to_string());
+                        let row = [
+                            name,
+                            meta.slide.clone(),
+                            meta.x.to_string(),
+                            meta.y.to_string(),
+                            meta.size_level0_px.to_string(),
+                            mpp,
+                            meta.tissue_fraction.to_string(),
+                        ];
+                        csv.write_record(row).map_err(|e| csv_error(&partial, e))?;
+                        n_tiles += 1;
+                    }
+                    Err(error @ Error::Environment { .. }) => return Err(error),
+                    Err(error) => skipped.push(Skipped {
+                        tile: meta.tile_id.clone(),
+                        reason: error.to_string(),
+                    }),
+                }
+            }
+        }
+        progress.finish();
+    }
+    csv.flush().map_err(|e| Error::io("write", &partial, e))?;
+    std::fs::rename(&partial, &manifest).map_err(|e| Error::io("write", &manifest, e))?;
+    Ok(CutOutcome { manifest, n_tiles, skipped })
+}
+
+/// Writes an image as PNG.
+pub fn write_png(path: &Path, image: &RgbImage) -> Result<()> {
+    image::save_buffer(
+        path,
+        image.data(),
+        image.width(),
+        image.height(),
+        image::ExtendedColorType::Rgb8,
+    )
+    .map_err(|error| match error {
+        image::ImageError::IoError(source) => Error::io("write", path, source),
+        other => Error::io("write", path, std::io::Error::other(other)),
+    })
+}
+
+fn csv_error(path: &Path, error: csv::Error) -> Error {
+    Error::io("write", path, std::io::Error::other(error))
+}

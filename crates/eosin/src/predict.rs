@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::path::Path;
+
+use eosin_core::{EmbeddingBatch, Error, Head, Progress, Result};
+use eosin_head::{HeadFile, head_from_record, load_head};
+use eosin_store::{ParquetStore, StoreExt};
+use eosin_tile::TilingOptions;
+
+use crate::config::EngineConfig;
+use crate::embed::{EmbedOptions, Skipped, contract, embed};
+use crate::input::open_input;
+use crate::session::load_backbone;
+
+/// Where predictions come from and go to.
+#[derive(Clone, Debug)]
+pub struct PredictOptions<'a> {
+    /// A manifest, a folder of images or a slide.
+    pub input: &'a Path,
+    /// How a slide is cut.
+    pub tiling: TilingOptions,
+    /// A saved head.
+    pub head: &'a Path,
+    /// The CSV to write.
+    pub out: &'a Path,
+    /// Keeps the embeddings, so that tiles are embedded once.
+    pub store: &'a Path,
+    /// Engine that embeds.
+    pub engine: EngineConfig,
+    /// Folder with backbone cards.
+    pub configs: &'a Path,
+    /// Contract fields in which the tiles may differ from those of the head's training.
+    pub accept: &'a [String],
+}
+
+/// What predicting did.
+#[derive(Clone, Debug)]
+pub struct PredictOutcome {
+    /// Rows that were written.
+    pub n_tiles: usize,
+    /// Tiles called by each class.
+    pub called: Vec<(String, usize)>,
+    /// Tiles that could not be read.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Fields that a user may accept as different: how tiles were cut, not how they were embedded.
+const ACCEPTABLE: [&str; 4] = ["mpp_policy", "reader", "tile_px", "tile_um"];
+
+/// Embeds what is not embedded yet, applies the head, and writes a CSV.
+pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<PredictOutcome> {
+    if let Some(field) = options.accept.iter().find(|f| !ACCEPTABLE.contains(&f.as_str())) {
+        return Err(Error::input(
+            "--accept",
+            format!("one of {}", ACCEPTABLE.join(", ")),
+            field.as_str(),
+            "other fields change what an embedding means",
+        ));
+    }
+    let file = load_head(options.head)?;
+    let head = head_from_record(&file.record)?;
+    let (source, geometry) = open_input(options.input, &options.tiling)?;
+    let backbone = load_backbone(options.configs, &file.contract.backbone, &options.engine)?;
+    let ours = contract(backbone.info(), source.as_ref(), &geometry, None);
+    let differences: Vec<_> = file
+        .contract
+        .differences(&ours)
+        .into_iter()
+        .filter(|d| !options.accept.contains(&d.field))
+        .collect();
+    if !differences.is_empty() {
+        return Err(Error::Contract { differences });
+    }
+    let store = ParquetStore::open(options.store)?;
+    let embed_options =
+        EmbedOptions { batch_size: options.engine.batch_size, views: None, only: None };
+    let outcome =
+        embed(source.as_ref(), &geometry, backbone.as_ref(), &store, &embed_options, progress)?;
+    let skipped: Vec<&str> = outcome.skipped.iter().map(|s| s.tile.as_str()).collect();
+    let ids: Vec<&str> = source
+        .tiles()
+        .iter()
+        .map(|meta| meta.tile_id.as_str())
+        .filter(|id| !skipped.contains(id))
+        .collect();
+    let rows = if ids.is_empty() {
+        return Err(Error::data(
+            options.input,
+            "tiles that can be read",
+            format!("none among {}", source.tiles().len()),
+            "`eosin inspect` tells what is wrong with each",
+        ));
+    } else {
+        store.read_tiles(&outcome.fingerprint, &ids)?
+    };
+    let called = write(options.out, &file, head.as_ref(), &rows)?;
+    Ok(PredictOutcome { n_tiles: ids.len(), called, skipped: outcome.skipped })
+}
+
+fn write(
+    path: &Path,
+    file: &HeadFile,
+    head: &dyn Head,
+    rows: &EmbeddingBatch,
+) -> Result<Vec<(String, usize)>> {
+    let probabilities = head.predict(&rows.embeddings)?;
+    let classes = head.classes();
+    let fault = |e: csv::Error| Error::io("write", path, std::io::Error::other(e));
+    let partial = path.with_extension("partial");
+    let mut csv = csv::Writer::from_path(&partial).map_err(fault)?;
+    let fixed = ["tile", "slide", "x", "y", "size_level0_px"].map(str::to_string);
+    let named = classes.iter().map(|class| format!("prob_{class}"));
+    csv.write_record(fixed.into_iter().chain(named).chain(["called".to_string()]))
+        .map_err(fault)?;
+    let mut counts = vec![0; classes.len()];
+    let most_probable = probabilities.argmax();
+    for (i, meta) in rows.metas.iter().enumerate() {
+        let row = probabilities.row(i);
+        let called = match file.threshold {
+            Some(threshold) if classes.len() == 2 => usize::from(row[1] >= threshold),
+            _ => most_probable[i] as usize,
+        };
+        counts[called] += 1;
+        let fixed = [
+            meta.tile_id.clone(),
+            meta.slide.clone(),
+            meta.x.to_string(),
+            meta.y.to_string(),
+            meta.size_level0_px.to_string(),
+        ];
+        let values = row.iter().map(|p| format!("{p:.6}"));
+        csv.write_record(fixed.into_iter().chain(values).chain([classes[called].clone()]))
+            .map_err(fault)?;
+    }
+    csv.flush().map_err(|e| Error::io("write", &partial, e))?;
+    std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e))?;
+    Ok(classes.iter().cloned().zip(counts).collect())
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use eosin_core::{Error, Result};
+use eosin_eval::leakage::{self, LeakageReport, TileRow};
+use eosin_report::{LeakageFinding, RunReport, render_html};
+use serde::Serialize;
+
+use crate::dataset::TaskRows;
+use crate::embed::Skipped;
+use crate::select::{ProxyRanking, select};
+use crate::session::{Embedded, Session};
+use crate::summary::{self, Findings};
+use crate::train::{FittedArm, embed_views, fit_arm, labelled, save};
+
+/// What a run left behind.
+pub struct RunOutcome {
+    /// The report, as it was written.
+    pub report: RunReport,
+    /// `report.json`, which depends on nothing but configuration and data.
+    pub json: PathBuf,
+    /// `report.html`.
+    pub html: PathBuf,
+    /// Tiles that were left out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Seconds per stage, written beside the report because they differ from run to run.
+#[derive(Default, Serialize)]
+struct Timings {
+    threads: usize,
+    seconds: BTreeMap<String, f64>,
+    tiles_per_second: BTreeMap<String, f64>,
+}
+
+/// The whole job: embed, select, tune with and without augmentation, report.
+pub fn run(session: &Session) -> Result<RunOutcome> {
+    let mut timings = Timings { threads: rayon::current_num_threads(), ..Timings::default() };
+    let started = Instant::now();
+    let embedded = embed_all(session, &mut timings)?;
+    let skipped = Session::skipped(&embedded);
+    let rows = session.dataset.rows(&session.config.task, &skipped)?;
+    let leakage = check_leakage(session, &rows)?;
+    let rankings = timings.stage("select", || select(session, &embedded, &skipped))?;
+    let selected = selected(session, &rankings);
+    let arms = fit_arms(session, &rows, &embedded, &selected, &mut timings)?;
+    let report = timings.stage("report", || {
+        summary::report(Findings {
+            session,
+            rows: &rows,
+            embedded: &embedded,
+            skipped: &skipped,
+            rankings: &rankings,
+            selected: &selected,
+            arms: &arms,
+            leakage,
+            warnings: warnings(session, &rows, &skipped, &selected),
+        })
+    })?;
+    let heads = session.out.join("heads");
+    for (is_selected, arm) in &arms {
+        let which = if *is_selected { "selected" } else { "default" };
+        let augmented = if arm.augmented { "augmented" } else { "plain" };
+        let mut file = arm.file.clone();
+        file.metrics = test_metrics(&report, *is_selected, arm.augmented);
+        save(&file, &heads.join(format!("{which}-{augmented}.safetensors")))?;
+    }
+    timings.seconds.insert("all".into(), started.elapsed().as_secs_f64());
+    let json = session.out.join("report.json");
+    let html = session.out.join("report.html");
+    write(&json, &report.to_json()?)?;
+    write(&html, &render_html(&report)?)?;
+    let timings = serde_json::to_string_pretty(&timings).unwrap_or_default();
+    write(&session.out.join("timings.json"), &(timings + "\n"))?;
+    Ok(RunOutcome { report, json, html, skipped })
+}
+
+/// Embeds the run's tiles under every backbone.
+pub fn embed_all_plain(session: &Session) -> Result<Vec<Embedded>> {
+    embed_all(session, &mut Timings::default())
+}
+
+/// The backbone to take: the choice of the first proxy task's first probe.
+pub fn selected(session: &Session, rankings: &[ProxyRanking]) -> String {
+    rankings
+        .first()
+        .and_then(|proxy| proxy.rankings.first())
+        .map_or_else(|| session.config.run.default_backbone.clone(), |r| r.selected.clone())
+}
+
+/// Refuses a split that shares groups or byte-identical tiles; the rest is for the report.
+pub fn check_leakage(session: &Session, rows: &TaskRows) -> Result<Vec<LeakageFinding>> {
+    let digests: BTreeMap<&str, &str> = session
+        .tiles()
+        .iter()
+        .map(|meta| (meta.tile_id.as_str(), meta.source_digest.as_str()))
+        .collect();
+    let mut side = vec!["train"; rows.tile_ids.len()];
+    for &i in &rows.split.held_out {
+        side[i] = "test";
+    }
+    let tiles: Vec<TileRow> = rows
+        .tile_ids
+        .iter()
+        .enumerate()
+        .map(|(i, id)| TileRow {
+            id,
+            group: &rows.groups[i],
+            split: side[i],
+            label: &rows.classes[rows.labels[i] as usize],
+            digest: digests.get(id.as_str()).copied(),
+        })
+        .collect();
+    let report = leakage::check(&tiles);
+    // Two labels of one image are the pathologists' business: reported, not refused.
+    let split = LeakageReport { conflicting_labels: Vec::new(), ..report.clone() };
+    split.ensure_clean()?;
+    Ok(report
+        .conflicting_labels
+        .iter()
+        .map(|same| LeakageFinding {
+            severity: "warning".into(),
+            what: format!(
+                "{} byte-identical tiles have different labels ({})",
+                same.rows.len(),
+                same.labels.join(", ")
+            ),
+            examples: same.rows.iter().take(4).cloned().collect(),
+        })
+        .collect())
+}
+
+fn embed_all(session: &Session, timings: &mut Timings) -> Result<Vec<Embedded>> {
+    let mut all = Vec::new();
+    for name in &session.config.run.backbones {
+        let started = Instant::now();
+        let embedded = session.embed(name, None, None)?;
+        let seconds = started.elapsed().as_secs_f64();
+        timings.seconds.insert(format!("embed {name}"), seconds);
+        if embedded.outcome.n_new > 0 {
+            let rate = embedded.outcome.n_new as f64 / seconds;
+            timings.tiles_per_second.insert(name.clone(), rate);
+        }
+        all.push(embedded);
+    }
+    Ok(all)
+}
+
+/// The 2×2: default and selected backbone, augmentation off and on; where selection keeps the
+/// default, its two heads stand in both rows.
+fn fit_arms(
+    session: &Session,
+    rows: &TaskRows,
+    embedded: &[Embedded],
+    selected: &str,
+    timings: &mut Timings,
+) -> Result<Vec<(bool, Arc<FittedArm>)>> {
+    let pipeline = session.registry.pipeline(&session.config.augment.transforms)?;
+    let default = session.config.run.default_backbone.as_str();
+    let mut arms: Vec<(bool, Arc<FittedArm>)> = Vec::new();
+    for name in if selected == default { vec![default] } else { vec![default, selected] } {
+        let Some(embedded) = embedded.iter().find(|e| e.info.name == name) else { continue };
+        let bank =
+            timings.stage(&format!("embed views {name}"), || embed_views(session, rows, name))?;
+        let bank = bank.as_ref().map(|(embedded, n_views)| (embedded, *n_views));
+        let set = labelled(session, rows, embedded, bank)?;
+        for pipeline in [None, Some(&pipeline)] {
+            let stage = format!("fit {name} {}", pipeline.map_or("plain", |_| "augmented"));
+            let arm =
+                timings.stage(&stage, || fit_arm(session, rows, &set, embedded, pipeline))?;
+            arms.push((name != default, Arc::new(arm)));
+        }
+    }
+    if selected == default {
+        let again: Vec<_> = arms.iter().map(|(_, arm)| (true, Arc::clone(arm))).collect();
+        arms.extend(again);
+    }
+    Ok(arms)
+}
+
+fn test_metrics(report: &RunReport, selected: bool, augmented: bool) -> BTreeMap<String, f64> {
+    report
+        .arm(selected, augmented)
+        .map(|arm| arm.metrics.iter().map(|m| (format!("test {}", m.name), m.estimate)).collect())
+        .unwrap_or_default()
+}
+
+fn warnings(
+    session: &Session,
+    rows: &TaskRows,
+    skipped: &[Skipped],
+    selected: &str,
+) -> Vec<String> {
+    let mut warnings = rows.warnings.clone();
+    if !skipped.is_empty() {
+        warnings.push(format!("{} tiles could not be read and were left out", skipped.len()));
+    }
+    if selected == session.config.run.default_backbone {
+        warnings.push(format!(
+            "selection kept the default backbone `{selected}`, so both rows of the 2×2 are the same"
+        ));
+    }
+    if rows.split.held_out.is_empty() {
+        warnings.push("the task names no test part: no metric was computed".into());
+    }
+    warnings
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &std::path::Path, text: &str) -> Result<()> {
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, text).map_err(|e| Error::io("write", &partial, e))?;
+    std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e))
+}
+
+impl Timings {
+    fn stage<T>(&mut self, name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let started = Instant::now();
+        let result = work()?;
+        self.seconds.insert(name.to_string(), started.elapsed().as_secs_f64());
+        Ok(result)
+    }
+}

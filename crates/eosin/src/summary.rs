@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::sync::Arc;
+
+use eosin_core::{Contract, Result};
+use eosin_eval::metrics::reliability;
+use eosin_eval::{GroupBootstrap, Ranked};
+use eosin_proxy::select::Ranking;
+use eosin_report as report;
+use eosin_report::{RunReport, pca};
+
+use crate::dataset::TaskRows;
+use crate::embed::Skipped;
+use crate::select::{ProxyRanking, is_control};
+use crate::session::{Embedded, Session};
+use crate::train::FittedArm;
+
+/// Bins of the reliability plot.
+const RELIABILITY_BINS: usize = 10;
+
+/// Most points on an embedding map; more make a file heavy and show nothing more.
+const MAX_MAP_POINTS: usize = 3000;
+
+/// All that a run has found, to be turned into its report.
+pub struct Findings<'a> {
+    pub session: &'a Session<'a>,
+    pub rows: &'a TaskRows,
+    pub embedded: &'a [Embedded],
+    pub skipped: &'a [Skipped],
+    pub rankings: &'a [ProxyRanking],
+    pub selected: &'a str,
+    pub arms: &'a [(bool, Arc<FittedArm>)],
+    pub leakage: Vec<report::LeakageFinding>,
+    pub warnings: Vec<String>,
+}
+
+/// The report of a run.
+pub fn report(findings: Findings) -> Result<RunReport> {
+    let config = &findings.session.config;
+    let run = &config.run;
+    let bootstrap = GroupBootstrap {
+        replicates: run.evaluation.replicates,
+        seed: run.seed,
+        level: run.evaluation.level,
+    };
+    Ok(RunReport {
+        format: RunReport::FORMAT,
+        title: run.title.clone(),
+        notes: run.notes.clone(),
+        eosin_version: env!("CARGO_PKG_VERSION").to_string(),
+        config_digest: config.digest(),
+        seed: run.seed,
+        replicates: run.evaluation.replicates as u64,
+        level: run.evaluation.level,
+        data: data(&findings),
+        backbones: findings.embedded.iter().map(backbone).collect(),
+        rankings: rankings(&findings),
+        default_backbone: run.default_backbone.clone(),
+        selected_backbone: findings.selected.to_string(),
+        arms: findings
+            .arms
+            .iter()
+            .map(|(selected, fitted)| arm(&findings, *selected, fitted, &bootstrap))
+            .collect::<Result<_>>()?,
+        gains: gains(findings.arms, &bootstrap)?,
+        embedding_maps: maps(&findings)?,
+        skipped: findings
+            .skipped
+            .iter()
+            .map(|s| report::SkippedTile { tile: s.tile.clone(), reason: s.reason.clone() })
+            .collect(),
+        warnings: findings.warnings,
+        ..RunReport::default()
+    })
+}
+
+fn data(findings: &Findings) -> report::DataSummary {
+    let (rows, task) = (findings.rows, &findings.session.config.task);
+    let all: Vec<usize> = (0..rows.tile_ids.len()).collect();
+    let counts = |positions: &[usize]| {
+        let counts = rows.counts(positions);
+        rows.classes.iter().map(|c| counts.get(c).copied().unwrap_or(0)).collect::<Vec<u64>>()
+    };
+    let split = |name: &str, positions: &[usize]| report::SplitSummary {
+        name: name.to_string(),
+        n_tiles: positions.len() as u64,
+        n_groups: rows.n_groups(positions) as u64,
+        class_counts: counts(positions),
+    };
+    report::DataSummary {
+        task: task.description.clone(),
+        n_tiles: all.len() as u64,
+        n_groups: rows.n_groups(&all) as u64,
+        group_column: task.group.clone(),
+        classes: rows
+            .classes
+            .iter()
+            .zip(counts(&all))
+            .map(|(name, n_tiles)| report::ClassCount { name: name.clone(), n_tiles })
+            .collect(),
+        positive: task.positive.clone(),
+        splits: vec![split("train", &rows.split.train), split("test", &rows.split.held_out)],
+        leakage: findings.leakage.clone(),
+    }
+}
+
+fn backbone(embedded: &Embedded) -> report::BackboneSummary {
+    let info = &embedded.info;
+    report::BackboneSummary {
+        name: info.name.clone(),
+        family: info.family.clone(),
+        dim: info.dim,
+        parameters: info.parameters,
+        fingerprint: Contract::fingerprint(&embedded.contract),
+        contract: embedded.contract.clone(),
+        licence: info.licence.clone(),
+        training_sources: info.training_sources.clone(),
+        rows: (embedded.outcome.n_new + embedded.outcome.n_kept) as u64,
+        is_control: is_control(embedded),
+    }
+}
+
+/// One table per proxy task and probe; the first probe decides.
+fn rankings(findings: &Findings) -> Vec<report::Ranking> {
+    let repeats = findings.session.config.run.selection.repeats.max(1);
+    let table = |proxy: &ProxyRanking, ranking: &Ranking, verdict: String| report::Ranking {
+        proxy: format!("{} ({})", proxy.proxy, proxy.description),
+        probe: ranking.probe.clone(),
+        metric: ranking.metric.clone(),
+        design: format!(
+            "{repeats} × {} grouped folds, {} tiles, {} groups",
+            ranking.n_folds / repeats,
+            proxy.n_rows,
+            proxy.n_groups
+        ),
+        rows: ranking
+            .arms
+            .iter()
+            .map(|arm| report::RankingRow {
+                backbone: arm.backbone.clone(),
+                mean: arm.mean,
+                lower: arm.lower,
+                upper: arm.upper,
+                p_best: arm.probability_best,
+                tied_with_best: arm.tied_with_best,
+                is_control: arm.control,
+            })
+            .collect(),
+        verdict,
+    };
+    let mut tables = Vec::new();
+    for proxy in findings.rankings {
+        for (i, ranking) in proxy.rankings.iter().enumerate() {
+            let verdict = match proxy.rankings.first() {
+                Some(first) if i > 0 => format!("Shown beside `{}`, which decides.", first.probe),
+                _ => ranking.verdict.clone(),
+            };
+            tables.push(table(proxy, ranking, verdict));
+        }
+    }
+    tables
+}
+
+fn arm(
+    findings: &Findings,
+    selected: bool,
+    fitted: &FittedArm,
+    bootstrap: &GroupBootstrap,
+) -> Result<report::Arm> {
+    let rows = findings.rows;
+    let positive = findings.session.config.task.positive.is_some();
+    let last = rows.classes.len() as u32 - 1;
+    let positives = |positions: &[usize]| {
+        let n = positions.iter().filter(|&&i| rows.labels[i] == last).count() as u64;
+        if positive { n } else { 0 }
+    };
+    let mut arm = report::Arm {
+        backbone: fitted.backbone.clone(),
+        selected,
+        augmented: fitted.augmented,
+        augmentation: fitted.augmentation.clone(),
+        head: fitted.file.record.kind.clone(),
+        penalty: fitted.tuned.penalty,
+        threshold: fitted.tuned.threshold,
+        n_train: rows.split.train.len() as u64,
+        n_test: rows.split.held_out.len() as u64,
+        n_train_positives: positives(&rows.split.train),
+        n_test_positives: positives(&rows.split.held_out),
+        ..report::Arm::default()
+    };
+    let Some(test) = &fitted.test else { return Ok(arm) };
+    arm.metrics = test
+        .metrics(bootstrap)?
+        .into_iter()
+        .map(|metric| report::Metric {
+            name: metric.name.to_string(),
+            estimate: metric.interval.estimate,
+            lower: metric.interval.lower,
+            upper: metric.interval.upper,
+        })
+        .collect();
+    let confusion = test.confusion()?;
+    arm.confusion = confusion
+        .counts()
+        .chunks(confusion.n_classes())
+        .map(|row| row.iter().map(|&count| count as u64).collect())
+        .collect();
+    if test.is_binary() {
+        let (scores, truths) = (test.scores(), test.truths());
+        let ranked = Ranked::new(&scores, &truths)?;
+        arm.roc = ranked.roc_points(None).iter().map(|p| [p.x, p.y]).collect();
+        arm.precision_recall = ranked.pr_points(None).iter().map(|p| [p.x, p.y]).collect();
+        arm.reliability = reliability(&scores, &truths, None, RELIABILITY_BINS)
+            .iter()
+            .map(|bin| report::ReliabilityBin {
+                predicted: bin.predicted,
+                observed: bin.observed,
+                count: bin.weight as u64,
+            })
+            .collect();
+    }
+    Ok(arm)
+}
+
+/// What selection, augmentation and both together change, on the same test rows.
+fn gains(arms: &[(bool, Arc<FittedArm>)], bootstrap: &GroupBootstrap) -> Result<Vec<report::Gain>> {
+    let find = |selected: bool, augmented: bool| {
+        arms.iter().position(|(s, arm)| *s == selected && arm.augmented == augmented)
+    };
+    let changes = [
+        ("augmentation, on the default backbone", (false, false), (false, true)),
+        ("selection, without augmentation", (false, false), (true, false)),
+        ("augmentation, on the selected backbone", (true, false), (true, true)),
+        ("selection and augmentation", (false, false), (true, true)),
+    ];
+    let mut gains = Vec::new();
+    for (change, from, to) in changes {
+        let (Some(from), Some(to)) = (find(from.0, from.1), find(to.0, to.1)) else { continue };
+        let (Some(before), Some(after)) = (&arms[from].1.test, &arms[to].1.test) else { continue };
+        let paired = before.gain(after, bootstrap)?;
+        gains.push(report::Gain {
+            change: change.to_string(),
+            from,
+            to,
+            absolute: report::Metric {
+                name: before.main_metric().to_string(),
+                estimate: paired.difference.estimate,
+                lower: paired.difference.lower,
+                upper: paired.difference.upper,
+            },
+            relative: paired.difference.estimate / paired.first.estimate,
+        });
+    }
+    Ok(gains)
+}
+
+fn maps(findings: &Findings) -> Result<Vec<report::EmbeddingMap>> {
+    let rows = findings.rows;
+    let shown = pca::evenly(rows.tile_ids.len(), MAX_MAP_POINTS);
+    let mut side = vec![0; rows.tile_ids.len()];
+    for &i in &rows.split.held_out {
+        side[i] = 1;
+    }
+    findings
+        .embedded
+        .iter()
+        .map(|embedded| {
+            let fingerprint = &embedded.outcome.fingerprint;
+            let ids: Vec<String> = shown.iter().map(|&i| rows.tile_ids[i].clone()).collect();
+            let matrix = findings.session.matrix(fingerprint, &ids, 1)?;
+            let projection = pca::project(&matrix)?;
+            Ok(report::EmbeddingMap {
+                backbone: embedded.info.name.clone(),
+                explained: projection.explained,
+                points: projection
+                    .points
+                    .iter()
+                    .zip(&shown)
+                    .map(|(&at, &i)| report::MapPoint { at, label: rows.labels[i], split: side[i] })
+                    .collect(),
+            })
+        })
+        .collect()
+}

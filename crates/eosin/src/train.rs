@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use eosin_augment::Pipeline;
+use eosin_core::{FeatureTransform, LabelledSet, Result, TrainView, ViewBank};
+use eosin_head::{HeadFile, TuneOptions, Tuned, fit_final, save_head, training_digest, tune};
+
+use crate::dataset::TaskRows;
+use crate::evaluate::Scored;
+use crate::session::{Embedded, Session};
+
+/// A head that was tuned and fitted on the training part, and scored on the test part.
+pub struct FittedArm {
+    /// The backbone it works on.
+    pub backbone: String,
+    /// Whether augmentation was on.
+    pub augmented: bool,
+    /// What the augmentation does, or `none`.
+    pub augmentation: String,
+    /// What tuning found.
+    pub tuned: Tuned,
+    /// The head, as it is saved.
+    pub file: HeadFile,
+    /// Its predictions on the test part, where the task has one.
+    pub test: Option<Scored>,
+}
+
+/// The rows of a task with one backbone's embeddings, and with its view bank where `bank` names it.
+pub fn labelled(
+    session: &Session,
+    rows: &TaskRows,
+    embedded: &Embedded,
+    bank: Option<(&Embedded, usize)>,
+) -> Result<LabelledSet> {
+    let matrix = session.matrix(&embedded.outcome.fingerprint, &rows.tile_ids, 1)?;
+    let bank = match bank {
+        None => None,
+        Some((bank, n_views)) => {
+            let views = session.matrix(&bank.outcome.fingerprint, &rows.train_ids(), n_views)?;
+            let n_tiles = rows.tile_ids.len();
+            Some(ViewBank::partial(n_views, views, &rows.split.train, n_tiles)?)
+        }
+    };
+    rows.labelled(matrix, bank)
+}
+
+/// Tunes, fits and scores one arm.
+pub fn fit_arm(
+    session: &Session,
+    rows: &TaskRows,
+    set: &LabelledSet,
+    embedded: &Embedded,
+    pipeline: Option<&Pipeline>,
+) -> Result<FittedArm> {
+    let (run, head) = (&session.config.run, &session.config.head);
+    let trainer = session.registry.head(&head.kind, &head.options)?;
+    let transforms: Vec<&dyn FeatureTransform> =
+        pipeline.iter().map(|p| *p as &dyn FeatureTransform).collect();
+    let (train, held_out) = TrainView::whole(set).split(&rows.split)?;
+    let options = TuneOptions {
+        folds: run.training.folds,
+        repeats: run.training.repeats,
+        seed: run.seed,
+        ..TuneOptions::default()
+    };
+    let tuned = tune(&train, trainer.as_ref(), &transforms, options, session.progress)?;
+    let fitted = fit_final(&train, trainer.as_ref(), &transforms, tuned.penalty, run.seed)?;
+    let test = if held_out.n_rows() == 0 {
+        None
+    } else {
+        Some(Scored {
+            probabilities: fitted.predict(&held_out.features())?,
+            labels: held_out.labels(),
+            groups: held_out.groups(),
+            threshold: tuned.threshold,
+        })
+    };
+    let augmentation =
+        pipeline.map_or_else(|| "none".to_string(), eosin_augment::Pipeline::description);
+    let file = HeadFile {
+        record: fitted.record(),
+        contract: embedded.contract.clone(),
+        threshold: tuned.threshold,
+        penalty: Some(tuned.penalty),
+        metrics: BTreeMap::new(),
+        training_digest: training_digest(&train),
+        licence: embedded.info.licence.clone(),
+        eosin_version: env!("CARGO_PKG_VERSION").to_string(),
+    };
+    Ok(FittedArm {
+        backbone: embedded.info.name.clone(),
+        augmented: pipeline.is_some(),
+        augmentation,
+        tuned,
+        file,
+        test,
+    })
+}
+
+/// The run's augmentation with the view bank that it needs, embedded for the training tiles.
+pub fn embed_views(
+    session: &Session,
+    rows: &TaskRows,
+    backbone: &str,
+) -> Result<Option<(Embedded, usize)>> {
+    let Some(views) = session.views()? else { return Ok(None) };
+    let train: BTreeSet<String> = rows.train_ids().into_iter().collect();
+    let embedded = session.embed(backbone, Some(&views), Some(&train))?;
+    Ok(Some((embedded, usize::from(views.n_views))))
+}
+
+/// Saves a head, making the folder.
+pub fn save(file: &HeadFile, path: &Path) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| eosin_core::Error::io("make the folder", folder, e))?;
+    }
+    save_head(path, file)
+}
