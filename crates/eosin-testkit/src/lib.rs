@@ -19,4 +19,6 @@
 //! ```
 
 pub mod conformance;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod synthetic;
