@@ -9,6 +9,7 @@ import csv
 import pathlib
 
 import openslide
+from PIL import Image
 
 HERE = pathlib.Path(__file__).parent
 FIXTURES = HERE.parent.parent / "fixtures"
@@ -21,13 +22,18 @@ REGIONS = [
 SIDE = 96
 
 
+def on_white(image):
+    """Outside the slide OpenSlide is transparent; eosin-tile is white there."""
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
 def main():
     with open(HERE / "openslide.csv", "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["slide", "level", "x", "y", "width", "height", "mpp", "n_levels", "image"])
         for i, (name, level, x, y) in enumerate(REGIONS):
             slide = openslide.OpenSlide(FIXTURES / name)
-            image = slide.read_region((x, y), level, (SIDE, SIDE)).convert("RGB")
+            image = on_white(slide.read_region((x, y), level, (SIDE, SIDE)))
             out = f"openslide-{i}.png"
             image.save(HERE / out, optimize=True)
             mpp = slide.properties[openslide.PROPERTY_NAME_MPP_X]
