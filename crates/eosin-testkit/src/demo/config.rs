@@ -28,6 +28,8 @@ pub struct TilesConfig {
     pub tile_um: f64,
     /// Side in pixels.
     pub tile_px: u32,
+    /// The share of a tile's side that the next tile repeats.
+    pub overlap: f64,
     /// Share of a tile that must be tissue.
     pub min_tissue: f64,
 }
@@ -36,8 +38,8 @@ pub struct TilesConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitConfig {
-    /// Side of a block in tiles; a block is a group.
-    pub block_tiles: usize,
+    /// Side of a block in µm; a block is a group.
+    pub block_um: f64,
     /// Blocks that are kept, 0 for all.
     pub max_blocks: usize,
     /// Share of the tiles on the test side.
@@ -66,7 +68,7 @@ pub struct ClusterConfig {
     pub radius_um: [f64; 2],
     /// How far the outline leaves a circle, as a share of the radius.
     pub irregularity: f64,
-    /// Optical density along haematoxylin's colour.
+    /// Optical density along the grain's colour.
     pub density: [f64; 2],
     /// Share of the tissue below that a grain covers.
     pub opacity: [f64; 2],
@@ -95,6 +97,7 @@ impl DemoConfig {
     /// The grid over the slide.
     pub fn tiling(&self) -> Result<TilingOptions> {
         Ok(TilingOptions {
+            overlap: self.tiles.overlap,
             min_tissue: self.tiles.min_tissue,
             ..TilingOptions::new(TileUm::new(self.tiles.tile_um)?, self.tiles.tile_px)
         })
@@ -132,8 +135,13 @@ impl DemoConfig {
                 ));
             }
         }
-        if self.split.block_tiles == 0 {
-            return Err(Error::input("split.block_tiles", "1 or more", "0", "change the value"));
+        if self.split.block_um.is_nan() || self.split.block_um <= self.tiles.tile_um {
+            return Err(Error::input(
+                "split.block_um",
+                format!("above the tile's side, {}", self.tiles.tile_um),
+                self.split.block_um.to_string(),
+                "a block must hold tiles",
+            ));
         }
         Ok(())
     }

@@ -9,8 +9,9 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::ClusterConfig;
 
-/// Optical density of haematoxylin in red, green and blue (Ruifrok and Johnston 2001).
-const HAEMATOXYLIN: [f64; 3] = [0.65, 0.70, 0.29];
+/// Optical density of a basophilic body in red, green and blue: haematoxylin (Ruifrok and Johnston
+/// 2001: 0.65, 0.70, 0.29) over pink tissue, in which blue is taken up as well.
+const BASOPHILIC: [f64; 3] = [0.62, 0.76, 0.44];
 
 /// Width of the soft edge of a grain in pixels.
 const EDGE_PX: f64 = 1.1;
@@ -126,10 +127,9 @@ fn draw_grain(image: &mut RgbImage, grain: &Grain, rim: f64, light: f64, rng: &m
             let inner = if grain.glassy { 1.0 - 0.75 * depth } else { 0.85 + 0.15 * depth };
             let shade = 1.0 + rim * at_rim * (angle - light).cos();
             let at = (y * w + x) * 3;
-            for (value, stain) in image.data_mut()[at..at + 3].iter_mut().zip(HAEMATOXYLIN) {
+            for (value, stain) in image.data_mut()[at..at + 3].iter_mut().zip(BASOPHILIC) {
                 let tissue = -(f64::from((*value).max(1)) / 255.0).ln();
-                // 1 unit of density is haematoxylin of length 1, about 0.65 in red.
-                let calcium = grain.density * 1.6 * stain * inner * texture;
+                let calcium = grain.density * stain * inner * texture;
                 let mixed = tissue * (1.0 - cover) + calcium * cover;
                 *value = ((-mixed).exp() * 255.0 * shade).round().clamp(0.0, 255.0) as u8;
             }

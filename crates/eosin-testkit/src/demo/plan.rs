@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use eosin_core::{Error, Result, Tile, TileSource};
 use eosin_tile::stain::haematoxylin_density;
@@ -45,7 +45,7 @@ pub struct PlannedTile {
 /// Cuts all tiles and decides on blocks, sides and labels; nothing is drawn yet.
 pub fn plan(source: &dyn TileSource, config: &DemoConfig) -> Result<Plan> {
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-    let mut blocks = blocks(source, config.split.block_tiles);
+    let mut blocks = blocks(source, config);
     blocks.shuffle(&mut rng);
     if config.split.max_blocks > 0 {
         blocks.truncate(config.split.max_blocks);
@@ -88,19 +88,20 @@ pub fn plan(source: &dyn TileSource, config: &DemoConfig) -> Result<Plan> {
     Ok(Plan { tiles })
 }
 
-/// Tile indices by block of the grid, in the order of the blocks' names.
-fn blocks(source: &dyn TileSource, side: usize) -> Vec<(String, Vec<usize>)> {
-    let rank = |values: Vec<i64>| -> BTreeMap<i64, usize> {
-        let distinct: BTreeSet<i64> = values.into_iter().collect();
-        distinct.into_iter().enumerate().map(|(i, v)| (v, i)).collect()
-    };
-    let tiles = source.tiles();
-    let columns = rank(tiles.iter().map(|t| t.x).collect());
-    let rows = rank(tiles.iter().map(|t| t.y).collect());
+/// Tile indices by block, in the order of the blocks' names; tiles that reach over a block's border
+/// are left out, so that tiles of two blocks share no pixel.
+fn blocks(source: &dyn TileSource, config: &DemoConfig) -> Vec<(String, Vec<usize>)> {
     let mut blocks: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, meta) in tiles.iter().enumerate() {
-        let name = format!("block-{:02}-{:02}", columns[&meta.x] / side, rows[&meta.y] / side);
-        blocks.entry(name).or_default().push(index);
+    for (index, meta) in source.tiles().iter().enumerate() {
+        let tile_px = f64::from(meta.size_level0_px);
+        let block_px = config.split.block_um / config.tiles.tile_um * tile_px;
+        let block = |edge: i64| {
+            let (first, last) = (edge as f64 / block_px, (edge as f64 + tile_px) / block_px);
+            (first.floor() == last.floor()).then_some(first as usize)
+        };
+        if let (Some(column), Some(row)) = (block(meta.x), block(meta.y)) {
+            blocks.entry(format!("block-{column:02}-{row:02}")).or_default().push(index);
+        }
     }
     blocks.into_iter().collect()
 }
