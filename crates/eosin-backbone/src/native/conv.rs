@@ -52,8 +52,7 @@ impl PackedConv {
         input_px: usize,
     ) -> Result<Self> {
         let shape = conv.shape;
-        let per_pixel = shape.in_channels;
-        let n_weights = shape.out_channels * per_pixel * shape.kernel * shape.kernel;
+        let n_weights = shape.out_channels * shape.in_channels * shape.kernel * shape.kernel;
         if shape.groups != 1 || conv.weight.len() != n_weights || n_weights == 0 {
             return Err(Error::input(
                 "convolution",
@@ -62,8 +61,30 @@ impl PackedConv {
                 "check the architecture's shapes",
             ));
         }
-        let panel_bytes = kernels.vectors * kernels.lanes * size_of::<f32>();
-        let runs = Runs::new(&shape, input_row, input_px, PASS_BYTES / panel_bytes);
+        let runs = Runs::new(&shape, input_row, input_px, values_per_pass(kernels));
+        Self::pack(kernels, conv, runs)
+    }
+
+    /// Packs a linear layer whose input comes from `n_heads` maps, `map` values apart, each with
+    /// its share of every token's values.
+    pub(super) fn of_heads(
+        kernels: &Kernels,
+        conv: &arch::Conv,
+        n_heads: usize,
+        map: usize,
+    ) -> Result<Self> {
+        let len = conv.shape.in_channels / n_heads.max(1);
+        let runs = Runs {
+            starts: (0..n_heads).map(|head| head * map).collect(),
+            len,
+            per_pass: (values_per_pass(kernels) / len.max(1)).clamp(1, n_heads),
+        };
+        Self::pack(kernels, conv, runs)
+    }
+
+    fn pack(kernels: &Kernels, conv: &arch::Conv, runs: Runs) -> Result<Self> {
+        let shape = conv.shape;
+        let per_pixel = shape.in_channels;
         let n_values = per_pixel * shape.kernel * shape.kernel;
         let panels = plan_panels(kernels, shape.out_channels, n_values);
         let padded = shape.out_channels.next_multiple_of(kernels.lanes);
@@ -93,6 +114,11 @@ impl PackedConv {
         })
     }
 
+    /// Input values of an output.
+    pub(super) fn n_values(&self) -> usize {
+        self.runs.starts.len() * self.runs.len
+    }
+
     /// Computes rows into `out`.
     pub(super) fn rows(&self, kernels: &Kernels, rows: &ConvRows<'_>, out: &mut [f32]) {
         let call = ConvCall {
@@ -115,6 +141,10 @@ impl PackedConv {
         };
         conv_rows(kernels, &call, out);
     }
+}
+
+fn values_per_pass(kernels: &Kernels) -> usize {
+    PASS_BYTES / (kernels.vectors * kernels.lanes * size_of::<f32>())
 }
 
 impl Runs {
@@ -140,15 +170,16 @@ impl Runs {
     }
 }
 
-/// Widest panels first, then one for the vectors that remain.
-fn plan_panels(kernels: &Kernels, channels: usize, n_values: usize) -> Vec<Panel> {
+/// The fewest panels, as even as vectors allow: a narrow one would wait for its own sums.
+pub(super) fn plan_panels(kernels: &Kernels, channels: usize, n_values: usize) -> Vec<Panel> {
     let n_vectors = channels.div_ceil(kernels.lanes);
-    (0..n_vectors.div_ceil(kernels.vectors))
+    let n_panels = n_vectors.div_ceil(kernels.vectors);
+    (0..n_panels)
         .map(|panel| {
-            let first = panel * kernels.vectors;
+            let (first, next) = (panel * n_vectors / n_panels, (panel + 1) * n_vectors / n_panels);
             Panel {
                 channel: first * kernels.lanes,
-                vectors: kernels.vectors.min(n_vectors - first),
+                vectors: next - first,
                 offset: first * kernels.lanes * n_values,
             }
         })

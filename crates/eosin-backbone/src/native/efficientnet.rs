@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::buffer::AlignedVec;
 use super::conv::{ConvRows, PackedConv};
 use super::depthwise::PackedDepthwise;
+use super::image::{ImageLayout, Normaliser};
 use super::kernel::{Isa, Kernels, Pixels};
 use super::pool::Pool;
 use crate::arch::{self, Activation, ConvShape, EfficientNetWeights, Padding};
@@ -42,25 +43,13 @@ const STRIP_BYTES: usize = 640 << 10;
 #[derive(Debug)]
 pub struct EfficientNet {
     kernels: &'static Kernels,
-    input_px: usize,
-    /// Factor and summand that normalise each byte of an image row.
-    scale: Vec<f32>,
-    shift: Vec<f32>,
+    normaliser: Normaliser,
     image: ImageLayout,
     blocks: Vec<Block>,
     head: PackedConv,
     sizes: Sizes,
     images: Pool<ImageBuffers>,
     strips: Pool<StripBuffers>,
-}
-
-/// The normalised image with the stem's zeros around it.
-#[derive(Clone, Copy, Debug)]
-struct ImageLayout {
-    side: usize,
-    before: usize,
-    /// Values in a row.
-    row: usize,
 }
 
 /// An inverted residual block; the first one's expansion is the stem.
@@ -145,11 +134,7 @@ impl EfficientNet {
             ));
         }
         let (before, after) = stem.shape.pads(input_px);
-        let image = ImageLayout {
-            side: input_px + before + after,
-            before,
-            row: (input_px + before + after) * 3,
-        };
+        let image = ImageLayout::new(input_px, before, after);
         let mut blocks = Vec::with_capacity(weights.blocks.len());
         let mut input = MapLayout { side: input_px, row: image.row, px: 3 };
         for (index, block) in weights.blocks.iter().enumerate() {
@@ -170,7 +155,7 @@ impl EfficientNet {
         if blocks.is_empty() || head.kernel != 1 || head.stride != 1 {
             return Err(unsupported("an architecture without blocks or with another head"));
         }
-        let mut sizes = Sizes { image: image.side * image.row, ..Sizes::default() };
+        let mut sizes = Sizes { image: image.len(), ..Sizes::default() };
         sizes.map = input.side * input.side * padded(kernels, head.out_channels);
         for block in &blocks {
             let inner = block.depthwise.channels;
@@ -179,14 +164,9 @@ impl EfficientNet {
             sizes.depthwise = sizes.depthwise.max(block.strip * block.side * inner);
             sizes.windows = sizes.windows.max(block.strip * block.depthwise.kernel);
         }
-        let per_colour = |value: &dyn Fn(usize) -> f64| -> Vec<f32> {
-            (0..input_px * 3).map(|i| value(i % 3) as f32).collect()
-        };
         Ok(Self {
             kernels,
-            input_px,
-            scale: per_colour(&|colour| 1.0 / (255.0 * std[colour])),
-            shift: per_colour(&|colour| -mean[colour] / std[colour]),
+            normaliser: Normaliser::new(input_px, mean, std),
             image,
             blocks,
             head,
@@ -210,15 +190,7 @@ impl EfficientNet {
     ///
     /// Runs on the current rayon pool; the numbers are the same for any pool and batch size.
     pub fn embed(&self, pixels: &[u8], n_tiles: usize, out: &mut [f32]) -> Result<()> {
-        let tile = self.input_px * self.input_px * 3;
-        if pixels.len() != n_tiles * tile || out.len() != n_tiles * self.dim() {
-            return Err(Error::input(
-                "batch",
-                format!("{} bytes and room for {}", n_tiles * tile, n_tiles * self.dim()),
-                format!("{} bytes and room for {}", pixels.len(), out.len()),
-                "pass whole tiles of the backbone's input size",
-            ));
-        }
+        let tile = self.image.check(pixels, n_tiles, out, self.dim())?;
         // Whole images keep every core busy without meeting; rows are split only where there are
         // fewer images than cores, since neighbouring parts compute some rows twice.
         let parts = rayon::current_num_threads() / n_tiles.max(1);
@@ -233,26 +205,13 @@ impl EfficientNet {
 
     fn embed_tile(&self, tile: &[u8], buffers: &mut ImageBuffers, parts: usize, out: &mut [f32]) {
         let ImageBuffers { image, maps: [input, output] } = buffers;
-        self.normalise(tile, image);
+        self.normaliser.run(&self.image, tile, image);
         for (index, block) in self.blocks.iter().enumerate() {
             let from: &[f32] = if index == 0 { image } else { input };
             self.run_block(block, from, output, parts);
             std::mem::swap(input, output);
         }
         self.pool_head(input, output, out);
-    }
-
-    /// Bytes to normalised values; the zeros around them were there from the start.
-    fn normalise(&self, tile: &[u8], image: &mut [f32]) {
-        let rows = tile.chunks_exact(self.input_px * 3);
-        let padded = image.chunks_exact_mut(self.image.row).skip(self.image.before);
-        for (from, to) in rows.zip(padded) {
-            let to = &mut to[self.image.before * 3..];
-            let factors = self.scale.iter().zip(&self.shift);
-            for ((to, &byte), (scale, shift)) in to.iter_mut().zip(from).zip(factors) {
-                *to = f32::from(byte) * scale + shift;
-            }
-        }
     }
 
     fn run_block(&self, block: &Block, input: &[f32], output: &mut [f32], parts: usize) {

@@ -8,15 +8,25 @@
 //! while the result is still in registers.
 //! Every output is summed in one fixed order, so results do not depend on threads or batch size.
 
+mod attention;
 mod buffer;
 mod conv;
 mod depthwise;
 mod efficientnet;
+mod image;
 mod kernel;
 mod pool;
+mod vit;
+mod vit_weights;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_vit;
 
 pub use efficientnet::EfficientNet;
 pub use kernel::Isa;
+pub use vit::Vit;
+pub use vit_weights::{
+    LayerNorm, Linear, MlpActivation, TokenPooling, VitBlockWeights, VitWeights,
+};

@@ -10,7 +10,7 @@ use crate::arch::{
 use crate::{WeightMap, WeightTensor};
 
 /// Numbers between −1 and 1 that look random (SplitMix64).
-struct Noise(u64);
+pub(super) struct Noise(pub(super) u64);
 
 impl Noise {
     fn next(&mut self) -> f32 {
@@ -21,7 +21,7 @@ impl Noise {
         ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
     }
 
-    fn take(&mut self, n: usize) -> Vec<f32> {
+    pub(super) fn take(&mut self, n: usize) -> Vec<f32> {
         (0..n).map(|_| self.next()).collect()
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use super::generic::{depthwise, tile};
+use super::rowwise::{elementwise, layer_norm, softmax};
 use super::simd::{Portable, Simd};
-use super::{DepthwiseTask, TileTask};
+use super::{DepthwiseTask, Elementwise, NormTask, TileTask};
 
 /// An instruction set for which there are kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,9 @@ pub(super) const MAX_VECTORS: usize = 3;
 
 type TileKernel = unsafe fn(&TileTask<'_>);
 type DepthwiseKernel = unsafe fn(&DepthwiseTask<'_>);
+type NormKernel = unsafe fn(&NormTask);
+type SoftmaxKernel = unsafe fn(*mut f32, usize);
+type ElementwiseKernel = unsafe fn(Elementwise, *mut f32, *const f32, usize);
 
 /// The kernels of one instruction set, with the sizes that its registers allow.
 #[derive(Debug)]
@@ -41,6 +45,9 @@ pub(in super::super) struct Kernels {
     pub(super) tiles: [[TileKernel; MAX_PIXELS]; MAX_VECTORS],
     /// By kernel (3, 5) and stride (1, 2).
     pub(super) depthwise: [[DepthwiseKernel; 2]; 2],
+    pub(super) layer_norm: NormKernel,
+    pub(super) softmax: SoftmaxKernel,
+    pub(super) elementwise: ElementwiseKernel,
 }
 
 impl Isa {
@@ -115,6 +122,27 @@ macro_rules! kernels {
                 // SAFETY: promised by the caller, who also checked for the instruction set.
                 unsafe { depthwise::<$simd, K, S, WIDE>(task) }
             }
+            /// # Safety
+            /// As for [`layer_norm`].
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn n(task: &NormTask) {
+                // SAFETY: promised by the caller, who also checked for the instruction set.
+                unsafe { layer_norm::<$simd>(task) }
+            }
+            /// # Safety
+            /// As for [`softmax`].
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn s(row: *mut f32, n_vectors: usize) {
+                // SAFETY: promised by the caller, who also checked for the instruction set.
+                unsafe { softmax::<$simd>(row, n_vectors) }
+            }
+            /// # Safety
+            /// As for [`elementwise`].
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn e(what: Elementwise, values: *mut f32, gate: *const f32, n_vectors: usize) {
+                // SAFETY: promised by the caller, who also checked for the instruction set.
+                unsafe { elementwise::<$simd>(what, values, gate, n_vectors) }
+            }
             Kernels {
                 isa: Isa::$isa,
                 lanes: <$simd>::LANES,
@@ -132,6 +160,9 @@ macro_rules! kernels {
                     [d::<3, 1, $wide3>, d::<3, 2, $wide3>],
                     [d::<5, 1, $wide5>, d::<5, 2, $wide5>],
                 ],
+                layer_norm: n,
+                softmax: s,
+                elementwise: e,
             }
         };
     };

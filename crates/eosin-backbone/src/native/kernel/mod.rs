@@ -11,15 +11,18 @@
 #![expect(clippy::inline_always, reason = "instruction sets are inherited by inlining only")]
 
 mod call;
+mod call_rows;
 mod generic;
 mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod rowwise;
 mod simd;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(super) use call::{ConvCall, DepthwiseCall, Panel, Pixels, Window, conv_rows, depthwise_rows};
+pub(super) use call_rows::{Elementwise, apply, layer_norm_rows, softmax_row};
 pub use isa::Isa;
 pub(super) use isa::Kernels;
 
@@ -72,4 +75,17 @@ struct DepthwiseTask<'a> {
     n_vectors: usize,
     /// Lower and upper limit.
     clamp: [f32; 2],
+}
+
+/// Rows to normalise.
+struct NormTask {
+    input: *const f32,
+    weight: *const f32,
+    bias: *const f32,
+    out: *mut f32,
+    n_rows: usize,
+    /// Vectors in a row.
+    n_vectors: usize,
+    /// Added to the variance.
+    eps: f32,
 }

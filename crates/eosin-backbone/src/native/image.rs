@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use eosin_core::{Error, Result};
+
+/// A normalised RGB image with a network's zeros around it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ImageLayout {
+    /// Side of the tile in pixels.
+    px: usize,
+    /// Zeros before a row or column.
+    before: usize,
+    /// Side with zeros.
+    side: usize,
+    /// Values in a row.
+    pub(super) row: usize,
+}
+
+/// Brings bytes to what a network expects: (byte / 255 − mean) / std.
+#[derive(Debug)]
+pub(super) struct Normaliser {
+    /// For each byte of a row.
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+}
+
+impl ImageLayout {
+    pub(super) fn new(px: usize, before: usize, after: usize) -> Self {
+        let side = px + before + after;
+        Self { px, before, side, row: side * 3 }
+    }
+
+    /// Values with zeros.
+    pub(super) fn len(&self) -> usize {
+        self.side * self.row
+    }
+
+    /// Checks that `pixels` are `n_tiles` tiles and `out` as many rows of `dim`, and returns the
+    /// bytes of a tile.
+    pub(super) fn check(
+        &self,
+        pixels: &[u8],
+        n_tiles: usize,
+        out: &[f32],
+        dim: usize,
+    ) -> Result<usize> {
+        let tile = self.px * self.px * 3;
+        if pixels.len() == n_tiles * tile && out.len() == n_tiles * dim {
+            return Ok(tile);
+        }
+        Err(Error::input(
+            "batch",
+            format!("{} bytes and room for {} values", n_tiles * tile, n_tiles * dim),
+            format!("{} bytes and room for {} values", pixels.len(), out.len()),
+            "pass whole tiles of the backbone's input size",
+        ))
+    }
+}
+
+impl Normaliser {
+    pub(super) fn new(px: usize, mean: [f64; 3], std: [f64; 3]) -> Self {
+        let row = |value: &dyn Fn(usize) -> f64| -> Vec<f32> {
+            (0..px * 3).map(|i| value(i % 3) as f32).collect()
+        };
+        Self {
+            scale: row(&|colour| 1.0 / (255.0 * std[colour])),
+            shift: row(&|colour| -mean[colour] / std[colour]),
+        }
+    }
+
+    /// Writes inside of the zeros, which were there from the start.
+    pub(super) fn run(&self, layout: &ImageLayout, tile: &[u8], image: &mut [f32]) {
+        let rows = tile.chunks_exact(layout.px * 3);
+        let padded = image.chunks_exact_mut(layout.row).skip(layout.before);
+        for (from, to) in rows.zip(padded) {
+            let factors = self.scale.iter().zip(&self.shift);
+            let to = to[layout.before * 3..].iter_mut();
+            for ((to, &byte), (scale, shift)) in to.zip(from).zip(factors) {
+                *to = f32::from(byte) * scale + shift;
+            }
+        }
+    }
+}

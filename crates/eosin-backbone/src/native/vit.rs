@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use eosin_core::{Error, Result};
+use rayon::prelude::*;
+
+use super::attention::{Attention, HeadBuffers};
+use super::buffer::AlignedVec;
+use super::conv::{ConvRows, PackedConv};
+use super::image::{ImageLayout, Normaliser};
+use super::kernel::{Elementwise, Isa, Kernels, Pixels, apply, layer_norm_rows};
+use super::pool::Pool;
+use super::vit_weights::{LayerNorm, MlpActivation, TokenPooling, VitBlockWeights, VitWeights};
+
+/// Bytes of input rows that a matrix product sweeps for every panel of weights, and of hidden
+/// values that an MLP keeps: a part of the second-level cache.
+const BLOCK_BYTES: usize = 640 << 10;
+
+/// A vision transformer, ready to embed.
+#[derive(Debug)]
+pub struct Vit {
+    kernels: &'static Kernels,
+    image: ImageLayout,
+    normaliser: Normaliser,
+    patch: PackedConv,
+    prefix: Vec<f32>,
+    /// Positions behind `prefix.len()` zeros, so that they lie as the tokens do.
+    positions: AlignedVec,
+    pre_norm: Option<LayerNorm>,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    attention: Attention,
+    activation: MlpActivation,
+    pooling: TokenPooling,
+    eps: f32,
+    dim: usize,
+    n_tokens: usize,
+    /// Patches in a row.
+    grid: usize,
+    /// Outputs of the first layer of an MLP.
+    hidden: usize,
+    images: Pool<ImageBuffers>,
+    hiddens: Pool<AlignedVec>,
+    heads: Pool<HeadBuffers>,
+}
+
+#[derive(Debug)]
+struct Block {
+    norm1: LayerNorm,
+    qkv: PackedConv,
+    proj: PackedConv,
+    norm2: LayerNorm,
+    fc1: PackedConv,
+    fc2: PackedConv,
+}
+
+/// What one image needs.
+#[derive(Debug)]
+struct ImageBuffers {
+    image: AlignedVec,
+    tokens: [AlignedVec; 2],
+    normed: AlignedVec,
+    qkv: AlignedVec,
+    heads: AlignedVec,
+}
+
+impl Vit {
+    /// Packs the weights for this machine's best instruction set.
+    ///
+    /// `mean` and `std` are in units of 0 to 1.
+    pub fn new(
+        weights: &VitWeights,
+        input_px: usize,
+        mean: [f64; 3],
+        std: [f64; 3],
+    ) -> Result<Self> {
+        Self::with_isa(Isa::detect(), weights, input_px, mean, std)
+    }
+
+    /// Packs the weights for `isa`, or for the portable kernels where the machine has not got it.
+    pub fn with_isa(
+        isa: Isa,
+        weights: &VitWeights,
+        input_px: usize,
+        mean: [f64; 3],
+        std: [f64; 3],
+    ) -> Result<Self> {
+        let kernels = isa.kernels();
+        let shape = weights.patch.shape;
+        let (dim, side) = (shape.out_channels, shape.kernel);
+        let grid = input_px / side.max(1);
+        let n_prefix = weights.prefix.len() / dim.max(1);
+        let n_tokens = n_prefix + grid * grid;
+        check(weights, input_px, kernels.lanes)?;
+        let hidden = weights.blocks.first().map_or(0, |b| b.fc1.n_out);
+        let attention = Attention::new(kernels, dim, weights.n_heads, n_tokens);
+        let mut positions = AlignedVec::zeros(n_tokens * dim);
+        positions[n_prefix * dim..].copy_from_slice(&weights.positions);
+        let image = ImageLayout::new(input_px, 0, 0);
+        let head_scale = 1.0 / (dim as f32 / weights.n_heads as f32).sqrt();
+        let block = |block: &VitBlockWeights| -> Result<Block> {
+            // The attention's scale goes into the queries.
+            let mut scale = vec![1.0; 3 * dim];
+            scale[..dim].fill(head_scale);
+            let qkv = block.qkv.scaled(&scale).to_conv();
+            Ok(Block {
+                norm1: block.norm1.clone(),
+                qkv: PackedConv::new(kernels, &qkv, 0, dim)?,
+                proj: PackedConv::of_heads(
+                    kernels,
+                    &block.proj.to_conv(),
+                    weights.n_heads,
+                    attention.map_len(),
+                )?,
+                norm2: block.norm2.clone(),
+                fc1: PackedConv::new(kernels, &block.fc1.to_conv(), 0, dim)?,
+                fc2: PackedConv::new(kernels, &block.fc2.to_conv(), 0, hidden)?,
+            })
+        };
+        Ok(Self {
+            kernels,
+            image,
+            normaliser: Normaliser::new(input_px, mean, std),
+            patch: PackedConv::new(kernels, &weights.patch, image.row, 3)?,
+            prefix: weights.prefix.clone(),
+            positions,
+            pre_norm: weights.pre_norm.clone(),
+            blocks: weights.blocks.iter().map(block).collect::<Result<_>>()?,
+            norm: weights.norm.clone(),
+            attention,
+            activation: weights.activation,
+            pooling: weights.pooling,
+            eps: weights.norm_eps,
+            dim,
+            n_tokens,
+            grid,
+            hidden,
+            images: Pool::default(),
+            hiddens: Pool::default(),
+            heads: Pool::default(),
+        })
+    }
+
+    /// Length of an embedding.
+    pub fn dim(&self) -> usize {
+        if self.pooling == TokenPooling::ClsMean { 2 * self.dim } else { self.dim }
+    }
+
+    /// The instruction set it runs on.
+    pub fn isa(&self) -> Isa {
+        self.kernels.isa
+    }
+
+    /// Embeds `n_tiles` RGB tiles, each `input_px`² × 3 bytes, into rows of `dim` values.
+    ///
+    /// Runs on the current rayon pool; the numbers are the same for any pool and batch size.
+    pub fn embed(&self, pixels: &[u8], n_tiles: usize, out: &mut [f32]) -> Result<()> {
+        let tile = self.image.check(pixels, n_tiles, out, self.dim())?;
+        // Whole images keep every core busy without meeting; tokens and heads are split only
+        // where there are fewer images than cores.
+        let parts = rayon::current_num_threads() / n_tiles.max(1);
+        pixels.par_chunks_exact(tile).zip(out.par_chunks_exact_mut(self.dim())).for_each(
+            |(tile, row)| {
+                let make = || ImageBuffers::new(self);
+                self.images.with(make, |buffers| self.embed_tile(tile, buffers, parts.max(1), row));
+            },
+        );
+        Ok(())
+    }
+
+    fn embed_tile(&self, tile: &[u8], buffers: &mut ImageBuffers, parts: usize, out: &mut [f32]) {
+        let ImageBuffers { image, tokens: [x, y], normed, qkv, heads } = buffers;
+        let dim = self.dim;
+        self.normaliser.run(&self.image, tile, image);
+        self.embed_patches(image, x, parts);
+        if let Some(norm) = &self.pre_norm {
+            self.normalise(norm, x, y, parts);
+            std::mem::swap(x, y);
+        }
+        for block in &self.blocks {
+            self.normalise(&block.norm1, x, normed, parts);
+            self.linear(&block.qkv, normed, dim, None, qkv, 3 * dim, parts);
+            self.attention.run(self.kernels, qkv, heads, &self.heads, parts > 1);
+            self.linear(&block.proj, heads, self.attention.px(), Some(x), y, dim, parts);
+            self.normalise(&block.norm2, y, normed, parts);
+            self.mlp(block, normed, y, x, parts);
+        }
+        self.pool(x, normed, out);
+    }
+
+    /// Patches times weights plus positions, behind the prefix tokens.
+    fn embed_patches(&self, image: &[f32], tokens: &mut [f32], parts: usize) {
+        let (start, row) = (self.prefix.len(), self.grid * self.dim);
+        tokens[..start].copy_from_slice(&self.prefix);
+        let side = self.patch.kernel;
+        let rows = self.grid.div_ceil(parts);
+        over_chunks(&mut tokens[start..], rows * row, parts > 1, |chunk, out| {
+            let first = chunk * rows;
+            let call = ConvRows {
+                input: &image[first * side * self.image.row..],
+                from: Pixels {
+                    start: 0,
+                    row: side * self.image.row,
+                    px: side * 3,
+                    ring: usize::MAX,
+                },
+                first_row: 0,
+                n_rows: out.len() / row,
+                width: self.grid,
+                to: Pixels { start: 0, row, px: self.dim, ring: usize::MAX },
+                residual: Some(&self.positions[start + first * row..]),
+            };
+            self.patch.rows(self.kernels, &call, out);
+        });
+    }
+
+    fn normalise(&self, norm: &LayerNorm, input: &[f32], out: &mut [f32], parts: usize) {
+        let chunk = self.n_tokens.div_ceil(parts) * self.dim;
+        over_chunks(out, chunk, parts > 1, |index, out| {
+            let input = &input[index * chunk..];
+            layer_norm_rows(self.kernels, input, (&norm.weight, &norm.bias), self.eps, out);
+        });
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "operands of a product, each of its own kind")]
+    fn linear(
+        &self,
+        layer: &PackedConv,
+        input: &[f32],
+        input_px: usize,
+        residual: Option<&[f32]>,
+        out: &mut [f32],
+        out_px: usize,
+        parts: usize,
+    ) {
+        let block = (BLOCK_BYTES / (layer.n_values() * size_of::<f32>())).max(1);
+        let even = self.n_tokens.div_ceil(self.n_tokens.div_ceil(block).max(parts));
+        over_chunks(out, even * out_px, parts > 1, |chunk, out| {
+            let first = chunk * even;
+            let residual = residual.map(|r| &r[first * out_px..]);
+            tokens(self.kernels, layer, (input, first, input_px), residual, out, out_px);
+        });
+    }
+
+    /// fc2(activation(fc1(normed))) + residual, some tokens at a time.
+    fn mlp(&self, block: &Block, normed: &[f32], residual: &[f32], out: &mut [f32], parts: usize) {
+        let (dim, hidden) = (self.dim, self.hidden);
+        let strip = self.strip().min(self.n_tokens.div_ceil(parts));
+        over_chunks(out, strip * dim, parts > 1, |chunk, out| {
+            let (first, n) = (chunk * strip, out.len() / dim);
+            self.hiddens.with(
+                || AlignedVec::zeros(self.strip() * hidden),
+                |values| {
+                    let values = &mut values[..n * hidden];
+                    tokens(self.kernels, &block.fc1, (normed, first, dim), None, values, hidden);
+                    self.activate(values);
+                    let from = (&*values, 0, hidden);
+                    let residual = Some(&residual[first * dim..]);
+                    tokens(self.kernels, &block.fc2, from, residual, out, dim);
+                },
+            );
+        });
+    }
+
+    /// Tokens whose hidden values are kept at a time.
+    fn strip(&self) -> usize {
+        let most = (BLOCK_BYTES / (self.hidden * size_of::<f32>())).max(8);
+        self.n_tokens.div_ceil(self.n_tokens.div_ceil(most))
+    }
+
+    fn activate(&self, values: &mut [f32]) {
+        match self.activation {
+            MlpActivation::Gelu => apply(self.kernels, Elementwise::Gelu, values, &[]),
+            MlpActivation::QuickGelu => apply(self.kernels, Elementwise::QuickGelu, values, &[]),
+            MlpActivation::SwiGlu => {
+                for row in values.chunks_exact_mut(self.hidden) {
+                    let (values, gate) = row.split_at_mut(self.hidden / 2);
+                    apply(self.kernels, Elementwise::SwiGlu, values, gate);
+                }
+            }
+        }
+    }
+
+    fn pool(&self, x: &[f32], normed: &mut [f32], out: &mut [f32]) {
+        let (dim, n_prefix) = (self.dim, self.prefix.len() / self.dim);
+        let n = if self.pooling == TokenPooling::Cls { 1 } else { self.n_tokens };
+        let normed = &mut normed[..n * dim];
+        let norm = (&*self.norm.weight, &*self.norm.bias);
+        layer_norm_rows(self.kernels, x, norm, self.eps, normed);
+        let (cls, mean) = match self.pooling {
+            TokenPooling::Cls => (dim, 0),
+            TokenPooling::Mean => (0, dim),
+            TokenPooling::ClsMean => (dim, dim),
+        };
+        out[..cls].copy_from_slice(&normed[..cls]);
+        let out = &mut out[cls..cls + mean];
+        out.fill(0.0);
+        if mean == 0 {
+            return;
+        }
+        for token in normed.chunks_exact(dim).skip(n_prefix) {
+            out.iter_mut().zip(token).for_each(|(sum, value)| *sum += value);
+        }
+        let n_patches = (self.grid * self.grid) as f32;
+        for sum in out {
+            *sum /= n_patches;
+        }
+    }
+}
+
+impl ImageBuffers {
+    fn new(vit: &Vit) -> Self {
+        let tokens = || AlignedVec::zeros(vit.n_tokens * vit.dim);
+        Self {
+            image: AlignedVec::zeros(vit.image.len()),
+            tokens: [tokens(), tokens()],
+            normed: tokens(),
+            qkv: AlignedVec::zeros(vit.n_tokens * 3 * vit.dim),
+            heads: AlignedVec::zeros(vit.attention.n_heads() * vit.attention.map_len()),
+        }
+    }
+}
+
+/// Calls `run` with every chunk of `out` and its number.
+fn over_chunks(
+    out: &mut [f32],
+    chunk: usize,
+    parallel: bool,
+    run: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    if parallel {
+        out.par_chunks_mut(chunk).enumerate().for_each(|(index, out)| run(index, out));
+    } else {
+        out.chunks_mut(chunk).enumerate().for_each(|(index, out)| run(index, out));
+    }
+}
+
+/// A linear layer over as many tokens as `out` holds, from token `first` of the input on.
+fn tokens(
+    kernels: &Kernels,
+    layer: &PackedConv,
+    (input, first, input_px): (&[f32], usize, usize),
+    residual: Option<&[f32]>,
+    out: &mut [f32],
+    out_px: usize,
+) {
+    let call = ConvRows {
+        input,
+        from: Pixels { start: first * input_px, row: 0, px: input_px, ring: usize::MAX },
+        first_row: 0,
+        n_rows: 1,
+        width: out.len() / out_px,
+        to: Pixels { start: 0, row: 0, px: out_px, ring: usize::MAX },
+        residual,
+    };
+    layer.rows(kernels, &call, out);
+}
+
+fn check(weights: &VitWeights, input_px: usize, lanes: usize) -> Result<()> {
+    let patch = weights.patch.shape;
+    let dim = patch.out_channels;
+    let side = patch.kernel.max(1);
+    let grid = input_px / side;
+    let hidden = weights.blocks.first().map_or(0, |b| b.fc1.n_out);
+    let gated = 1 + usize::from(weights.activation == MlpActivation::SwiGlu);
+    let is_norm = |n: &LayerNorm| n.weight.len() == dim && n.bias.len() == dim;
+    let is_block = |b: &VitBlockWeights| {
+        let linears = [
+            (&b.qkv, dim, 3 * dim),
+            (&b.proj, dim, dim),
+            (&b.fc1, dim, hidden),
+            (&b.fc2, hidden / gated, dim),
+        ];
+        is_norm(&b.norm1)
+            && is_norm(&b.norm2)
+            && linears.iter().all(|(l, n_in, n_out)| {
+                (l.n_in, l.n_out) == (*n_in, *n_out)
+                    && l.weight.len() == n_in * n_out
+                    && l.bias.len() == *n_out
+            })
+    };
+    let rules = [
+        ("RGB patches with a stride of their side", patch.in_channels == 3 && patch.stride == side),
+        ("an input of 1 to 4096 pixels", (side..=4096).contains(&input_px)),
+        ("a position for every patch", weights.positions.len() == grid * grid * dim),
+        ("whole prefix tokens, one at least where they are pooled", {
+            let n = weights.prefix.len();
+            dim > 0 && n.is_multiple_of(dim) && (n > 0 || weights.pooling == TokenPooling::Mean)
+        }),
+        ("heads that divide the width", {
+            weights.n_heads > 0 && dim.is_multiple_of(weights.n_heads.max(1))
+        }),
+        ("norms as wide as the tokens", {
+            is_norm(&weights.norm) && weights.pre_norm.iter().all(is_norm)
+        }),
+        ("blocks of one shape, one at least", {
+            !weights.blocks.is_empty() && weights.blocks.iter().all(is_block)
+        }),
+        ("widths that are whole vectors", {
+            dim.is_multiple_of(lanes) && (hidden / gated).is_multiple_of(lanes)
+        }),
+    ];
+    match rules.iter().find(|(_, holds)| !holds) {
+        None => Ok(()),
+        Some((rule, _)) => Err(Error::input(
+            "vision transformer",
+            *rule,
+            format!(
+                "dim {dim}, {} heads, patch {side}, {} prefix and {} position values, {} blocks \
+                 of {hidden} hidden values, {input_px} px",
+                weights.n_heads,
+                weights.prefix.len(),
+                weights.positions.len(),
+                weights.blocks.len(),
+            ),
+            "check the card's architecture, or choose another engine",
+        )),
+    }
+}
