@@ -35,8 +35,8 @@
 //! with its slide, unless the slide is small. Equal rows give equal bytes and so equal names;
 //! nothing in a store tells the time or the machine.
 //!
-//! A **log entry** is `{"format":1,"version":V,"adds":[{"shard","rows","bytes","blake3","dtype"}],
-//! "removes":[shard…],"order":[shard…]?}`. Folding the entries in order gives the live shards and
+//! A **log entry** is `{"format":1,"version":V,"adds":[{"name","rows","bytes","blake3","dtype"}],
+//! "removes":[name…],"order":[name…]?}`. Folding the entries in order gives the live shards and
 //! their order, which is the order of rows: removals first, then additions at the end (a shard
 //! that is live already is not added twice), then `order` where it stands. Files that are not live
 //! do not count; `gc` sweeps them.

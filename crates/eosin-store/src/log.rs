@@ -19,7 +19,7 @@ use crate::layout::{FORMAT, SetPaths};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Shard {
     /// Name of the file in `shards/`, without its extension: the start of its digest.
-    pub(crate) shard: String,
+    pub(crate) name: String,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
     /// Digest of the whole file.
@@ -76,19 +76,19 @@ impl State {
     /// Takes over a commit; `None` where its order does not fit.
     fn apply(mut self, entry: Entry) -> Option<Self> {
         self.version = entry.version;
-        self.shards.retain(|s| !entry.removes.contains(&s.shard));
+        self.shards.retain(|s| !entry.removes.contains(&s.name));
         self.dead.extend(entry.removes.into_iter().map(|name| (name, entry.version)));
         for add in entry.adds {
-            self.dead.remove(&add.shard);
+            self.dead.remove(&add.name);
             // A shard is named by its content: adding it twice is one and the same commit, as
             // after a writer that was cut off before it heard of its success.
-            if self.shards.iter().all(|s| s.shard != add.shard) {
+            if self.shards.iter().all(|s| s.name != add.name) {
                 self.shards.push(add);
             }
         }
         if let Some(order) = entry.order {
             let mut by_name: HashMap<String, Shard> =
-                self.shards.drain(..).map(|s| (s.shard.clone(), s)).collect();
+                self.shards.drain(..).map(|s| (s.name.clone(), s)).collect();
             self.shards = order.iter().map(|n| by_name.remove(n)).collect::<Option<Vec<_>>>()?;
             if !by_name.is_empty() {
                 return None;
@@ -131,9 +131,9 @@ fn read_entry(path: &Path, version: u64) -> Result<Entry> {
     if entry.version != version {
         return Err(damaged(format!("an entry for version {}", entry.version)));
     }
-    if let Some(add) = entry.adds.iter().find(|a| !is_shard_name(&a.shard)) {
+    if let Some(add) = entry.adds.iter().find(|a| !is_shard_name(&a.name)) {
         // The name becomes a path, so nothing but a digest is accepted.
-        return Err(damaged(format!("a shard named {:?}", add.shard)));
+        return Err(damaged(format!("a shard named {:?}", add.name)));
     }
     Ok(entry)
 }
@@ -202,5 +202,5 @@ pub(crate) fn is_shard_name(name: &str) -> bool {
 
 /// Names of live shards.
 pub(crate) fn live_names(state: &State) -> HashSet<&str> {
-    state.shards.iter().map(|s| s.shard.as_str()).collect()
+    state.shards.iter().map(|s| s.name.as_str()).collect()
 }

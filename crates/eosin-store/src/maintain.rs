@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use eosin_core::{EmbeddingStore, Error, Fingerprint, Result};
+use eosin_core::{Error, Fingerprint, Result};
 
 use crate::durable::TEMPORARY;
 use crate::log::{self, Change, Shard};
@@ -50,13 +50,19 @@ impl ParquetStore {
         self.change(set, |open| {
             let mut plan = Plan::default();
             for shard in &open.state.shards {
-                let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
-                let keep = self.kept_rows(&reader, |key| !keys.contains(key))?;
+                let found = ShardReader::open(&open.paths, shard, &open.contract)?.read_keys()?;
+                let keep: Vec<usize> =
+                    (0..found.len()).filter(|&i| !keys.contains(&found[i])).collect();
                 plan.dropped += shard.rows - keep.len() as u64;
                 if keep.len() as u64 == shard.rows {
                     plan.keep(shard);
                 } else {
-                    let one = StoreOptions { max_shard_rows: usize::MAX, ..self.one_shard() };
+                    // What was one shard stays one.
+                    let one = StoreOptions {
+                        min_shard_rows: usize::MAX,
+                        max_shard_rows: usize::MAX,
+                        ..self.options()
+                    };
                     plan.replace(&[shard], self.rewrite(open, &[(shard, keep)], one)?);
                 }
             }
@@ -70,7 +76,7 @@ impl ParquetStore {
     /// Rows keep their order; the old files stay until [`ParquetStore::gc`].
     pub fn compact(&self, set: &Fingerprint) -> Result<CompactReport> {
         let (plan, before) = self.change(set, |open| {
-            let latest = self.latest_rows(open)?;
+            let latest = latest_rows(open)?;
             let mut plan = Plan::default();
             let mut run: Vec<(&Shard, Vec<usize>)> = Vec::new();
             let mut run_rows = 0;
@@ -200,43 +206,6 @@ impl ParquetStore {
         }
         writer.finish_shards()
     }
-
-    fn one_shard(&self) -> StoreOptions {
-        StoreOptions { min_shard_rows: usize::MAX, ..self.options() }
-    }
-
-    fn kept_rows(
-        &self,
-        reader: &ShardReader,
-        keep: impl Fn(&RowKey) -> bool,
-    ) -> Result<Vec<usize>> {
-        let keys = reader.read_keys()?;
-        Ok((0..keys.len()).filter(|&i| keep(&keys[i])).collect())
-    }
-
-    /// For each shard, the rows that no later row supersedes.
-    fn latest_rows(&self, open: &OpenSet) -> Result<Vec<Vec<usize>>> {
-        let mut seen = HashSet::new();
-        let mut latest = Vec::with_capacity(open.state.shards.len());
-        for shard in open.state.shards.iter().rev() {
-            let keys = ShardReader::open(&open.paths, shard, &open.contract)?.read_keys()?;
-            let mut rows: Vec<usize> = Vec::with_capacity(keys.len());
-            for (i, key) in keys.into_iter().enumerate().rev() {
-                if seen.insert(key) {
-                    rows.push(i);
-                }
-            }
-            rows.reverse();
-            latest.push(rows);
-        }
-        latest.reverse();
-        Ok(latest)
-    }
-
-    /// Every set's fingerprint, for work on the whole store.
-    pub fn set_names(&self) -> Result<Vec<Fingerprint>> {
-        Ok(self.sets()?.into_iter().map(|s| s.fingerprint).collect())
-    }
 }
 
 /// A change that is being planned.
@@ -250,13 +219,13 @@ struct Plan {
 
 impl Plan {
     fn keep(&mut self, shard: &Shard) {
-        self.place(&shard.shard);
+        self.place(&shard.name);
     }
 
     fn replace(&mut self, old: &[&Shard], new: Vec<FinishedShard>) {
-        self.removes.extend(old.iter().map(|s| s.shard.clone()));
+        self.removes.extend(old.iter().map(|s| s.name.clone()));
         for shard in &new {
-            self.place(&shard.shard.shard);
+            self.place(&shard.shard.name);
         }
         self.adds.extend(new);
     }
@@ -267,6 +236,25 @@ impl Plan {
             self.order.push(name.to_string());
         }
     }
+}
+
+/// For each shard, the rows that no later row supersedes.
+fn latest_rows(open: &OpenSet) -> Result<Vec<Vec<usize>>> {
+    let mut seen = HashSet::new();
+    let mut latest = Vec::with_capacity(open.state.shards.len());
+    for shard in open.state.shards.iter().rev() {
+        let keys = ShardReader::open(&open.paths, shard, &open.contract)?.read_keys()?;
+        let mut rows: Vec<usize> = Vec::with_capacity(keys.len());
+        for (i, key) in keys.into_iter().enumerate().rev() {
+            if seen.insert(key) {
+                rows.push(i);
+            }
+        }
+        rows.reverse();
+        latest.push(rows);
+    }
+    latest.reverse();
+    Ok(latest)
 }
 
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -77,7 +77,6 @@ struct Collected {
 
 impl Collected {
     fn add(&mut self, new: EmbeddingBatch, wanted: impl Fn(&str) -> bool) -> Result<()> {
-        let n_cols = new.embeddings.n_cols();
         let batch = self.batch.get_or_insert_with(|| EmbeddingBatch {
             fingerprint: new.fingerprint.clone(),
             metas: Vec::new(),
@@ -105,9 +104,7 @@ impl Collected {
                 fresh.push(row);
             }
         }
-        let fresh_rows = new.embeddings.select(&fresh);
-        debug_assert_eq!(fresh_rows.n_cols(), n_cols);
-        batch.embeddings.append(&fresh_rows)
+        batch.embeddings.append(&new.embeddings.select(&fresh))
     }
 
     fn into_batch(self, set: &Fingerprint) -> Result<EmbeddingBatch> {

@@ -60,7 +60,7 @@ pub(crate) enum MetaColumns {
 impl ShardReader {
     /// Opens a shard of the log and checks that it is what the log says, without reading its rows.
     pub(crate) fn open(set: &SetPaths, shard: &Shard, contract: &Contract) -> Result<Self> {
-        let path = set.shard(&shard.shard);
+        let path = set.shard(&shard.name);
         let open = || File::open(&path).map_err(|e| Error::io("read", &path, e));
         let (file, values) = (open()?, open()?);
         let bytes = file.metadata().map_err(|e| Error::io("read", &path, e))?.len();

@@ -119,7 +119,7 @@ impl ShardWriter {
             }
         };
         let shard = Shard {
-            shard: digest[..32].to_string(),
+            name: digest[..32].to_string(),
             rows: self.rows,
             bytes,
             blake3: digest,
@@ -143,7 +143,7 @@ impl FinishedShard {
     /// The rename overwrites, which is harmless since equal names mean equal bytes.
     pub(crate) fn publish(&mut self, set: &SetPaths) -> Result<()> {
         if let Some(temporary) = &self.temporary {
-            let path = set.shard(&self.shard.shard);
+            let path = set.shard(&self.shard.name);
             fs::rename(temporary, &path).map_err(|e| Error::io("name", &path, e))?;
             self.temporary = None;
         }

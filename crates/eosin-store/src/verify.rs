@@ -72,7 +72,7 @@ impl ParquetStore {
         let mut seen = Seen::default();
         progress.start("verify", report.n_rows);
         for shard in &open.state.shards {
-            let path = open.paths.shard(&shard.shard);
+            let path = open.paths.shard(&shard.name);
             if let Err(error) = verify_shard(&open, shard, &mut seen, &mut report) {
                 report.problems.push(Problem { path, what: describe(&error) });
             }
@@ -89,7 +89,7 @@ fn verify_shard(
     seen: &mut Seen,
     report: &mut VerifyReport,
 ) -> Result<()> {
-    let path = open.paths.shard(&shard.shard);
+    let path = open.paths.shard(&shard.name);
     let digest = file_digest(&path)?;
     if digest != shard.blake3 {
         let what = format!("its BLAKE3 is {digest}, the log says {}", shard.blake3);

@@ -76,7 +76,7 @@ fn check_state(root: &Path) -> usize {
     for (row, found) in all.metas.iter().enumerate() {
         let (slide, i) = (format!("slide{}", row / ROWS), row % ROWS);
         assert_eq!(*found, meta(&slide, i));
-        assert_eq!(all.embeddings.row(row)[i % 256], value(&slide, i, i % 256));
+        assert_eq!(all.embeddings.row(row)[i % 256].to_bits(), value(&slide, i, i % 256).to_bits());
     }
     all.metas.len()
 }

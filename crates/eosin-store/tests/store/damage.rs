@@ -81,7 +81,7 @@ fn a_damaged_log_is_an_error_that_names_the_entry() {
         ),
         (
             |log| {
-                let entry = r#"{"format":1,"version":2,"adds":[{"shard":"../../x","rows":1,"bytes":1,"blake3":"","dtype":"f16"}],"removes":[]}"#;
+                let entry = r#"{"format":1,"version":2,"adds":[{"name":"../../x","rows":1,"bytes":1,"blake3":"","dtype":"f16"}],"removes":[]}"#;
                 fs::write(log.join(format!("{:020}.json", 2)), entry).unwrap();
             },
             "00002.json",

@@ -6,5 +6,6 @@ mod commit;
 mod crash;
 mod damage;
 mod maintenance;
+mod readers;
 mod round_trip;
 mod support;

@@ -30,7 +30,7 @@ fn removed_rows_are_gone_and_the_others_stay_in_order() {
     assert_eq!(left.metas.len(), expected.len());
     for (row, (slide, i)) in expected.into_iter().enumerate() {
         assert_eq!(left.metas[row], meta(slide, i));
-        assert_eq!(left.embeddings.row(row)[1], value(slide, i, 1));
+        assert_eq!(left.embeddings.row(row)[1].to_bits(), value(slide, i, 1).to_bits());
     }
     assert_eq!(store.sets().unwrap()[0].version, 4);
     // The rows come back as if they had never been there.
@@ -100,7 +100,7 @@ fn gc_sweeps_what_is_not_live_and_nothing_young() {
     fs::write(paths.join(".tmp-1-0"), "cut off").unwrap();
     fs::write(paths.join("_log/.tmp-1-1"), "cut off").unwrap();
     fs::write(paths.join("notes.txt"), "not ours").unwrap();
-    assert_eq!(store.gc(&set, Duration::from_secs(60)).unwrap(), GcReport::default());
+    assert_eq!(store.gc(&set, Duration::from_mins(1)).unwrap(), GcReport::default());
     let report = store.gc(&set, Duration::ZERO).unwrap();
     assert_eq!(report.files, 5);
     assert_eq!(fs::read_dir(paths.join("shards")).unwrap().count(), 1);

@@ -104,7 +104,7 @@ fn a_set_of_many_row_groups_reads_whole_and_by_row() {
     assert_eq!(all.metas.len(), n);
     for i in [0, 8191, 8192, 16_383, 16_384, n - 1] {
         assert_eq!(all.metas[i], meta("a", i));
-        assert_eq!(all.embeddings.row(i)[2], value("a", i, 2));
+        assert_eq!(all.embeddings.row(i)[2].to_bits(), value("a", i, 2).to_bits());
     }
     let picked = store.read_rows(&set, &[19_999, 8192, 8191, 0, 8192]).unwrap();
     assert_eq!(picked, all.embeddings.select(&[19_999, 8192, 8191, 0, 8192]));
@@ -128,7 +128,7 @@ fn tiles_are_read_in_the_order_asked_for_with_their_views_together() {
         let ids: Vec<&str> = got.metas.iter().map(|m| m.tile_id.as_str()).collect();
         assert_eq!(ids, [&third, &third, &first, &first]);
         assert_eq!(got.views, [0, 1, 0, 1]);
-        assert_eq!(got.embeddings.row(2)[1], value("a", 0, 1));
+        assert_eq!(got.embeddings.row(2)[1].to_bits(), value("a", 0, 1).to_bits());
         let missing = store.read_tiles(&set, &[&third, "elsewhere"]).unwrap_err();
         assert!(missing.to_string().contains("elsewhere"), "{missing}");
     }
