@@ -15,7 +15,7 @@ use crate::manifest::{Manifest, ManifestRow, normal_path};
 
 /// How image files become tiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, default)]
 pub struct TileFileOptions {
     /// Resolution of the files; a manifest's column `mpp` goes before it.
     pub mpp: Option<Mpp>,

@@ -12,11 +12,11 @@ use crate::tissue::{TissueMask, TissueOptions, tissue_of_slide};
 /// Which tiles are cut from a slide. The grid itself has no default: its resolution is what the
 /// backbone was trained at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct TilingOptions {
     /// Side of a tile in µm.
     pub tile_um: TileUm,
-    /// Side of a tile in pixels; together with `tile-um` it is the requested resolution.
+    /// Side of a tile in pixels; together with `tile_um` it is the requested resolution.
     pub tile_px: u32,
     /// The share of a tile's side that the next tile repeats, from 0 to below 1.
     #[serde(default)]
@@ -110,13 +110,13 @@ impl TilingOptions {
             Err(Error::input(format!("tiling {key}"), expected, found, "change the value"))
         };
         if !TILE_PX.contains(&self.tile_px) {
-            return fault("tile-px", "1 to 4096", self.tile_px.to_string());
+            return fault("tile_px", "1 to 4096", self.tile_px.to_string());
         }
         if !(0.0..=0.95).contains(&self.overlap) {
             return fault("overlap", "0 to 0.95 of a tile's side", self.overlap.to_string());
         }
         if !(0.0..=1.0).contains(&self.min_tissue) {
-            return fault("min-tissue", "0 to 1", self.min_tissue.to_string());
+            return fault("min_tissue", "0 to 1", self.min_tissue.to_string());
         }
         if !(0.0..=0.5).contains(&self.mpp_tolerance) {
             return fault("mpp-tolerance", "0 to 0.5", self.mpp_tolerance.to_string());
@@ -253,7 +253,7 @@ impl Plan {
                 format!("resolution of {}", slide.path().display()),
                 format!("at most {} µm per pixel", requested * options.max_upsampling),
                 mpp.get().to_string(),
-                "ask for coarser tiles (a larger tile-um), or raise max-upsampling knowing that                  pixels are invented",
+                "ask for coarser tiles (a larger tile_um), or raise max_upsampling knowing that                  pixels are invented",
             ));
         }
         let tolerance = options.mpp_tolerance.max(1e-6);

@@ -14,7 +14,7 @@ use morphology::{close, median, remove_small};
 
 /// How tissue is told from background.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, default)]
 pub struct TissueOptions {
     /// From which saturation on a pixel is tissue.
     pub threshold: Threshold,

@@ -12,7 +12,7 @@ use crate::stain::hed_jitter;
 /// View 0 is the tile as it is. View v stands in dihedral pose v mod 8, so that eight views hold
 /// every pose once; its jitter is drawn from the seed, the tile's id and v alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, default)]
 pub struct ViewBank {
     /// Views per tile, view 0 among them.
     pub n_views: u16,
@@ -56,10 +56,10 @@ impl ViewBank {
             ))
         };
         if self.n_views == 0 || self.n_views > 256 {
-            return fault("n-views", "1 to 256", self.n_views.to_string());
+            return fault("n_views", "1 to 256", self.n_views.to_string());
         }
         for (key, value) in [
-            ("hed-sigma", self.hed_sigma),
+            ("hed_sigma", self.hed_sigma),
             ("brightness", self.brightness),
             ("contrast", self.contrast),
         ] {
@@ -68,7 +68,7 @@ impl ViewBank {
             }
         }
         if !(0.0..=16.0).contains(&self.blur_px) {
-            return fault("blur-px", "0 to 16", self.blur_px.to_string());
+            return fault("blur_px", "0 to 16", self.blur_px.to_string());
         }
         Ok(())
     }

@@ -188,8 +188,9 @@ fn prepare(
     };
     match views {
         None => Ok(vec![fit(&tile.image)]),
+        // View 0 would be the tile itself, which has a set of its own.
         Some(bank) => {
-            Ok((0..bank.n_views).map(|view| fit(&bank.apply(&tile, view))).collect())
+            Ok((1..=bank.n_views).map(|view| fit(&bank.apply(&tile, view))).collect())
         }
     }
 }

@@ -79,11 +79,6 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
     Ok(RunOutcome { report, json, html, skipped })
 }
 
-/// Embeds the run's tiles under every backbone.
-pub fn embed_all_plain(session: &Session) -> Result<Vec<Embedded>> {
-    embed_all(session, &mut Timings::default())
-}
-
 /// The backbone to take: the choice of the first proxy task's first probe.
 pub fn selected(session: &Session, rankings: &[ProxyRanking]) -> String {
     rankings

@@ -22,7 +22,7 @@ pub fn backbone(arguments: &BackboneArguments) -> Result<Outcome> {
     }
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_header(["backbone", "family", "px", "dim", "licence", ""]);
     for card in &cards {
         table.add_row([

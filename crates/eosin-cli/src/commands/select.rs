@@ -29,7 +29,7 @@ pub fn select(arguments: &RunArguments, bars: &Bars) -> Result<Outcome> {
         println!("{} tiles, {} groups", proxy.n_rows, proxy.n_groups);
         for ranking in &proxy.rankings {
             let mut table = Table::new();
-            table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header([
+            table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header([
                 "backbone",
                 ranking.metric.as_str(),
                 "95 % interval",
