@@ -2,6 +2,8 @@
 
 use std::ops::{Deref, DerefMut};
 
+use rayon::prelude::*;
+
 /// Bytes of a cache line and of the widest vector: aligned rows never straddle two lines.
 const ALIGN: usize = 64;
 
@@ -33,5 +35,19 @@ impl Deref for AlignedVec {
 impl DerefMut for AlignedVec {
     fn deref_mut(&mut self) -> &mut [f32] {
         &mut self.values[self.start..self.start + self.len]
+    }
+}
+
+/// Calls `run` with every chunk of `out` and its number.
+pub(super) fn over_chunks(
+    out: &mut [f32],
+    chunk: usize,
+    parallel: bool,
+    run: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    if parallel {
+        out.par_chunks_mut(chunk).enumerate().for_each(|(index, out)| run(index, out));
+    } else {
+        out.chunks_mut(chunk).enumerate().for_each(|(index, out)| run(index, out));
     }
 }

@@ -16,6 +16,7 @@ mod efficientnet;
 mod image;
 mod kernel;
 mod pool;
+mod resnet;
 mod vit;
 mod vit_weights;
 
@@ -26,6 +27,7 @@ mod tests_vit;
 
 pub use efficientnet::EfficientNet;
 pub use kernel::Isa;
+pub use resnet::ResNet;
 pub use vit::Vit;
 pub use vit_weights::{
     LayerNorm, Linear, MlpActivation, TokenPooling, VitBlockWeights, VitWeights,

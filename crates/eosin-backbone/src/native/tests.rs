@@ -3,9 +3,10 @@
 use super::conv::{ConvRows, PackedConv};
 use super::depthwise::PackedDepthwise;
 use super::kernel::Pixels;
-use super::{EfficientNet, Isa};
+use super::{EfficientNet, Isa, ResNet};
 use crate::arch::{
     Activation, Conv, ConvShape, EfficientNetArch, EfficientNetArgs, EfficientNetWeights, Padding,
+    ResNetArch, ResNetArgs, ResNetBlock, ResNetWeights,
 };
 use crate::{WeightMap, WeightTensor};
 
@@ -197,24 +198,25 @@ fn lite(depth: f64) -> EfficientNetArch {
     })
 }
 
+/// A convolution of a square map, from the definition.
+fn apply(conv: &Conv, side: usize, input: &[f32]) -> (usize, Vec<f32>) {
+    let (before, channels) = (conv.shape.pads(side).0, conv.shape.in_channels);
+    let at = |y: usize, x: usize, c: usize| match (y.checked_sub(before), x.checked_sub(before)) {
+        (Some(y), Some(x)) if y < side && x < side => input[(y * side + x) * channels + c],
+        _ => 0.0,
+    };
+    let n = conv.shape.n_out(side);
+    let out = (0..n * n * conv.shape.out_channels)
+        .map(|i| {
+            let (pixel, c) = (i / conv.shape.out_channels, i % conv.shape.out_channels);
+            direct(conv, at, pixel / n, pixel % n, c) as f32
+        })
+        .collect();
+    (n, out)
+}
+
 /// The network in f64 from the definition, for one tile.
 fn reference(weights: &EfficientNetWeights, side: usize, tile: &[u8]) -> Vec<f64> {
-    fn apply(conv: &Conv, side: usize, input: &[f32]) -> (usize, Vec<f32>) {
-        let (before, channels) = (conv.shape.pads(side).0, conv.shape.in_channels);
-        let at = |y: usize, x: usize, c: usize| match (y.checked_sub(before), x.checked_sub(before))
-        {
-            (Some(y), Some(x)) if y < side && x < side => input[(y * side + x) * channels + c],
-            _ => 0.0,
-        };
-        let n = conv.shape.n_out(side);
-        let out = (0..n * n * conv.shape.out_channels)
-            .map(|i| {
-                let (pixel, c) = (i / conv.shape.out_channels, i % conv.shape.out_channels);
-                direct(conv, at, pixel / n, pixel % n, c) as f32
-            })
-            .collect();
-        (n, out)
-    }
     let image: Vec<f32> = tile.iter().map(|&v| (f32::from(v) / 255.0 - 0.5) / 0.25).collect();
     let (mut side, mut map) = apply(&weights.stem, side, &image);
     for block in &weights.blocks {
@@ -291,4 +293,91 @@ fn a_batch_of_the_wrong_size_is_an_error() {
     let error = network.embed(&[0; 100], 1, &mut [0.0; 1280]).unwrap_err();
     assert!(error.to_string().contains("3072 bytes"), "{error}");
     network.embed(&[], 0, &mut []).unwrap();
+}
+
+/// A ResNet in f64 from the definition, for one tile with mean 0.5 and std 0.25.
+fn resnet_reference(weights: &ResNetWeights, side: usize, tile: &[u8]) -> Vec<f64> {
+    let image: Vec<f32> = tile.iter().map(|&v| (f32::from(v) / 255.0 - 0.5) / 0.25).collect();
+    let (stem_side, stem) = apply(&weights.stem, side, &image);
+    let (mut side, mut channels) = ((stem_side - 1) / 2 + 1, weights.stem.shape.out_channels);
+    let mut map = vec![0.0f32; side * side * channels];
+    for (i, value) in map.iter_mut().enumerate() {
+        let (y, x, c) = (i / channels / side, i / channels % side, i % channels);
+        let near = |v: usize| (2 * v).saturating_sub(1)..(2 * v + 2).min(stem_side);
+        *value = near(y)
+            .flat_map(|y| near(x).map(move |x| (y, x)))
+            .map(|(y, x)| stem[(y * stem_side + x) * channels + c])
+            .fold(f32::NEG_INFINITY, f32::max);
+    }
+    for block in &weights.blocks {
+        let (input, input_side) = (map.clone(), side);
+        for conv in &block.convs {
+            (side, map) = apply(conv, side, &map);
+            channels = conv.shape.out_channels;
+        }
+        let residual = match &block.shortcut {
+            Some(conv) => apply(conv, input_side, &input).1,
+            None => input,
+        };
+        map.iter_mut().zip(&residual).for_each(|(v, r)| *v = (*v + r).max(0.0));
+    }
+    let n = (side * side) as f64;
+    let mean = |c| map.iter().skip(c).step_by(channels).map(|&v| f64::from(v)).sum::<f64>() / n;
+    (0..channels).map(mean).collect()
+}
+
+#[test]
+fn resnets_agree_with_the_definition_and_change_no_bit_with_threads() {
+    for (block, layers) in
+        [(ResNetBlock::Basic, vec![1, 1, 1]), (ResNetBlock::Bottleneck, vec![1, 2, 1])]
+    {
+        let arch = ResNetArch::new(&ResNetArgs { layers, block });
+        let mut noise = Noise(9);
+        let mut map = WeightMap::new("noise");
+        for spec in arch.tensors() {
+            let n: usize = spec.shape.iter().product();
+            let per_output = (n / spec.shape[0]) as f32;
+            let values = match spec.name.rsplit('.').next() {
+                Some("running_var") => noise.take(n).iter().map(|v| 1.0 + 0.5 * v).collect(),
+                Some("weight") if spec.shape.len() == 4 => {
+                    noise.take(n).iter().map(|v| v * (6.0 / per_output).sqrt()).collect()
+                }
+                Some("weight") => noise.take(n).iter().map(|v| 0.7 + 0.3 * v).collect(),
+                _ => noise.take(n).iter().map(|v| 0.1 * v).collect(),
+            };
+            map.insert(spec.name, WeightTensor { shape: spec.shape, values });
+        }
+        let weights = arch.take(&mut map);
+        map.finish(&[]).unwrap();
+        // Odd and even maps on the way down.
+        for side in [45, 64] {
+            let (n_tiles, dim) = (3, arch.dim());
+            let tile = side * side * 3;
+            let tiles: Vec<u8> =
+                noise.take(n_tiles * tile).iter().map(|v| (v * 127.0 + 128.0) as u8).collect();
+            let expected = resnet_reference(&weights, side, &tiles[..tile]);
+            let largest = expected.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
+            assert!(largest > 0.1, "the reference is alive: {largest}");
+            for isa in Isa::available() {
+                let network = ResNet::with_isa(isa, &weights, side, [0.5; 3], [0.25; 3]).unwrap();
+                assert_eq!((network.dim(), network.isa()), (dim, isa));
+                let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
+                let mut first = vec![0.0; n_tiles * dim];
+                pool(1).install(|| network.embed(&tiles, n_tiles, &mut first)).unwrap();
+                for (value, expected) in first.iter().zip(&expected) {
+                    let error = (f64::from(*value) - expected).abs();
+                    assert!(error < 1e-4 * largest, "{isa:?} {side}: {value} {expected}");
+                }
+                for (threads, batch) in [(2, 3), (2, 1), (5, 2), (7, 1)] {
+                    let mut out = vec![0.0; n_tiles * dim];
+                    pool(threads).install(|| {
+                        for (t, o) in tiles.chunks(batch * tile).zip(out.chunks_mut(batch * dim)) {
+                            network.embed(t, o.len() / dim, o).unwrap();
+                        }
+                    });
+                    assert!(out == first, "{isa:?}, {threads} threads, batches of {batch}");
+                }
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@ use eosin_core::{Error, Result};
 use rayon::prelude::*;
 
 use super::attention::{Attention, HeadBuffers};
-use super::buffer::AlignedVec;
+use super::buffer::{AlignedVec, over_chunks};
 use super::conv::{ConvRows, PackedConv};
 use super::image::{ImageLayout, Normaliser};
 use super::kernel::{Elementwise, Isa, Kernels, Pixels, apply, layer_norm_rows};
@@ -317,20 +317,6 @@ impl ImageBuffers {
             qkv: AlignedVec::zeros(vit.n_tokens * 3 * vit.dim),
             heads: AlignedVec::zeros(vit.attention.n_heads() * vit.attention.map_len()),
         }
-    }
-}
-
-/// Calls `run` with every chunk of `out` and its number.
-fn over_chunks(
-    out: &mut [f32],
-    chunk: usize,
-    parallel: bool,
-    run: impl Fn(usize, &mut [f32]) + Sync,
-) {
-    if parallel {
-        out.par_chunks_mut(chunk).enumerate().for_each(|(index, out)| run(index, out));
-    } else {
-        out.chunks_mut(chunk).enumerate().for_each(|(index, out)| run(index, out));
     }
 }
 

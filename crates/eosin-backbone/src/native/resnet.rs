@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use eosin_core::{Error, Result};
+use rayon::prelude::*;
+
+use super::buffer::{AlignedVec, over_chunks};
+use super::conv::{ConvRows, PackedConv};
+use super::image::{ImageLayout, Normaliser};
+use super::kernel::{Isa, Kernels, Pixels};
+use super::pool::Pool;
+use crate::arch::{self, Activation, ResNetWeights, ResidualBlockWeights};
+
+/// Bytes of a map that a convolution sweeps for every panel of weights, and of the stem's rows
+/// that wait to be pooled: a part of the second-level cache.
+const BLOCK_BYTES: usize = 640 << 10;
+/// Zeros around every map: what a 3 × 3 kernel needs.
+const BORDER: usize = 1;
+
+/// A ResNet with basic or bottleneck blocks, ready to embed.
+///
+/// Every map has a border of zeros, so a convolution of any size is one matrix product whose
+/// rows are read in place.
+#[derive(Debug)]
+pub struct ResNet {
+    kernels: &'static Kernels,
+    image: ImageLayout,
+    normaliser: Normaliser,
+    stem: PackedConv,
+    /// The stem's output.
+    stem_map: Map,
+    /// That after the max pool.
+    pooled: Map,
+    blocks: Vec<Block>,
+    dim: usize,
+    /// Values of the largest map.
+    map_len: usize,
+    images: Pool<ImageBuffers>,
+    strips: Pool<AlignedVec>,
+}
+
+/// A square map with zeros around it.
+#[derive(Clone, Copy, Debug)]
+struct Map {
+    side: usize,
+    /// Values from pixel to pixel.
+    px: usize,
+}
+
+/// A convolution between two maps.
+#[derive(Debug)]
+struct Layer {
+    conv: PackedConv,
+    from: Map,
+    to: Map,
+    /// Zeros before a row or column that the convolution needs.
+    before: usize,
+}
+
+#[derive(Debug)]
+struct Block {
+    convs: Vec<Layer>,
+    shortcut: Option<Layer>,
+}
+
+/// What one image needs: the block's input, its shortcut, and two for what lies between.
+#[derive(Debug)]
+struct ImageBuffers {
+    image: AlignedVec,
+    maps: [AlignedVec; 4],
+}
+
+impl ResNet {
+    /// Packs the weights for this machine's best instruction set.
+    ///
+    /// `mean` and `std` are in units of 0 to 1.
+    pub fn new(
+        weights: &ResNetWeights,
+        input_px: usize,
+        mean: [f64; 3],
+        std: [f64; 3],
+    ) -> Result<Self> {
+        Self::with_isa(Isa::detect(), weights, input_px, mean, std)
+    }
+
+    /// Packs the weights for `isa`, or for the portable kernels where the machine has not got it.
+    pub fn with_isa(
+        isa: Isa,
+        weights: &ResNetWeights,
+        input_px: usize,
+        mean: [f64; 3],
+        std: [f64; 3],
+    ) -> Result<Self> {
+        let kernels = isa.kernels();
+        let stem = &weights.stem;
+        if stem.shape.in_channels != 3 || !(32..=4096).contains(&input_px) {
+            return Err(unsupported(&format!(
+                "a stem of {} channels for {input_px} pixels",
+                stem.shape.in_channels
+            )));
+        }
+        if stem.activation != Activation::Relu {
+            // The pool takes the zeros around the map for the least values.
+            return Err(unsupported("a stem without a ReLU"));
+        }
+        let (before, after) = stem.shape.pads(input_px);
+        let image = ImageLayout::new(input_px, before, after);
+        let stem_map = Map::new(kernels, stem.shape.n_out(input_px), stem.shape.out_channels);
+        let pooled = Map { side: stem_map.side.div_ceil(2), ..stem_map };
+        let mut map = pooled;
+        let mut blocks = Vec::with_capacity(weights.blocks.len());
+        for block in &weights.blocks {
+            let block = Block::new(kernels, block, map)?;
+            map = block.out();
+            blocks.push(block);
+        }
+        let last = weights.blocks.last().and_then(|block| block.convs.last());
+        let layers = blocks.iter().flat_map(|b| b.convs.iter().chain(&b.shortcut));
+        let map_len = layers.map(|l| l.to.len()).fold(pooled.len(), usize::max);
+        Ok(Self {
+            kernels,
+            image,
+            normaliser: Normaliser::new(input_px, mean, std),
+            stem: PackedConv::new(kernels, stem, image.row, 3)?,
+            stem_map,
+            pooled,
+            blocks,
+            dim: last.map_or(stem.shape.out_channels, |conv| conv.shape.out_channels),
+            map_len,
+            images: Pool::default(),
+            strips: Pool::default(),
+        })
+    }
+
+    /// Length of an embedding.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The instruction set it runs on.
+    pub fn isa(&self) -> Isa {
+        self.kernels.isa
+    }
+
+    /// Embeds `n_tiles` RGB tiles, each `input_px`² × 3 bytes, into rows of `dim` values.
+    ///
+    /// Runs on the current rayon pool; the numbers are the same for any pool and batch size.
+    pub fn embed(&self, pixels: &[u8], n_tiles: usize, out: &mut [f32]) -> Result<()> {
+        let tile = self.image.check(pixels, n_tiles, out, self.dim)?;
+        // Whole images keep every core busy without meeting; rows are split only where there are
+        // fewer images than cores.
+        let parts = (rayon::current_num_threads() / n_tiles.max(1)).max(1);
+        pixels.par_chunks_exact(tile).zip(out.par_chunks_exact_mut(self.dim)).for_each(
+            |(tile, row)| {
+                let make = || ImageBuffers {
+                    image: AlignedVec::zeros(self.image.len()),
+                    maps: std::array::from_fn(|_| AlignedVec::zeros(self.map_len)),
+                };
+                self.images.with(make, |buffers| self.embed_tile(tile, buffers, parts, row));
+            },
+        );
+        Ok(())
+    }
+
+    fn embed_tile(&self, tile: &[u8], buffers: &mut ImageBuffers, parts: usize, out: &mut [f32]) {
+        let ImageBuffers { image, maps: [x, shortcut, a, b] } = buffers;
+        self.normaliser.run(&self.image, tile, image);
+        self.run_stem(image, x, parts);
+        for Block { convs, shortcut: layer } in &self.blocks {
+            if let Some(layer) = layer {
+                layer.run(self.kernels, x, None, shortcut, parts);
+            }
+            let residual: &[f32] = if layer.is_some() { shortcut } else { x };
+            for (i, layer) in convs.iter().enumerate() {
+                let input: &[f32] = if i == 0 { x } else { a };
+                let residual = (i + 1 == convs.len()).then_some(residual);
+                layer.run(self.kernels, input, residual, b, parts);
+                std::mem::swap(a, b);
+            }
+            std::mem::swap(x, a);
+        }
+        let map = self.blocks.last().map_or(self.pooled, Block::out);
+        map.mean(x, out);
+    }
+
+    /// The stem and its 3 × 3 max pool with stride 2, some rows at a time: the stem's map is the
+    /// largest of all and is needed only here.
+    fn run_stem(&self, image: &[f32], out: &mut [f32], parts: usize) {
+        let (from, to) = (self.stem_map, self.pooled);
+        to.clear_borders(out);
+        let most = BLOCK_BYTES / (2 * from.row() * size_of::<f32>());
+        let strip = most.clamp(1, to.side).min(to.side.div_ceil(parts));
+        let first_value = to.row();
+        let interior = &mut out[first_value..][..to.side * to.row()];
+        over_chunks(interior, strip * to.row(), parts > 1, |chunk, out| {
+            let make = || AlignedVec::zeros((2 * strip + 1) * from.row());
+            self.strips.with(make, |rows| {
+                let (first, n) = (chunk * strip, out.len() / to.row());
+                self.stem_rows(image, 2 * first, 2 * n + 1, rows);
+                max_pool(from, rows, to, out);
+            });
+        });
+    }
+
+    /// Rows `first` − 1 and on of the stem's map into `rows`, zeros outside of the map.
+    fn stem_rows(&self, image: &[f32], first: usize, n: usize, rows: &mut [f32]) {
+        let map = self.stem_map;
+        let rows = &mut rows[..n * map.row()];
+        rows.fill(0.0);
+        let skip = usize::from(first == 0);
+        let start = (first + skip) - 1;
+        let stride = self.stem.stride;
+        let call = ConvRows {
+            input: image,
+            from: Pixels {
+                start: start * stride * self.image.row,
+                row: stride * self.image.row,
+                px: stride * 3,
+                ring: usize::MAX,
+            },
+            first_row: 0,
+            n_rows: (n - skip).min(map.side - start),
+            width: map.side,
+            to: Pixels {
+                start: skip * map.row() + map.px,
+                row: map.row(),
+                px: map.px,
+                ring: usize::MAX,
+            },
+            residual: None,
+        };
+        self.stem.rows(self.kernels, &call, rows);
+    }
+}
+
+impl Map {
+    fn new(kernels: &Kernels, side: usize, channels: usize) -> Self {
+        Self { side, px: channels.next_multiple_of(kernels.lanes) }
+    }
+
+    /// Values from row to row.
+    fn row(&self) -> usize {
+        (self.side + 2 * BORDER) * self.px
+    }
+
+    fn len(&self) -> usize {
+        (self.side + 2 * BORDER) * self.row()
+    }
+
+    fn clear_borders(&self, values: &mut [f32]) {
+        let (row, last) = (self.row(), self.side + BORDER);
+        for (y, values) in values[..self.len()].chunks_exact_mut(row).enumerate() {
+            if y == 0 || y == last {
+                values.fill(0.0);
+            } else {
+                values[..self.px].fill(0.0);
+                values[last * self.px..].fill(0.0);
+            }
+        }
+    }
+
+    /// Mean of every channel, in reading order.
+    fn mean(&self, values: &[f32], out: &mut [f32]) {
+        out.fill(0.0);
+        for row in values.chunks_exact(self.row()).skip(BORDER).take(self.side) {
+            for pixel in row.chunks_exact(self.px).skip(BORDER).take(self.side) {
+                for (sum, value) in out.iter_mut().zip(pixel) {
+                    *sum += value;
+                }
+            }
+        }
+        let n = (self.side * self.side) as f32;
+        for sum in out {
+            *sum /= n;
+        }
+    }
+}
+
+impl Layer {
+    fn new(kernels: &Kernels, conv: &arch::Conv, from: Map) -> Result<Self> {
+        let (before, after) = conv.shape.pads(from.side);
+        if before > BORDER || after > BORDER || from.px < conv.shape.in_channels {
+            return Err(unsupported(&format!("the convolution {:?}", conv.shape)));
+        }
+        Ok(Self {
+            conv: PackedConv::new(kernels, conv, from.row(), from.px)?,
+            from,
+            to: Map::new(kernels, conv.shape.n_out(from.side), conv.shape.out_channels),
+            before,
+        })
+    }
+
+    fn run(
+        &self,
+        kernels: &Kernels,
+        input: &[f32],
+        residual: Option<&[f32]>,
+        out: &mut [f32],
+        parts: usize,
+    ) {
+        let (from, to, stride) = (self.from, self.to, self.conv.stride);
+        to.clear_borders(out);
+        let most = BLOCK_BYTES / (stride * from.row() * size_of::<f32>());
+        let rows = to.side.div_ceil(to.side.div_ceil(most.max(1)).max(parts));
+        let interior = to.row();
+        let out = &mut out[interior..][..to.side * to.row()];
+        over_chunks(out, rows * to.row(), parts > 1, |chunk, out| {
+            let first = chunk * rows;
+            let inset = BORDER - self.before;
+            let call = ConvRows {
+                input,
+                from: Pixels {
+                    start: (inset + first * stride) * from.row() + inset * from.px,
+                    row: stride * from.row(),
+                    px: stride * from.px,
+                    ring: usize::MAX,
+                },
+                first_row: 0,
+                n_rows: out.len() / to.row(),
+                width: to.side,
+                to: Pixels { start: to.px, row: to.row(), px: to.px, ring: usize::MAX },
+                residual: residual.map(|r| &r[interior + first * to.row()..]),
+            };
+            self.conv.rows(kernels, &call, out);
+        });
+    }
+}
+
+impl Block {
+    fn new(kernels: &Kernels, block: &ResidualBlockWeights, input: Map) -> Result<Self> {
+        let mut map = input;
+        let mut convs = Vec::with_capacity(block.convs.len());
+        for (i, conv) in block.convs.iter().enumerate() {
+            let mut conv = conv.clone();
+            if i + 1 == block.convs.len() {
+                // The block's ReLU follows the sum, which the last convolution adds up.
+                conv.activation = Activation::Relu;
+            }
+            let layer = Layer::new(kernels, &conv, map)?;
+            map = layer.to;
+            convs.push(layer);
+        }
+        let shortcut =
+            block.shortcut.as_ref().map(|conv| Layer::new(kernels, conv, input)).transpose()?;
+        let residual = shortcut.as_ref().map_or(input, |layer| layer.to);
+        if convs.is_empty() || (residual.side, residual.px) != (map.side, map.px) {
+            return Err(unsupported("a residual between maps of different shape"));
+        }
+        Ok(Self { convs, shortcut })
+    }
+
+    fn out(&self) -> Map {
+        let layers = self.convs.last();
+        layers.map_or(Map { side: 0, px: 0 }, |layer| layer.to)
+    }
+}
+
+/// Row i of `out` is the maximum over rows 2i to 2i + 2 of `rows`, three pixels wide, stride 2.
+fn max_pool(from: Map, rows: &[f32], to: Map, out: &mut [f32]) {
+    let row = from.row();
+    for (y, out) in out.chunks_exact_mut(to.row()).enumerate() {
+        for (x, out) in out[to.px..].chunks_exact_mut(to.px).take(to.side).enumerate() {
+            out.fill(0.0);
+            for (dy, dx) in (0..9).map(|i| (i / 3, i % 3)) {
+                // The last column of an odd map has two neighbours; the border is the third.
+                let at = (2 * y + dy) * row + (2 * x + dx) * from.px;
+                for (most, value) in out.iter_mut().zip(&rows[at..at + from.px]) {
+                    *most = if *value > *most { *value } else { *most };
+                }
+            }
+        }
+    }
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::unsupported(
+        format!("{what} in the native engine"),
+        &["ResNets with a ReLU stem and 1 × 1 and 3 × 3 convolutions"],
+        "choose another engine for this backbone",
+    )
+}
