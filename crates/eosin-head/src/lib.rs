@@ -33,7 +33,7 @@ mod tune;
 
 pub use file::{HeadFile, load_head, save_head, training_digest};
 pub use linfa_logistic::LinfaLogisticTrainer;
-pub use logistic::{LogisticTrainer, default_penalties};
+pub use logistic::{FitJob, LogisticTrainer, default_penalties};
 pub use neighbours::{KnnTrainer, NearestMeanTrainer};
 pub use record::{KINDS, head_from_record};
 pub use tune::{PenaltyScore, TuneMetric, TuneOptions, Tuned, fit_final, threshold, tune};

@@ -149,7 +149,9 @@ pub(crate) fn softmax(scores: &mut [f64]) {
         *s = (*s - largest).exp();
         total += *s;
     }
-    scores.iter_mut().for_each(|s| *s /= total);
+    for s in scores {
+        *s /= total;
+    }
 }
 
 /// A named array of a record.

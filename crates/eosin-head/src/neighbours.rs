@@ -181,7 +181,9 @@ impl Head for KnnHead {
                 }
             }
             let total: f64 = out.iter().sum();
-            out.iter_mut().for_each(|p| *p /= total);
+            for p in out {
+                *p /= total;
+            }
         });
         Probabilities::new(n_classes, values)
     }
@@ -254,7 +256,12 @@ pub(crate) fn knn_from_record(record: &HeadRecord) -> Result<Box<dyn Head>> {
     let n_classes = record.classes.len();
     let n = votes.len().checked_div(n_classes).unwrap_or(0);
     let k = parameter(record, "k")? as usize;
-    if n == 0 || k == 0 || votes.len() % n_classes != 0 || rows.is_empty() || rows.len() % n != 0 {
+    if n == 0
+        || k == 0
+        || !votes.len().is_multiple_of(n_classes)
+        || rows.is_empty()
+        || !rows.len().is_multiple_of(n)
+    {
         return Err(damaged(record));
     }
     let d = rows.len() / n;
@@ -302,7 +309,9 @@ fn centred_unit(row: &[f32], centre: &[f64]) -> Vec<f64> {
     let mut centred: Vec<f64> = row.iter().zip(centre).map(|(&x, c)| f64::from(x) - c).collect();
     let length = centred.iter().map(|v| v * v).sum::<f64>().sqrt();
     if length > 0.0 {
-        centred.iter_mut().for_each(|v| *v /= length);
+        for v in &mut centred {
+            *v /= length;
+        }
     }
     centred
 }
@@ -315,6 +324,8 @@ fn weighted_mean(features: &Matrix, weights: &[f64]) -> Vec<f64> {
             *m += weight * f64::from(x);
         }
     }
-    mean.iter_mut().for_each(|m| *m /= total);
+    for m in &mut mean {
+        *m /= total;
+    }
     mean
 }

@@ -13,25 +13,21 @@ pub(crate) struct TrainingRows {
 impl TrainingRows {
     /// Refuses batches without rows, without columns, with NaN, or with fewer than two classes.
     pub fn check(batch: &TrainBatch) -> Result<Self> {
-        let features = batch.features();
-        if batch.n_rows() == 0 || features.n_cols() == 0 {
-            return Err(Error::input(
-                "training rows",
-                "at least one row and one feature",
-                format!("{} × {}", batch.n_rows(), features.n_cols()),
-                "check that the split leaves rows to train on",
-            ));
-        }
-        refuse_bad_rows(features)?;
-        let mut weights = vec![0.0; batch.classes().len()];
-        for (target, &weight) in batch.targets().rows().zip(batch.weights()) {
-            for (total, &t) in weights.iter_mut().zip(target) {
+        check_features(batch.features())?;
+        Self::of_classes(batch.targets(), batch.weights(), batch.classes())
+    }
+
+    /// Refuses targets with fewer than two classes that have weight.
+    pub fn of_classes(targets: &Matrix, weights: &[f32], classes: &[String]) -> Result<Self> {
+        let mut totals = vec![0.0; classes.len()];
+        for (target, &weight) in targets.rows().zip(weights) {
+            for (total, &t) in totals.iter_mut().zip(target) {
                 *total += f64::from(t) * f64::from(weight);
             }
         }
-        let present: Vec<usize> = (0..weights.len()).filter(|&k| weights[k] > 0.0).collect();
+        let present: Vec<usize> = (0..totals.len()).filter(|&k| totals[k] > 0.0).collect();
         if present.len() < 2 {
-            let found = present.first().map_or("none".into(), |&k| batch.classes()[k].clone());
+            let found = present.first().map_or("none".into(), |&k| classes[k].clone());
             return Err(Error::input(
                 "training rows",
                 "rows of at least two classes with weight above 0",
@@ -39,9 +35,22 @@ impl TrainingRows {
                 "check the labels, or use folds in which every class occurs",
             ));
         }
-        let class_weights = present.iter().map(|&k| weights[k]).collect();
+        let class_weights = present.iter().map(|&k| totals[k]).collect();
         Ok(Self { present, class_weights })
     }
+}
+
+/// Refuses features without rows or columns, and NaN.
+pub(crate) fn check_features(features: &Matrix) -> Result<()> {
+    if features.n_rows() == 0 || features.n_cols() == 0 {
+        return Err(Error::input(
+            "training rows",
+            "at least one row and one feature",
+            format!("{} × {}", features.n_rows(), features.n_cols()),
+            "check that the split leaves rows to train on",
+        ));
+    }
+    refuse_bad_rows(features)
 }
 
 /// Refuses NaN and infinities, naming the first row that has one.

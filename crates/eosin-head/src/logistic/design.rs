@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use crate::standardize::Standardizer;
 
-/// Rows of a block: what is converted to `f64` at a time.
-pub(crate) const BLOCK_ROWS: usize = 256;
+/// Rows that are converted to `f64` at a time.
+const BLOCK_ROWS: usize = 256;
 /// Side of the tiles in which a Gram matrix is made.
 const GRAM_TILE: usize = 128;
 
@@ -69,10 +69,9 @@ impl Design {
         let mut right = vec![0.0; BLOCK_ROWS * cols.len()];
         for start in (0..self.n_rows).step_by(BLOCK_ROWS) {
             let end = (start + BLOCK_ROWS).min(self.n_rows);
-            for row in start..end {
-                let x = self.rows(row, row + 1);
-                let at = row - start;
-                let weight = f64::from(weights[row]);
+            for (at, &weight) in weights[start..end].iter().enumerate() {
+                let x = self.rows(start + at, start + at + 1);
+                let weight = f64::from(weight);
                 for (to, &v) in left[at * rows.len()..].iter_mut().zip(&x[rows.clone()]) {
                     *to = weight * f64::from(v);
                 }

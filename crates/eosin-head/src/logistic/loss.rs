@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use eosin_core::TrainBatch;
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
-use rayon::prelude::*;
+use eosin_core::Matrix;
 
-use super::design::{BLOCK_ROWS, Design};
-use crate::linear::softmax;
-use crate::rows::TrainingRows;
+use super::kernels::{binary_curvatures, binary_residuals, residuals, softmax_columns};
+use crate::standardize::Standardizer;
 
-/// Columns that share a pass over the features.
-const GROUP_COLUMNS: usize = 64;
-
-/// Σ ωᵢ · cross-entropy(targetᵢ, softmax(xᵢW + b)) over the rows of a [`Design`].
+/// Σ ωᵢ · cross-entropy(targetᵢ, softmax(xᵢW + b)) over the rows of a design.
 ///
 /// With two classes there is one column, the score of the second class.
 pub(crate) struct Loss {
@@ -22,24 +15,57 @@ pub(crate) struct Loss {
     weights: Vec<f32>,
     /// Share of each column's class in the weight of all.
     shares: Vec<f64>,
+    /// This loss's features, where they are not the design's own.
+    affine: Option<Affine>,
+}
+
+/// Features (x − shift) / scale of the design's x: another standardisation of the same rows.
+pub(crate) struct Affine {
+    pub shift: Vec<f64>,
+    pub scale: Vec<f64>,
+}
+
+impl Affine {
+    /// From features standardised by `from` to features standardised by `to`.
+    pub fn between(from: &Standardizer, to: &Standardizer) -> Self {
+        let scales = to.scale.iter().zip(&from.scale);
+        let shifts = to.mean.iter().zip(&from.mean).zip(&from.scale);
+        Self {
+            shift: shifts.map(|((to, from), scale)| (to - from) / scale).collect(),
+            scale: scales.map(|(to, from)| to / from).collect(),
+        }
+    }
 }
 
 impl Loss {
-    pub fn new(batch: &TrainBatch, rows: &TrainingRows) -> Self {
-        let columns = if rows.present.len() == 2 { &rows.present[1..] } else { &rows.present[..] };
-        let mut targets = Vec::with_capacity(batch.n_rows() * columns.len());
+    /// Takes soft targets (rows × classes) and the classes that have weight, with that weight.
+    pub fn new(
+        targets: &Matrix,
+        weights: &[f32],
+        present: &[usize],
+        class_weights: &[f64],
+        affine: Option<Affine>,
+    ) -> Self {
+        let skipped = usize::from(present.len() == 2);
+        let columns = &present[skipped..];
+        let mut flat = Vec::with_capacity(targets.n_rows() * columns.len());
         for &class in columns {
-            targets.extend(batch.targets().rows().map(|t| t[class]));
+            flat.extend(targets.rows().map(|t| t[class]));
         }
-        let total: f64 = rows.class_weights.iter().sum();
-        let skipped = rows.present.len() - columns.len();
-        let shares = rows.class_weights[skipped..].iter().map(|w| w / total).collect();
-        Self { n_columns: columns.len(), targets, weights: batch.weights().to_vec(), shares }
+        let total: f64 = class_weights.iter().sum();
+        let shares = class_weights[skipped..].iter().map(|w| w / total).collect();
+        Self { n_columns: columns.len(), targets: flat, weights: weights.to_vec(), shares, affine }
     }
 
     /// Columns of weights: 1 for two classes, otherwise one per class.
     pub fn n_columns(&self) -> usize {
         self.n_columns
+    }
+
+    /// Whether columns may move together without changing a prediction, so that the optimum's
+    /// columns sum to zero.
+    pub fn has_gauge(&self) -> bool {
+        self.n_columns > 1
     }
 
     pub fn weights(&self) -> &[f32] {
@@ -59,43 +85,84 @@ impl Loss {
         } else {
             let logs: Vec<f64> = self.shares.iter().map(|s| s.ln()).collect();
             let mean = logs.iter().sum::<f64>() / logs.len() as f64;
-            intercepts.iter_mut().zip(&logs).for_each(|(b, log)| *b = log - mean);
+            for (b, log) in intercepts.iter_mut().zip(&logs) {
+                *b = log - mean;
+            }
         }
         point
     }
 
     /// Typical second derivative of each column's loss per unit of weight: half of that of the
     /// null model, since fitting makes predictions surer.
+    ///
+    /// With several columns the null model's Hessian is (diag(π) − ππᵀ) ⊗ XᵀX, whose inverse among
+    /// columns that sum to zero is that of diag(π) ⊗ XᵀX followed by taking out the mean.
     pub fn curvatures(&self) -> Vec<f64> {
-        self.shares.iter().map(|s| 0.5 * s * (1.0 - s)).collect()
+        let of = |s: &f64| if self.n_columns == 1 { 0.5 * s * (1.0 - s) } else { 0.5 * s };
+        self.shares.iter().map(of).collect()
+    }
+
+    /// Appends the weights and intercept of every column in terms of the design's features.
+    pub fn push_point(&self, point: &[f64], d: usize, weights: &mut Vec<f64>, bias: &mut Vec<f64>) {
+        let (own, intercepts) = point.split_at(self.n_columns * d);
+        let Some(affine) = &self.affine else {
+            weights.extend_from_slice(own);
+            bias.extend_from_slice(intercepts);
+            return;
+        };
+        for (column, b) in own.chunks_exact(d).zip(intercepts) {
+            let start = weights.len();
+            weights.extend(column.iter().zip(&affine.scale).map(|(w, s)| w / s));
+            let shift: f64 = weights[start..].iter().zip(&affine.shift).map(|(v, a)| v * a).sum();
+            bias.push(b - shift);
+        }
+    }
+
+    /// The gradient in this loss's own terms, from that in terms of the design's features.
+    pub fn own_gradient(&self, mut weights: Vec<f64>, intercepts: &[f64], d: usize) -> Vec<f64> {
+        if let Some(affine) = &self.affine {
+            for (column, b) in weights.chunks_exact_mut(d).zip(intercepts) {
+                for ((g, shift), scale) in column.iter_mut().zip(&affine.shift).zip(&affine.scale) {
+                    *g = (*g - shift * b) / scale;
+                }
+            }
+        }
+        weights.extend_from_slice(intercepts);
+        weights
     }
 
     /// Turns the scores of rows `start..` into ω(p − y), column after column.
-    fn residuals(&self, start: usize, n: usize, scores: &mut [f64]) {
-        let total = self.weights.len();
+    pub fn residuals(&self, start: usize, n: usize, scores: &mut [f64], scratch: &mut Vec<f64>) {
         let weights = &self.weights[start..start + n];
+        let total = self.weights.len();
+        let targets = |k: usize| &self.targets[k * total + start..k * total + start + n];
         if self.n_columns == 1 {
-            let targets = &self.targets[start..start + n];
-            for ((s, &w), &y) in scores.iter_mut().zip(weights).zip(targets) {
-                *s = f64::from(w) * (sigmoid(*s) - f64::from(y));
-            }
+            binary_residuals(scores, weights, targets(0));
             return;
         }
-        let mut row = vec![0.0; self.n_columns];
-        for (i, &weight) in weights.iter().enumerate() {
-            for (k, s) in row.iter_mut().enumerate() {
-                *s = scores[k * n + i];
-            }
-            softmax(&mut row);
-            for (k, p) in row.iter().enumerate() {
-                let target = f64::from(self.targets[k * total + start + i]);
-                scores[k * n + i] = f64::from(weight) * (p - target);
+        softmax_columns(scores, n, scratch);
+        for (k, p) in scores.chunks_exact_mut(n).enumerate() {
+            residuals(p, weights, targets(k));
+        }
+    }
+
+    /// Turns the scores of rows `start..` into ω p(1 − p), column after column.
+    pub fn curvature_rows(&self, start: usize, n: usize, scores: &mut [f64]) {
+        let weights = &self.weights[start..start + n];
+        if self.n_columns == 1 {
+            binary_curvatures(scores, weights);
+            return;
+        }
+        softmax_columns(scores, n, &mut Vec::new());
+        for column in scores.chunks_exact_mut(n) {
+            for (p, &w) in column.iter_mut().zip(weights) {
+                *p *= f64::from(w) * (1.0 - *p);
             }
         }
     }
 
     /// The loss of rows `start..` from their scores.
-    fn value(&self, start: usize, n: usize, scores: &[f64]) -> f64 {
+    pub fn value(&self, start: usize, n: usize, scores: &[f64]) -> f64 {
         let total = self.weights.len();
         let target = |k: usize, i: usize| f64::from(self.targets[k * total + start + i]);
         let mut sum = 0.0;
@@ -113,169 +180,4 @@ impl Loss {
         }
         sum
     }
-}
-
-/// A loss and the point at which its gradient is asked for: the weights of every column, one
-/// column after another, then the intercepts.
-pub(crate) struct Trial<'a> {
-    pub loss: &'a Loss,
-    pub point: &'a [f64],
-}
-
-/// The gradients of all trials, without the penalty, laid out as their points are.
-///
-/// Rows are cut into chunks whose number depends on the number of rows alone, and the chunks'
-/// sums are added in order: the bits do not depend on the number of threads.
-pub(crate) fn gradients(design: &Design, trials: &[Trial]) -> Vec<Vec<f64>> {
-    let groups = group(trials);
-    let chunks = chunks(design.n_rows());
-    let tasks: Vec<(usize, usize)> =
-        (0..groups.len()).flat_map(|g| (0..chunks.len()).map(move |c| (g, c))).collect();
-    let parts: Vec<Vec<Vec<f64>>> = tasks
-        .par_iter()
-        .map(|&(g, c)| {
-            let mut pass = Pass::new(design, &trials[groups[g].clone()]);
-            for start in chunks[c].clone().step_by(BLOCK_ROWS) {
-                pass.add_block(start, (start + BLOCK_ROWS).min(chunks[c].end));
-            }
-            pass.gradients()
-        })
-        .collect();
-    let mut parts = parts.into_iter();
-    let mut gradients = Vec::with_capacity(trials.len());
-    for _ in &groups {
-        let mut sums = parts.next().unwrap_or_default();
-        for part in parts.by_ref().take(chunks.len() - 1) {
-            for (sum, part) in sums.iter_mut().zip(part) {
-                sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
-            }
-        }
-        gradients.append(&mut sums);
-    }
-    gradients
-}
-
-/// Σ loss + λ/2 ‖w‖² at a trial's point.
-pub(crate) fn objective(design: &Design, trial: &Trial, penalty: f64) -> f64 {
-    let mut sum = 0.0;
-    let mut pass = Pass::new(design, std::slice::from_ref(trial));
-    for start in (0..design.n_rows()).step_by(BLOCK_ROWS) {
-        let end = (start + BLOCK_ROWS).min(design.n_rows());
-        pass.score_block(start, end);
-        sum += trial.loss.value(start, end - start, &pass.scores);
-    }
-    let weights = &trial.point[..trial.loss.n_columns * design.n_cols()];
-    sum + 0.5 * penalty * weights.iter().map(|w| w * w).sum::<f64>()
-}
-
-/// One walk over rows for a group of trials.
-struct Pass<'a> {
-    design: &'a Design,
-    trials: &'a [Trial<'a>],
-    n_columns: usize,
-    points: Vec<f64>,
-    intercepts: Vec<f64>,
-    block: Vec<f64>,
-    scores: Vec<f64>,
-    gradient: Vec<f64>,
-    intercept_gradient: Vec<f64>,
-}
-
-impl<'a> Pass<'a> {
-    fn new(design: &'a Design, trials: &'a [Trial<'a>]) -> Self {
-        let d = design.n_cols();
-        let n_columns = trials.iter().map(|t| t.loss.n_columns).sum();
-        let weights = trials.iter().flat_map(|t| &t.point[..t.loss.n_columns * d]);
-        let intercepts = trials.iter().flat_map(|t| &t.point[t.loss.n_columns * d..]);
-        Self {
-            design,
-            trials,
-            n_columns,
-            points: weights.copied().collect(),
-            intercepts: intercepts.copied().collect(),
-            block: Vec::with_capacity(BLOCK_ROWS * d),
-            scores: Vec::new(),
-            gradient: vec![0.0; d * n_columns],
-            intercept_gradient: vec![0.0; n_columns],
-        }
-    }
-
-    fn score_block(&mut self, start: usize, end: usize) {
-        let (n, d) = (end - start, self.design.n_cols());
-        self.block.clear();
-        self.block.extend(self.design.rows(start, end).iter().copied().map(f64::from));
-        self.scores.clear();
-        for &intercept in &self.intercepts {
-            self.scores.extend(std::iter::repeat_n(intercept, n));
-        }
-        matmul(
-            MatMut::from_column_major_slice_mut(&mut self.scores, n, self.n_columns),
-            Accum::Add,
-            MatRef::from_row_major_slice(&self.block, n, d),
-            MatRef::from_column_major_slice(&self.points, d, self.n_columns),
-            1.0,
-            Par::Seq,
-        );
-    }
-
-    fn add_block(&mut self, start: usize, end: usize) {
-        self.score_block(start, end);
-        let (n, d) = (end - start, self.design.n_cols());
-        let mut at = 0;
-        for trial in self.trials {
-            let columns = trial.loss.n_columns;
-            trial.loss.residuals(start, n, &mut self.scores[at * n..(at + columns) * n]);
-            at += columns;
-        }
-        for (sum, column) in self.intercept_gradient.iter_mut().zip(self.scores.chunks_exact(n)) {
-            *sum += column.iter().sum::<f64>();
-        }
-        matmul(
-            MatMut::from_column_major_slice_mut(&mut self.gradient, d, self.n_columns),
-            Accum::Add,
-            MatRef::from_column_major_slice(&self.block, d, n),
-            MatRef::from_column_major_slice(&self.scores, n, self.n_columns),
-            1.0,
-            Par::Seq,
-        );
-    }
-
-    fn gradients(self) -> Vec<Vec<f64>> {
-        let d = self.design.n_cols();
-        let mut at = 0;
-        let mut gradients = Vec::with_capacity(self.trials.len());
-        for trial in self.trials {
-            let end = at + trial.loss.n_columns;
-            let mut gradient = self.gradient[at * d..end * d].to_vec();
-            gradient.extend_from_slice(&self.intercept_gradient[at..end]);
-            gradients.push(gradient);
-            at = end;
-        }
-        gradients
-    }
-}
-
-/// Runs of trials with at least `GROUP_COLUMNS` columns, the last with the rest.
-fn group(trials: &[Trial]) -> Vec<std::ops::Range<usize>> {
-    let mut groups = Vec::new();
-    let (mut start, mut columns) = (0, 0);
-    for (i, trial) in trials.iter().enumerate() {
-        columns += trial.loss.n_columns;
-        if columns >= GROUP_COLUMNS || i + 1 == trials.len() {
-            groups.push(start..i + 1);
-            (start, columns) = (i + 1, 0);
-        }
-    }
-    groups
-}
-
-/// At most 16 runs of whole blocks.
-fn chunks(n_rows: usize) -> Vec<std::ops::Range<usize>> {
-    let n_blocks = n_rows.div_ceil(BLOCK_ROWS).max(1);
-    let length = n_blocks.div_ceil(16) * BLOCK_ROWS;
-    (0..n_rows.max(1)).step_by(length).map(|s| s..(s + length).min(n_rows)).collect()
-}
-
-fn sigmoid(score: f64) -> f64 {
-    1.0 / (1.0 + (-score).exp())
 }
