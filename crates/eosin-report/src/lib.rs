@@ -15,6 +15,7 @@
 
 mod html;
 mod number;
+pub mod overlay;
 pub mod pca;
 mod plot;
 mod run_report;

@@ -6,12 +6,14 @@
 //! page's colours and can be printed, scaled and read aloud.
 
 mod axis;
+mod cost;
 mod curve;
 mod interval;
 mod scatter;
 
 pub(crate) use axis::Axis;
-pub(crate) use curve::{Curve, curves};
+pub(crate) use cost::{Place, costs};
+pub(crate) use curve::{Chart, Curve, curves};
 pub(crate) use interval::{IntervalRow, intervals};
 pub(crate) use scatter::{Cloud, scatter};
 

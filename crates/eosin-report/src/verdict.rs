@@ -52,9 +52,13 @@ fn gain_sentence(report: &RunReport, gain: &Gain) -> String {
     } else {
         "The paired interval contains 0: neither a gain nor a loss is shown."
     };
+    let (with, without) = if report.selected_backbone == report.default_backbone {
+        ("augmentation", "none")
+    } else {
+        ("the selected backbone and augmentation", "the default backbone and none")
+    };
     format!(
-        "{} is {} with the selected backbone and augmentation, against {} with the default \
-         backbone and none: {} {} ({}). {reading}",
+        "{} is {} with {with}, against {} with {without}: {} {} ({}). {reading}",
         m.name,
         value(gain.to),
         value(gain.from),
@@ -73,19 +77,13 @@ fn selection_sentence(report: &RunReport) -> Option<String> {
         format!("Selection by {} took {selected} over the default, {default}.", ranking.proxy)
     };
     if !ranking.verdict.is_empty() {
-        text = format!("{text} {}", capitalised(&ranking.verdict));
+        text = format!("{text} {}", ranking.verdict);
     }
-    if ranking.rows.first().is_some_and(|row| row.is_control) {
+    let control_first = ranking.rows.first().is_some_and(|row| row.is_control);
+    if control_first && !ranking.verdict.contains("control") {
         text.push_str(
             " A control came first, so this proxy does not need what a trained backbone knows.",
         );
     }
     Some(text)
-}
-
-fn capitalised(sentence: &str) -> String {
-    let mut letters = sentence.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    let stop = if sentence.ends_with('.') { "" } else { "." };
-    format!("{first}{}{stop}", letters.as_str())
 }

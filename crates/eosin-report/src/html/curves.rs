@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
 use super::{legend, section};
 use crate::number::{interval, score};
-use crate::plot::{Curve, curves};
-use crate::{Arm, RunReport};
+use crate::plot::{Chart, Curve, curves};
+use crate::{Arm, LearningCurve, RunReport};
 
 /// Precision–recall, ROC and reliability curves, then confusion matrices.
 pub(super) fn performance(report: &RunReport) -> Markup {
@@ -20,7 +22,7 @@ pub(super) fn performance(report: &RunReport) -> Markup {
         }
         h3 { "Confusion matrices" }
         p class="small" { "Rows are true classes, columns predicted ones; shades are shares of the row." }
-        div class="grid-of" { @for arm in &report.arms { (confusion(report, arm)) } }
+        div class="grid-of pairs" { @for arm in &report.arms { (confusion(report, arm)) } }
     });
     section("Performance on the test side", body)
 }
@@ -58,7 +60,7 @@ fn chart(
             marks: false,
         })
         .collect();
-    curves(title, labels, UNIT, &lines, reference)
+    curves(&Chart { title, labels, ranges: UNIT, x_marks: None, reference }, &lines)
 }
 
 fn reliability(report: &RunReport) -> Markup {
@@ -72,8 +74,14 @@ fn reliability(report: &RunReport) -> Markup {
             marks: true,
         })
         .collect();
-    let labels = ["predicted probability", "observed share"];
-    curves("Reliability", labels, UNIT, &lines, Some([[0.0, 0.0], [1.0, 1.0]]))
+    let chart = Chart {
+        title: "Reliability",
+        labels: ["predicted probability", "observed share"],
+        ranges: UNIT,
+        x_marks: None,
+        reference: Some([[0.0, 0.0], [1.0, 1.0]]),
+    };
+    curves(&chart, &lines)
 }
 
 fn confusion(report: &RunReport, arm: &Arm) -> Markup {
@@ -108,40 +116,51 @@ fn confusion(report: &RunReport, arm: &Arm) -> Markup {
 pub(super) fn learning(report: &RunReport) -> Markup {
     let first = report.learning_curves.first();
     let body = first.map(|first| {
-        let drawn: Vec<Curve> = report
-            .learning_curves
-            .iter()
-            .map(|curve| Curve {
-                name: curve.name.clone(),
-                // Each doubling of the positives takes the same room.
-                points: curve
-                    .points
-                    .iter()
-                    .map(|p| [(p.n_positives.max(1) as f64).log2(), p.estimate])
-                    .collect(),
-                band: curve.points.iter().map(|p| [p.lower, p.upper]).collect(),
-                marks: true,
-            })
-            .collect();
+        let drawn: Vec<Curve> = report.learning_curves.iter().map(learning_curve).collect();
         let names: Vec<&str> = report.learning_curves.iter().map(|c| c.name.as_str()).collect();
-        let x = drawn.iter().flat_map(|c| c.points.iter().map(|p| p[0]));
-        let (low, high) = x.fold((f64::INFINITY, 0.0_f64), |(l, h), v| (l.min(v), h.max(v)));
-        let labels = ["positives fitted on, powers of two", first.metric.as_str()];
+        let sizes = report.learning_curves.iter().flat_map(|c| c.points.iter());
+        let sizes: BTreeSet<u64> = sizes.map(|p| p.n_positives).collect();
+        let marks: Vec<(f64, String)> =
+            sizes.iter().map(|&n| (doublings(n), n.to_string())).collect();
+        let ends = (marks.first().map_or(0.0, |m| m.0), marks.last().map_or(0.0, |m| m.0));
+        let chart = Chart {
+            title: "Growth with the number of positives",
+            labels: ["positives fitted on", first.metric.as_str()],
+            ranges: [(ends.0, ends.1.max(ends.0 + 1.0)), (0.0, 1.0)],
+            x_marks: Some(marks),
+            reference: None,
+        };
         html! {
             (legend(&names))
-            (curves("Learning curves", labels, [(low.min(high), high.max(low.min(high) + 1.0)), (0.0, 1.0)], &drawn, None))
+            (curves(&chart, &drawn))
             div class="scroll" { table {
-                thead { tr { th { "Arm" } th { (first.metric) } } }
-                tbody { @for curve in &report.learning_curves { @for p in &curve.points {
-                    tr {
-                        td { (curve.name) ", " (p.n_positives) " positives" }
-                        td { (score(p.estimate)) " " span class="interval" { (interval(p.lower, p.upper)) } }
-                    }
+                thead { tr { th { "Arm" } @for n in &sizes { th { (n) " positives" } } } }
+                tbody { @for curve in &report.learning_curves { tr {
+                    td { (curve.name) }
+                    @for n in &sizes { td {
+                        @if let Some(p) = curve.points.iter().find(|p| p.n_positives == *n) {
+                            (score(p.estimate)) br; span class="interval" { (interval(p.lower, p.upper)) }
+                        } @else { "–" }
+                    } }
                 } } }
             } }
         }
     });
     section("Learning curves", body)
+}
+
+fn learning_curve(curve: &LearningCurve) -> Curve {
+    Curve {
+        name: curve.name.clone(),
+        points: curve.points.iter().map(|p| [doublings(p.n_positives), p.estimate]).collect(),
+        band: curve.points.iter().map(|p| [p.lower, p.upper]).collect(),
+        marks: true,
+    }
+}
+
+/// Each doubling of the positives takes the same room.
+fn doublings(n_positives: u64) -> f64 {
+    (n_positives.max(1) as f64).log2()
 }
 
 /// Metrics per centre.

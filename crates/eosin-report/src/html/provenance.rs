@@ -130,7 +130,7 @@ fn use_of(allows: Use) -> &'static str {
 pub(super) fn skipped(report: &RunReport) -> Markup {
     let n = report.skipped.len();
     let body = (n > 0).then(|| html! {
-        p { (n) " tiles could not be used; the run went on without them." }
+        p { (n) @if n == 1 { " tile" } @else { " tiles" } " could not be used; the run went on without." }
         div class="scroll" { table {
             thead { tr { th { "Tile" } th { "Reason" } } }
             tbody { @for tile in report.skipped.iter().take(LISTED_AT_MOST) {

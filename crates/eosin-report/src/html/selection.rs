@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::section;
 use crate::number::{interval, percent_of, score};
-use crate::plot::{Cloud, IntervalRow, intervals, scatter};
+use crate::plot::{Cloud, IntervalRow, Place, costs, intervals, scatter};
 use crate::{EmbeddingMap, Ranking, RankingRow, RunReport, TradeOff};
 
 /// Every ranking with its intervals and verdict.
@@ -25,7 +25,10 @@ fn one(report: &RunReport, at: usize, ranking: &Ranking) -> Markup {
         h3 { (ranking.proxy) ", " (ranking.probe) @if at == 0 { " (decides)" } }
         (intervals(&ranking.proxy, &ranking.metric, &rows, None))
         @if !ranking.verdict.is_empty() { p { strong { "Verdict: " } (ranking.verdict) } }
-        p class="small" { (ranking.metric) @if !ranking.design.is_empty() { ", " (ranking.design) } }
+        p class="small" {
+            "An upright bar joins backbones that cannot be told from the best. "
+            (ranking.metric) @if !ranking.design.is_empty() { ", " (ranking.design) }
+        }
     }
 }
 
@@ -54,6 +57,7 @@ fn interval_row(report: &RunReport, row: &RankingRow) -> IntervalRow {
             ""
         },
         remark: remarks.join(" · "),
+        tied: row.tied_with_best,
     }
 }
 
@@ -61,6 +65,7 @@ fn interval_row(report: &RunReport, row: &RankingRow) -> IntervalRow {
 pub(super) fn trade_offs(report: &RunReport) -> Markup {
     let first = report.trade_offs.first();
     let body = first.map(|first| html! {
+        div class="grid-of" { @for cost in first.costs.keys() { (trade_off_chart(report, cost)) } }
         p { "A backbone is on the front when no other scores as well and costs less." }
         div class="scroll" { table {
             thead { tr { th { "Backbone" } th { "Score" } @for name in first.costs.keys() { th class="number" { (name) } } th { "On the front" } } }
@@ -68,6 +73,19 @@ pub(super) fn trade_offs(report: &RunReport) -> Markup {
         } }
     });
     section("Score against cost", body)
+}
+
+fn trade_off_chart(report: &RunReport, cost: &str) -> Markup {
+    let places = report.trade_offs.iter().filter_map(|row| {
+        let value = *row.costs.get(cost)?;
+        (row.score.is_finite() && value.is_finite()).then(|| Place {
+            name: row.backbone.clone(),
+            cost: value,
+            score: row.score,
+            on_front: row.on_front,
+        })
+    });
+    costs(cost, "score", &places.collect::<Vec<_>>())
 }
 
 fn trade_off(first: &TradeOff, row: &TradeOff) -> Markup {

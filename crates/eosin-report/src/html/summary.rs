@@ -92,6 +92,7 @@ fn row(gain: &Gain) -> IntervalRow {
         lower: m.lower,
         upper: m.upper,
         class: "",
+        tied: false,
         remark: format!("{} {} ({})", m.name, signed(m.estimate), percent(gain.relative)),
     }
 }

@@ -38,10 +38,17 @@ impl Axis {
 
     /// Ticks with grid lines across `span` (top, bottom), the labels below.
     pub fn draw_x(&self, wanted: usize, span: (f64, f64)) -> Markup {
+        let marks: Vec<(f64, String)> =
+            self.ticks(wanted).into_iter().map(|t| (t, label(t))).collect();
+        self.draw_x_marks(&marks, span)
+    }
+
+    /// As [`Axis::draw_x`], with ticks and labels of the caller's.
+    pub fn draw_x_marks(&self, marks: &[(f64, String)], span: (f64, f64)) -> Markup {
         html! {
-            @for tick in self.ticks(wanted) {
-                line class="grid" x1=(px(self.at(tick))) x2=(px(self.at(tick))) y1=(px(span.0)) y2=(px(span.1)) {}
-                text class="tick" x=(px(self.at(tick))) y=(px(span.1 + 14.0)) text-anchor="middle" { (label(tick)) }
+            @for (tick, label) in marks {
+                line class="grid" x1=(px(self.at(*tick))) x2=(px(self.at(*tick))) y1=(px(span.0)) y2=(px(span.1)) {}
+                text class="tick" x=(px(self.at(*tick))) y=(px(span.1 + 14.0)) text-anchor="middle" { (label) }
             }
         }
     }

@@ -21,14 +21,22 @@ const RIGHT: f64 = 330.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 226.0;
 
-/// A chart of curves over the given ranges; `reference` is drawn dashed, from end to end.
-pub(crate) fn curves(
-    title: &str,
-    labels: [&str; 2],
-    ranges: [(f64, f64); 2],
-    curves: &[Curve],
-    reference: Option<[[f64; 2]; 2]>,
-) -> Markup {
+/// What is drawn around the curves.
+pub(crate) struct Chart<'a> {
+    pub title: &'a str,
+    /// Names of the axes.
+    pub labels: [&'a str; 2],
+    /// Ends of the axes.
+    pub ranges: [(f64, f64); 2],
+    /// Places and labels on the first axis; round numbers where there are none.
+    pub x_marks: Option<Vec<(f64, String)>>,
+    /// A dashed line.
+    pub reference: Option<[[f64; 2]; 2]>,
+}
+
+/// A chart of curves; what is not finite is left out.
+pub(crate) fn curves(chart: &Chart, curves: &[Curve]) -> Markup {
+    let Chart { title, labels, ranges, x_marks, reference } = chart;
     let x = Axis { from: (ranges[0].0, LEFT), to: (ranges[0].1, RIGHT) };
     let y = Axis { from: (ranges[1].0, BOTTOM), to: (ranges[1].1, TOP) };
     let place = |p: &[f64; 2]| [x.at(p[0]), y.at(p[1])];
@@ -36,23 +44,26 @@ pub(crate) fn curves(
         figure class="chart" {
             figcaption { (title) }
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
-                (x.draw_x(5, (TOP, BOTTOM)))
+                @match x_marks {
+                    Some(marks) => (x.draw_x_marks(marks, (TOP, BOTTOM))),
+                    None => (x.draw_x(5, (TOP, BOTTOM))),
+                }
                 (y.draw_y(5, (LEFT, RIGHT)))
                 text class="axis" x=(px(f64::midpoint(LEFT, RIGHT))) y=(px(HEIGHT - 10.0)) text-anchor="middle" { (labels[0]) }
                 text class="axis" x="12" y=(px(f64::midpoint(TOP, BOTTOM))) text-anchor="middle"
                     transform={ "rotate(-90 12 " (px(f64::midpoint(TOP, BOTTOM))) ")" } { (labels[1]) }
                 @if let Some([a, b]) = reference {
-                    polyline class="reference" points=(points(&[place(&a), place(&b)])) {}
+                    polyline class="reference" points=(points(&[place(a), place(b)])) {}
                 }
                 @for (i, curve) in curves.iter().enumerate() {
                     @if curve.band.len() == curve.points.len() && !curve.band.is_empty() {
                         polygon class={ "band c" (i % N_COLOURS) } points=(points(&band(curve, &x, &y))) {}
                     }
-                    polyline class={ "line c" (i % N_COLOURS) } points=(points(&curve.points.iter().map(place).collect::<Vec<_>>())) {
+                    polyline class={ "line c" (i % N_COLOURS) } points=(points(&curve.points.iter().filter(finite).map(place).collect::<Vec<_>>())) {
                         title { (curve.name) }
                     }
                     @if curve.marks {
-                        @for p in &curve.points {
+                        @for p in curve.points.iter().filter(finite) {
                             circle class={ "mark c" (i % N_COLOURS) } cx=(px(x.at(p[0]))) cy=(px(y.at(p[1]))) r="3" {}
                         }
                     }
@@ -62,9 +73,14 @@ pub(crate) fn curves(
     }
 }
 
+fn finite(point: &&[f64; 2]) -> bool {
+    point.iter().all(|v| v.is_finite())
+}
+
 fn band(curve: &Curve, x: &Axis, y: &Axis) -> Vec<[f64; 2]> {
     let side = |end: usize| {
-        curve.points.iter().zip(&curve.band).map(move |(p, b)| [x.at(p[0]), y.at(b[end])])
+        let known = curve.points.iter().zip(&curve.band).filter(|(_, b)| finite(b));
+        known.map(move |(p, b)| [x.at(p[0]), y.at(b[end])])
     };
     let mut outline: Vec<[f64; 2]> = side(1).collect();
     let mut below: Vec<[f64; 2]> = side(0).collect();

@@ -14,11 +14,13 @@ pub(crate) struct IntervalRow {
     pub class: &'static str,
     /// Printed at the right.
     pub remark: String,
+    /// Whether it cannot be told from the best; such rows share a bar at the plot's edge.
+    pub tied: bool,
 }
 
-const WIDTH: f64 = 720.0;
-const LEFT: f64 = 210.0;
-const RIGHT: f64 = 520.0;
+const WIDTH: f64 = 920.0;
+const LEFT: f64 = 270.0;
+const RIGHT: f64 = 590.0;
 const STEP: f64 = 26.0;
 
 /// A row per estimate, the interval as a bar through it; `reference` is a dashed upright.
@@ -39,6 +41,9 @@ pub(crate) fn intervals(
                 @if let Some(value) = reference {
                     line class="reference" x1=(px(x.at(value))) x2=(px(x.at(value))) y1="4" y2=(px(bottom)) {}
                 }
+                @if let Some((first, last)) = tied(rows) {
+                    line class="tie" x1=(px(RIGHT + 6.0)) x2=(px(RIGHT + 6.0)) y1=(px(14.0 + STEP * first as f64)) y2=(px(2.0 + STEP * (last + 1) as f64)) {}
+                }
                 @for (i, row) in rows.iter().enumerate() {
                     @let y = 8.0 + STEP * (i as f64 + 0.5);
                     text class={ "name " (row.class) } x=(px(LEFT - 10.0)) y=(px(y + 4.0)) text-anchor="end" { (shortened(&row.name)) }
@@ -48,11 +53,18 @@ pub(crate) fn intervals(
                         }
                         circle class={ "dot " (row.class) } cx=(px(x.at(row.estimate))) cy=(px(y)) r="4.5" { title { (row.name) } }
                     }
-                    text class="remark" x=(px(RIGHT + 14.0)) y=(px(y + 4.0)) { (row.remark) }
+                    text class="remark" x=(px(RIGHT + 18.0)) y=(px(y + 4.0)) { (row.remark) }
                 }
             }
         }
     }
+}
+
+/// First and last of the tied rows, where there are at least two.
+fn tied(rows: &[IntervalRow]) -> Option<(usize, usize)> {
+    let first = rows.iter().position(|row| row.tied)?;
+    let last = rows.iter().rposition(|row| row.tied)?;
+    (last > first).then_some((first, last))
 }
 
 fn range(rows: &[IntervalRow], reference: Option<f64>) -> (f64, f64) {
@@ -72,9 +84,9 @@ fn range(rows: &[IntervalRow], reference: Option<f64>) -> (f64, f64) {
 /// Names that would leave the picture lose their middle.
 fn shortened(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
-    if letters.len() <= 30 {
+    if letters.len() <= 36 {
         return name.to_string();
     }
-    let (head, tail) = (&letters[..16], &letters[letters.len() - 12..]);
+    let (head, tail) = (&letters[..20], &letters[letters.len() - 14..]);
     head.iter().chain(&['…']).chain(tail).collect()
 }
