@@ -143,6 +143,30 @@ impl PackedConv {
     }
 }
 
+impl PackedConv {
+    /// A 1 × 1 convolution over rows of `input_px` values, as many as `out` has of `out_px`.
+    pub(super) fn linear(
+        &self,
+        kernels: &Kernels,
+        input: &[f32],
+        input_px: usize,
+        out: &mut [f32],
+        out_px: usize,
+    ) {
+        let dense = |px| Pixels { start: 0, row: 0, px, ring: usize::MAX };
+        let rows = ConvRows {
+            input,
+            from: dense(input_px),
+            first_row: 0,
+            n_rows: 1,
+            width: out.len() / out_px,
+            to: dense(out_px),
+            residual: None,
+        };
+        self.rows(kernels, &rows, out);
+    }
+}
+
 fn values_per_pass(kernels: &Kernels) -> usize {
     PASS_BYTES / (kernels.vectors * kernels.lanes * size_of::<f32>())
 }

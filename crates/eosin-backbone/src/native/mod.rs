@@ -19,6 +19,7 @@ mod pool;
 mod resnet;
 mod vit;
 mod vit_weights;
+mod winograd;
 
 #[cfg(test)]
 mod tests;

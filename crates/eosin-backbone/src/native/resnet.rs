@@ -8,6 +8,7 @@ use super::conv::{ConvRows, PackedConv};
 use super::image::{ImageLayout, Normaliser};
 use super::kernel::{Isa, Kernels, Pixels};
 use super::pool::Pool;
+use super::winograd::{Winograd, WinogradBuffers};
 use crate::arch::{self, Activation, ResNetWeights, ResidualBlockWeights};
 
 /// Bytes of a map that a convolution sweeps for every panel of weights, and of the stem's rows
@@ -49,11 +50,18 @@ struct Map {
 /// A convolution between two maps.
 #[derive(Debug)]
 struct Layer {
-    conv: PackedConv,
+    method: Method,
     from: Map,
     to: Map,
     /// Zeros before a row or column that the convolution needs.
     before: usize,
+}
+
+/// How a convolution is computed.
+#[derive(Debug)]
+enum Method {
+    Direct(PackedConv),
+    Winograd(Winograd, Pool<WinogradBuffers>),
 }
 
 #[derive(Debug)]
@@ -281,8 +289,12 @@ impl Layer {
         if before > BORDER || after > BORDER || from.px < conv.shape.in_channels {
             return Err(unsupported(&format!("the convolution {:?}", conv.shape)));
         }
+        let method = match Winograd::new(kernels, conv, from.side, from.px)? {
+            Some(winograd) => Method::Winograd(winograd, Pool::default()),
+            None => Method::Direct(PackedConv::new(kernels, conv, from.row(), from.px)?),
+        };
         Ok(Self {
-            conv: PackedConv::new(kernels, conv, from.row(), from.px)?,
+            method,
             from,
             to: Map::new(kernels, conv.shape.n_out(from.side), conv.shape.out_channels),
             before,
@@ -297,12 +309,41 @@ impl Layer {
         out: &mut [f32],
         parts: usize,
     ) {
-        let (from, to, stride) = (self.from, self.to, self.conv.stride);
-        to.clear_borders(out);
+        self.to.clear_borders(out);
+        let interior = self.to.row();
+        let out = &mut out[interior..][..self.to.side * interior];
+        let residual = residual.map(|r| &r[interior..]);
+        match &self.method {
+            Method::Direct(conv) => self.run_direct(kernels, conv, input, residual, out, parts),
+            Method::Winograd(winograd, pool) => {
+                let rows = winograd.rows(parts);
+                over_chunks(out, rows * interior, parts > 1, |chunk, out| {
+                    // Tiles start at the zeros above and to the left of their first output.
+                    let input = (&input[chunk * rows * self.from.row()..], self.from.row());
+                    let residual = residual.map(|r| &r[chunk * rows * interior + self.to.px..]);
+                    let n_rows = out.len() / interior;
+                    let out = (&mut out[self.to.px..], interior);
+                    pool.with(
+                        || winograd.buffers(),
+                        |buffers| winograd.run(kernels, input, residual, out, n_rows, buffers),
+                    );
+                });
+            }
+        }
+    }
+
+    fn run_direct(
+        &self,
+        kernels: &Kernels,
+        conv: &PackedConv,
+        input: &[f32],
+        residual: Option<&[f32]>,
+        out: &mut [f32],
+        parts: usize,
+    ) {
+        let (from, to, stride) = (self.from, self.to, conv.stride);
         let most = BLOCK_BYTES / (stride * from.row() * size_of::<f32>());
         let rows = to.side.div_ceil(to.side.div_ceil(most.max(1)).max(parts));
-        let interior = to.row();
-        let out = &mut out[interior..][..to.side * to.row()];
         over_chunks(out, rows * to.row(), parts > 1, |chunk, out| {
             let first = chunk * rows;
             let inset = BORDER - self.before;
@@ -318,9 +359,9 @@ impl Layer {
                 n_rows: out.len() / to.row(),
                 width: to.side,
                 to: Pixels { start: to.px, row: to.row(), px: to.px, ring: usize::MAX },
-                residual: residual.map(|r| &r[interior + first * to.row()..]),
+                residual: residual.map(|r| &r[first * to.row()..]),
             };
-            self.conv.rows(kernels, &call, out);
+            conv.rows(kernels, &call, out);
         });
     }
 }

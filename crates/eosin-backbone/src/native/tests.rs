@@ -3,6 +3,7 @@
 use super::conv::{ConvRows, PackedConv};
 use super::depthwise::PackedDepthwise;
 use super::kernel::Pixels;
+use super::winograd::Winograd;
 use super::{EfficientNet, Isa, ResNet};
 use crate::arch::{
     Activation, Conv, ConvShape, EfficientNetArch, EfficientNetArgs, EfficientNetWeights, Padding,
@@ -376,6 +377,61 @@ fn resnets_agree_with_the_definition_and_change_no_bit_with_threads() {
                         }
                     });
                     assert!(out == first, "{isa:?}, {threads} threads, batches of {batch}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn winograd_agrees_with_the_definition() {
+    let mut noise = Noise(11);
+    for (side, cin, cout) in [(24, 16, 20), (12, 33, 16), (14, 16, 7)] {
+        let shape = ConvShape {
+            in_channels: cin,
+            out_channels: cout,
+            kernel: 3,
+            stride: 1,
+            groups: 1,
+            padding: Padding::Symmetric,
+        };
+        let conv = conv(&mut noise, shape, Activation::Relu);
+        let plain: Vec<f32> = noise.take(side * side * cin);
+        let (_, expected) = apply(&conv, side, &plain);
+        for isa in Isa::available() {
+            let kernels = isa.kernels();
+            let px = cin.next_multiple_of(kernels.lanes);
+            let row = (side + 2) * px;
+            let mut input = vec![0.0; (side + 2) * row];
+            for (i, pixel) in plain.chunks(cin).enumerate() {
+                let at = (i / side + 1) * row + (i % side + 1) * px;
+                input[at..at + cin].copy_from_slice(pixel);
+            }
+            let winograd = Winograd::new(kernels, &conv, side, px).unwrap().unwrap();
+            let out_px = cout.next_multiple_of(kernels.lanes);
+            let residual: Vec<f32> = noise.take(side * side * out_px);
+            let mut buffers = winograd.buffers();
+            let n_rows = winograd.rows(3);
+            let mut out = vec![f32::NAN; residual.len()];
+            for (strip, out) in out.chunks_mut(n_rows * side * out_px).enumerate() {
+                let first = strip * n_rows;
+                let n_rows = out.len() / (side * out_px);
+                let input = (&input[first * row..], row);
+                let residual = Some(&residual[first * side * out_px..]);
+                let out = (out, side * out_px);
+                winograd.run(kernels, input, residual, out, n_rows, &mut buffers);
+            }
+            // The definition's ReLU came before the residual: undo what it hid.
+            for (i, pixel) in out.chunks_exact(out_px).enumerate() {
+                for c in 0..cout {
+                    let sum = expected[i * cout + c] + residual[i * out_px + c];
+                    let hidden = expected[i * cout + c] == 0.0;
+                    let fits = if hidden {
+                        pixel[c] <= sum.max(0.0) + 1e-4
+                    } else {
+                        (pixel[c] - sum.max(0.0)).abs() < 1e-4
+                    };
+                    assert!(fits, "{isa:?} {shape:?} at {i}, {c}: {} {sum}", pixel[c]);
                 }
             }
         }

@@ -30,6 +30,18 @@ pub(super) unsafe fn tile<S: Simd, const MR: usize, const NV: usize>(t: &TileTas
                 }
             }
         }
+        if t.last {
+            // What the epilogue reads and writes may be far away; it is needed only then.
+            for r in 0..MR {
+                for v in 0..NV {
+                    let at = r * t.out_px + v * S::LANES;
+                    S::prefetch(t.out.wrapping_add(at));
+                    if !t.residual.is_null() {
+                        S::prefetch(t.residual.wrapping_add(at));
+                    }
+                }
+            }
+        }
         let (mut panel, mut next) = (t.panel, t.next);
         for &run in t.runs {
             let input = t.input.add(run);

@@ -3,7 +3,8 @@
 use super::generic::{depthwise, tile};
 use super::rowwise::{elementwise, layer_norm, softmax};
 use super::simd::{Portable, Simd};
-use super::{DepthwiseTask, Elementwise, NormTask, TileTask};
+use super::winograd::{INPUT_2, INPUT_4, OUTPUT_2, OUTPUT_4, input, output};
+use super::{DepthwiseTask, Elementwise, NormTask, TileTask, WinogradTask};
 
 /// An instruction set for which there are kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ type TileKernel = unsafe fn(&TileTask<'_>);
 type DepthwiseKernel = unsafe fn(&DepthwiseTask<'_>);
 type NormKernel = unsafe fn(&NormTask);
 type SoftmaxKernel = unsafe fn(*mut f32, usize);
+type WinogradKernel = unsafe fn(&WinogradTask);
 type ElementwiseKernel = unsafe fn(Elementwise, *mut f32, *const f32, usize);
 
 /// The kernels of one instruction set, with the sizes that its registers allow.
@@ -48,6 +50,9 @@ pub(in super::super) struct Kernels {
     pub(super) layer_norm: NormKernel,
     pub(super) softmax: SoftmaxKernel,
     pub(super) elementwise: ElementwiseKernel,
+    /// By outputs along a tile's side (2, 4).
+    pub(super) winograd_input: [WinogradKernel; 2],
+    pub(super) winograd_output: [WinogradKernel; 2],
 }
 
 impl Isa {
@@ -143,6 +148,34 @@ macro_rules! kernels {
                 // SAFETY: promised by the caller, who also checked for the instruction set.
                 unsafe { elementwise::<$simd>(what, values, gate, n_vectors) }
             }
+            /// # Safety
+            /// As for [`input`].
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn i2(task: &WinogradTask) {
+                // SAFETY: promised by the caller, who also checked for the instruction set.
+                unsafe { input::<$simd, 4>(&INPUT_2, task) }
+            }
+            /// # Safety
+            /// As for [`input`].
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn i4(task: &WinogradTask) {
+                // SAFETY: promised by the caller, who also checked for the instruction set.
+                unsafe { input::<$simd, 6>(&INPUT_4, task) }
+            }
+            /// # Safety
+            /// As for [`output`].
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn o2(task: &WinogradTask) {
+                // SAFETY: promised by the caller, who also checked for the instruction set.
+                unsafe { output::<$simd, 4, 2>(&OUTPUT_2, task) }
+            }
+            /// # Safety
+            /// As for [`output`].
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn o4(task: &WinogradTask) {
+                // SAFETY: promised by the caller, who also checked for the instruction set.
+                unsafe { output::<$simd, 6, 4>(&OUTPUT_4, task) }
+            }
             Kernels {
                 isa: Isa::$isa,
                 lanes: <$simd>::LANES,
@@ -163,6 +196,8 @@ macro_rules! kernels {
                 layer_norm: n,
                 softmax: s,
                 elementwise: e,
+                winograd_input: [i2, i4],
+                winograd_output: [o2, o4],
             }
         };
     };

@@ -12,17 +12,20 @@
 
 mod call;
 mod call_rows;
+mod call_winograd;
 mod generic;
 mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod rowwise;
 mod simd;
+mod winograd;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(super) use call::{ConvCall, DepthwiseCall, Panel, Pixels, Window, conv_rows, depthwise_rows};
 pub(super) use call_rows::{Elementwise, apply, layer_norm_rows, softmax_row};
+pub(super) use call_winograd::{Finish, Tiles, winograd_input, winograd_output};
 pub use isa::Isa;
 pub(super) use isa::Kernels;
 
@@ -88,4 +91,29 @@ struct NormTask {
     n_vectors: usize,
     /// Added to the variance.
     eps: f32,
+}
+
+/// Tiles of a map, and matrices with a row of channels per tile.
+struct WinogradTask {
+    /// First pixel of the first tile.
+    map: *mut f32,
+    /// From row to row, also of the residual.
+    map_row: usize,
+    /// From pixel to pixel, also of the residual.
+    map_px: usize,
+    tiles_y: usize,
+    tiles_x: usize,
+    /// Vectors of channels.
+    n_vectors: usize,
+    matrices: *mut f32,
+    /// From matrix to matrix.
+    matrix: usize,
+    /// From row to row of a matrix.
+    matrix_px: usize,
+    /// Of an output transform.
+    bias: *const f32,
+    /// Added before the limits; null for none.
+    residual: *const f32,
+    /// Lower and upper limit.
+    clamp: [f32; 2],
 }

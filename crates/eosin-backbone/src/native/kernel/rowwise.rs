@@ -73,13 +73,20 @@ unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {
     }
 }
 
-/// Sum of the lanes in a fixed order.
+/// The lanes brought together by halves.
 #[inline(always)]
-unsafe fn total<S: Simd>(v: S::V) -> f32 {
+unsafe fn fold<S: Simd>(v: S::V, both: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0.0; 16];
     // SAFETY: the caller checked for the instruction set; no vector has more than 16 lanes.
     unsafe { S::store(lanes.as_mut_ptr(), v) };
-    lanes[..S::LANES].iter().sum()
+    let mut half = S::LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = both(lanes[i], lanes[i + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// Σ (v + shift), or Σ (v + shift)² where `SQUARE`, over `n_vectors` vectors at `p`.
@@ -96,7 +103,8 @@ unsafe fn sum<S: Simd, const SQUARE: bool>(p: *const f32, n_vectors: usize, shif
             let sum = &mut sums[i % SUMS];
             *sum = if SQUARE { S::mul_add(value, value, *sum) } else { S::add(*sum, value) };
         }
-        total::<S>(S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])))
+        let sum = S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3]));
+        fold::<S>(sum, |a, b| a + b)
     }
 }
 
@@ -137,13 +145,16 @@ pub(super) unsafe fn softmax<S: Simd>(row: *mut f32, n_vectors: usize) {
         for i in 1..n_vectors {
             largest = S::max(largest, S::load(row.add(i * S::LANES)));
         }
-        let mut lanes = [f32::NEG_INFINITY; 16];
-        S::store(lanes.as_mut_ptr(), largest);
-        let shift = S::splat(-lanes[..S::LANES].iter().fold(f32::NEG_INFINITY, |m, &v| m.max(v)));
-        for i in (0..n_vectors).map(|i| i * S::LANES) {
-            S::store(row.add(i), exp::<S>(S::add(S::load(row.add(i)), shift)));
+        let shift = S::splat(-fold::<S>(largest, f32::max));
+        let mut sums = [S::splat(0.0); SUMS];
+        for i in 0..n_vectors {
+            let at = row.add(i * S::LANES);
+            let value = exp::<S>(S::add(S::load(at), shift));
+            S::store(at, value);
+            sums[i % SUMS] = S::add(sums[i % SUMS], value);
         }
-        let factor = S::splat(1.0 / sum::<S, false>(row, n_vectors, S::splat(0.0)));
+        let sum = S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3]));
+        let factor = S::splat(1.0 / fold::<S>(sum, |a, b| a + b));
         for i in (0..n_vectors).map(|i| i * S::LANES) {
             S::store(row.add(i), S::mul(S::load(row.add(i)), factor));
         }
