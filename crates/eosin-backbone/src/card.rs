@@ -7,6 +7,8 @@ use eosin_core::{Error, Licence, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::builtin::BUILTIN;
+
 /// What is known of one backbone: how it is built, fed and licensed, and where its weights are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -80,13 +82,6 @@ pub enum WeightsSource {
 
 /// Filters that the tile reader has.
 const RESAMPLING: [&str; 4] = ["nearest", "bilinear", "bicubic", "lanczos"];
-
-/// The cards that are part of the program.
-const BUILTIN: [&str; 3] = [
-    include_str!("../../../configs/backbone/efficientnet-lite0.toml"),
-    include_str!("../../../configs/backbone/efficientnet-lite0-random.toml"),
-    include_str!("../../../configs/backbone/colour-statistics.toml"),
-];
 
 /// The cards that are part of the program, in the order in which they should be listed.
 pub fn builtin_cards() -> Result<Vec<Card>> {

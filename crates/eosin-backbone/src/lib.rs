@@ -17,6 +17,7 @@
 //! [`EngineOptions`]; the numbers agree up to rounding, so the engine is no part of the contract.
 
 pub mod arch;
+mod builtin;
 #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
 mod burn;
 mod card;
@@ -24,10 +25,15 @@ mod colour;
 mod embedded;
 mod engine;
 mod load;
+mod names;
 pub mod native;
 mod network;
+mod pickle;
 mod random;
+mod source;
+mod torch;
 mod weights;
+mod zip;
 
 pub use card::{Card, WeightsSource, builtin_cards};
 pub use engine::{ENGINES, EngineOptions};

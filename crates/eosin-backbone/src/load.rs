@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use eosin_core::{Backbone, BackboneInfo, Error, Result};
 
-use crate::arch::{EfficientNetArch, EfficientNetArgs, TensorSpec};
+use crate::arch::{
+    EfficientNetArch, EfficientNetArgs, ResNetArch, ResNetArgs, TensorSpec, VitArch, VitArgs,
+};
 use crate::colour::{COLOUR_DIM, ColourStatistics};
-use crate::embedded::embedded;
 use crate::engine::Engine;
-use crate::network::{Network, NetworkBackbone};
-use crate::{Card, EngineOptions, WeightMap, WeightsSource, random_weights, sha256_hex};
-
-/// Architecture families that can be loaded.
-const FAMILIES: [&str; 2] = ["colour-statistics", "efficientnet"];
+use crate::native::{Linear, TokenPooling};
+use crate::network::{Layers, NetworkBackbone, Projected, build};
+use crate::source::{Loaded, find_weights};
+use crate::{Card, EngineOptions, WeightMap};
 
 /// How a card's backbone is to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,56 +23,162 @@ pub struct LoadOptions {
     pub weights: Option<PathBuf>,
 }
 
-/// Weights with what identifies them in the contract.
-struct Loaded {
-    weights: WeightMap,
-    identity: String,
+/// An architecture family.
+struct Family {
+    name: &'static str,
+    poolings: &'static [&'static str],
+    /// Tensors that a checkpoint may have beyond the network's: classifiers and training heads.
+    ignored: &'static [&'static str],
+    plan: fn(&Card) -> Result<Plan>,
 }
+
+/// What a family makes of a card.
+struct Plan {
+    dim: usize,
+    specs: Vec<TensorSpec>,
+    has_native: bool,
+    take: TakeLayers,
+}
+
+type TakeLayers = Box<dyn Fn(&mut WeightMap) -> (Layers, Option<Linear>)>;
+
+static FAMILIES: [Family; 3] = [
+    Family {
+        name: "efficientnet",
+        poolings: &["average"],
+        ignored: &["classifier."],
+        plan: efficientnet,
+    },
+    Family { name: "resnet", poolings: &["average"], ignored: &["fc.", "layer4."], plan: resnet },
+    Family {
+        name: "vit",
+        poolings: &["cls", "mean", "cls+mean"],
+        ignored: &[
+            "head.",
+            "head_dist.",
+            "fc_norm.",
+            "classifier.",
+            "mask_token",
+            "pooler.",
+            "embeddings.",
+            "text_model.",
+            "text_projection.",
+            "logit_scale",
+            "vision_model.embeddings.position_ids",
+        ],
+        plan: vit,
+    },
+];
 
 /// Makes the backbone that a card describes ready to run.
 pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
-    match card.family.as_str() {
-        "colour-statistics" => {
-            expect_dim(card, COLOUR_DIM)?;
-            let mut info = info(card, "none".into(), 0);
-            info.engine = "native".into();
-            Ok(Box::new(NetworkBackbone { info, network: Box::new(ColourStatistics) }))
-        }
-        "efficientnet" => efficientnet(card, options),
-        other => Err(Error::unsupported(
-            format!("architecture family `{other}` of card {}", card.name),
-            &FAMILIES,
-            "name one of these in the card's `family`",
-        )),
+    if card.family == "colour-statistics" {
+        expect_dim(card, COLOUR_DIM)?;
+        let info = info(card, "none".into(), 0, "native".into());
+        return Ok(Box::new(NetworkBackbone { info, network: Box::new(ColourStatistics) }));
     }
-}
-
-fn efficientnet(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
-    let args: EfficientNetArgs = card.arguments()?;
-    let arch = EfficientNetArch::new(&args);
-    expect_dim(card, arch.head.out_channels)?;
-    expect_pooling(card, &["average"])?;
-    let engine = Engine::choose(&options.engine, args.lite)?;
-    let Loaded { mut weights, identity } = weights(card, options, &arch.tensors())?;
-    let parameters = weights.n_values();
-    let layers = arch.take(&mut weights);
-    weights.finish(&["classifier."])?;
-    let network: Box<dyn Network> = match &engine {
-        Engine::Native => {
-            let px = card.input_px as usize;
-            Box::new(crate::native::EfficientNet::new(&layers, px, card.mean, card.std)?)
-        }
-        #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
-        Engine::Burn(device) => {
-            let device = device.clone();
-            Box::new(crate::burn::EfficientNet::new(layers, card.mean, card.std, device))
-        }
-    };
-    let info = BackboneInfo { engine: engine.name(), ..info(card, identity, parameters) };
+    let family = find_family(card)?;
+    let plan = (family.plan)(card)?;
+    expect_dim(card, plan.dim)?;
+    let engine = Engine::choose(&options.engine, plan.has_native)?;
+    let Loaded { mut weights, identity } = find_weights(card, options, &plan.specs)?;
+    let (layers, projection) = (plan.take)(&mut weights);
+    weights.finish(family.ignored)?;
+    let parameters = plan.specs.iter().map(|s| s.shape.iter().product::<usize>() as u64).sum();
+    let info = info(card, identity, parameters, engine.name());
+    let mut network = build(layers, card, engine)?;
+    if let Some(layer) = projection {
+        network = Box::new(Projected { network, layer });
+    }
     Ok(Box::new(NetworkBackbone { info, network }))
 }
 
-fn info(card: &Card, weights_sha256: String, parameters: u64) -> BackboneInfo {
+fn find_family(card: &Card) -> Result<&'static Family> {
+    let mut names = vec!["colour-statistics"];
+    names.extend(FAMILIES.iter().map(|f| f.name));
+    let Some(family) = FAMILIES.iter().find(|f| f.name == card.family) else {
+        return Err(Error::unsupported(
+            format!("architecture family `{}` of card {}", card.family, card.name),
+            &names,
+            "name one of these in the card's `family`",
+        ));
+    };
+    if !family.poolings.contains(&card.pooling.as_str()) {
+        return Err(Error::unsupported(
+            format!("pooling `{}` of card {}", card.pooling, card.name),
+            family.poolings,
+            "name one of these in the card's `pooling`",
+        ));
+    }
+    Ok(family)
+}
+
+fn efficientnet(card: &Card) -> Result<Plan> {
+    let args: EfficientNetArgs = card.arguments()?;
+    let arch = EfficientNetArch::new(&args);
+    Ok(Plan {
+        dim: arch.head.out_channels,
+        specs: arch.tensors(),
+        has_native: args.lite,
+        take: Box::new(move |weights| (Layers::EfficientNet(arch.take(weights)), None)),
+    })
+}
+
+fn resnet(card: &Card) -> Result<Plan> {
+    let args: ResNetArgs = card.arguments()?;
+    if args.layers.is_empty() || args.layers.len() > 4 || args.layers.contains(&0) {
+        return Err(Error::input(
+            format!("card {}, architecture.layers", card.name),
+            "one to four numbers of blocks above 0",
+            format!("{:?}", args.layers),
+            "ResNet-50 has [3, 4, 6, 3]",
+        ));
+    }
+    let arch = ResNetArch::new(&args);
+    Ok(Plan {
+        dim: arch.dim(),
+        specs: arch.tensors(),
+        has_native: true,
+        take: Box::new(move |weights| (Layers::ResNet(arch.take(weights)), None)),
+    })
+}
+
+fn vit(card: &Card) -> Result<Plan> {
+    let args: VitArgs = card.arguments()?;
+    let input_px = card.input_px as usize;
+    let is_sound = args.patch > 0
+        && args.heads > 0
+        && args.width.is_multiple_of(args.heads)
+        && args.depth <= 256
+        && args.width <= 16_384
+        && (0.1..=64.0).contains(&args.mlp_ratio)
+        && args.position_px <= 4096
+        && args.position_px.min(input_px) >= args.patch;
+    if !is_sound {
+        return Err(Error::input(
+            format!("card {}, [architecture]", card.name),
+            "a width that the heads divide, and images of at least one patch",
+            format!("{args:?}"),
+            "compare with a card of the same family",
+        ));
+    }
+    let pooling = match card.pooling.as_str() {
+        "mean" => TokenPooling::Mean,
+        "cls+mean" => TokenPooling::ClsMean,
+        _ => TokenPooling::Cls,
+    };
+    let arch = VitArch::new(args, pooling);
+    Ok(Plan {
+        dim: arch.dim(),
+        specs: arch.tensors(),
+        has_native: true,
+        take: Box::new(move |weights| {
+            (Layers::Vit(arch.take(weights, input_px)), arch.take_projection(weights))
+        }),
+    })
+}
+
+fn info(card: &Card, weights_sha256: String, parameters: u64, engine: String) -> BackboneInfo {
     BackboneInfo {
         name: card.name.clone(),
         family: card.family.clone(),
@@ -88,7 +194,7 @@ fn info(card: &Card, weights_sha256: String, parameters: u64) -> BackboneInfo {
         precision: card.precision.clone(),
         licence: card.licence.clone(),
         training_sources: card.training_sources.clone(),
-        engine: String::new(),
+        engine,
     }
 }
 
@@ -101,71 +207,5 @@ fn expect_dim(card: &Card, dim: usize) -> Result<()> {
         format!("{dim}, which its architecture gives"),
         card.dim.to_string(),
         "mend the card",
-    ))
-}
-
-fn expect_pooling(card: &Card, known: &[&str]) -> Result<()> {
-    if known.contains(&card.pooling.as_str()) {
-        return Ok(());
-    }
-    Err(Error::unsupported(
-        format!("pooling `{}` of card {}", card.pooling, card.name),
-        known,
-        "name one of these in the card's `pooling`",
-    ))
-}
-
-/// Finds a card's weights, checks their digest and gives them timm's names.
-fn weights(card: &Card, options: &LoadOptions, specs: &[TensorSpec]) -> Result<Loaded> {
-    if let Some(path) = &options.weights {
-        return read(path, None);
-    }
-    match &card.weights {
-        WeightsSource::None {} => Err(Error::input(
-            format!("card {}, weights", card.name),
-            "weights for its family",
-            "kind = \"none\"",
-            "use kind = \"file\" or \"random\"",
-        )),
-        WeightsSource::Embedded { file, sha256, .. } => {
-            let bytes = embedded(file)?;
-            let found = sha256_hex(bytes);
-            expect_digest(Path::new(file), sha256, &found)?;
-            Ok(Loaded { weights: WeightMap::from_safetensors(bytes, file)?, identity: found })
-        }
-        WeightsSource::File { file: Some(file), sha256, .. } => {
-            let path = card.folder.as_deref().unwrap_or(Path::new("")).join(file);
-            read(&path, sha256.as_deref())
-        }
-        WeightsSource::File { file: None, source, .. } => Err(Error::input(
-            format!("card {}, weights", card.name),
-            "a weights file",
-            "none",
-            format!("get it from {source} and name it by --weights, or by `file` in the card"),
-        )),
-        WeightsSource::Random { seed } => {
-            let weights = random_weights(specs, *seed);
-            Ok(Loaded { weights, identity: format!("random-v1-seed-{seed}") })
-        }
-    }
-}
-
-fn read(path: &Path, sha256: Option<&str>) -> Result<Loaded> {
-    let (weights, identity) = WeightMap::read(path)?;
-    if let Some(expected) = sha256 {
-        expect_digest(path, expected, &identity)?;
-    }
-    Ok(Loaded { weights, identity })
-}
-
-fn expect_digest(path: &Path, expected: &str, found: &str) -> Result<()> {
-    if found.eq_ignore_ascii_case(expected) {
-        return Ok(());
-    }
-    Err(Error::data(
-        path,
-        format!("SHA-256 {expected}"),
-        found,
-        "the file is not the one that the card describes: fetch it again, or mend the card",
     ))
 }

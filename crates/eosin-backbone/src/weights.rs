@@ -7,6 +7,8 @@ use eosin_core::{Error, Result};
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
+use crate::torch::{is_torch, read_torch};
+
 /// The largest weights file that is read: above every published backbone, below a memory bomb.
 const MAX_FILE_BYTES: u64 = 16 << 30;
 /// The most tensors a file may hold.
@@ -46,7 +48,10 @@ impl WeightMap {
         Self { origin: origin.into(), ..Self::default() }
     }
 
-    /// Reads a safetensors file and returns its SHA-256 with it.
+    /// Reads a safetensors file or a PyTorch checkpoint (`.pth`, `.pt`, `.bin`) and returns its
+    /// SHA-256 with it.
+    ///
+    /// Which of them it is shows in its first bytes. No code in a checkpoint is run.
     pub fn read(path: &Path) -> Result<(Self, String)> {
         let size = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
         if size > MAX_FILE_BYTES {
@@ -59,7 +64,26 @@ impl WeightMap {
         }
         let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         let digest = sha256_hex(&bytes);
-        Ok((Self::from_safetensors(&bytes, &path.display().to_string())?, digest))
+        let origin = path.display().to_string();
+        let map = if is_torch(&bytes) {
+            Self::from_torch(&bytes, &origin)?
+        } else {
+            Self::from_safetensors(&bytes, &origin)?
+        };
+        Ok((map, digest))
+    }
+
+    /// Reads a PyTorch checkpoint of the zip layout or of the one before it; tensors of integers
+    /// are left out.
+    pub fn from_torch(bytes: &[u8], origin: &str) -> Result<Self> {
+        read_torch(bytes, origin).map_err(|found| {
+            Error::data(
+                origin,
+                "a whole PyTorch checkpoint",
+                found,
+                "fetch the file again, or save its state_dict as safetensors",
+            )
+        })
     }
 
     /// Reads safetensors bytes of 16- and 32-bit floats; integer tensors (counters) are left out.
@@ -123,6 +147,11 @@ impl WeightMap {
     /// The tensor of this name, left where it is.
     pub fn get(&self, name: &str) -> Option<&WeightTensor> {
         self.tensors.get(name)
+    }
+
+    /// Takes a tensor out if it is there.
+    pub fn remove(&mut self, name: &str) -> Option<WeightTensor> {
+        self.tensors.remove(name)
     }
 
     /// Every tensor in the order of its name.

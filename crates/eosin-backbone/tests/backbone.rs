@@ -10,5 +10,7 @@ mod cards;
 mod colour;
 #[path = "backbone/efficientnet.rs"]
 mod efficientnet;
+#[path = "backbone/parity.rs"]
+mod parity;
 #[path = "backbone/weights.rs"]
 mod weights;

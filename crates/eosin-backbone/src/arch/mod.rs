@@ -4,12 +4,20 @@
 //! those tensors in the order in which every engine applies them.
 //!
 //! Tensor names are timm's; weights that come under other names are renamed before they get here.
-//! Batch norms are folded into the convolution before them, so an engine knows none.
+//! Batch norms are folded into the convolution before them and layer scales into the layer before
+//! them, so an engine knows none.
 
 mod conv;
 mod efficientnet;
+mod positions;
+mod resnet;
+mod vit;
 
 pub use conv::{Activation, BatchNorm, Conv, ConvShape, Padding, TensorSpec, same_padding};
 pub use efficientnet::{
     EfficientNetArch, EfficientNetArgs, EfficientNetWeights, MbConv, MbConvWeights, SqueezeExcite,
 };
+pub use resnet::{
+    ResNetArch, ResNetArgs, ResNetBlock, ResNetWeights, ResidualBlock, ResidualBlockWeights,
+};
+pub use vit::{Mlp, VitArch, VitArgs};

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use ::burn::Dispatch;
-use ::burn::tensor::module::conv2d;
+use ::burn::tensor::module::{conv2d, linear};
+use ::burn::tensor::ops::ModuleOps;
 use ::burn::tensor::ops::PaddedConvOptions;
-use ::burn::tensor::{Tensor, TensorData, activation};
+use ::burn::tensor::{Tensor, TensorData, TensorPrimitive, activation};
 use eosin_core::{Error, Result};
 
 use super::BurnDevice;
 use crate::arch::{Activation, Conv, ConvShape};
+use crate::native::{LayerNorm, Linear};
 
 pub(super) type Tensor2 = Tensor<Dispatch, 2>;
+pub(super) type Tensor3 = Tensor<Dispatch, 3>;
 pub(super) type Tensor4 = Tensor<Dispatch, 4>;
 
 /// Copies values to a device.
@@ -88,6 +91,52 @@ impl ConvLayer {
         );
         let x = conv2d(x, self.weight.clone(), Some(self.bias.clone()), options);
         activate(x, self.activation)
+    }
+}
+
+/// A linear layer.
+pub(super) struct LinearLayer {
+    /// Input × output, which is the transpose of PyTorch's.
+    weight: Tensor2,
+    bias: Tensor<Dispatch, 1>,
+}
+
+impl LinearLayer {
+    pub(super) fn new(layer: Linear, device: &BurnDevice) -> Self {
+        let Linear { n_in, n_out, weight, bias } = layer;
+        // Transposed here once: on the device it would stay a view that every product copies.
+        let transposed: Vec<f32> =
+            (0..n_in).flat_map(|i| weight.iter().skip(i).step_by(n_in).copied()).collect();
+        let weight = tensor(transposed, [n_in, n_out], device);
+        Self { weight, bias: tensor(bias, [n_out], device) }
+    }
+
+    pub(super) fn forward(&self, x: Tensor3) -> Tensor3 {
+        linear(x, self.weight.clone(), Some(self.bias.clone()))
+    }
+}
+
+/// A layer norm over the last dimension.
+pub(super) struct NormLayer {
+    weight: Tensor<Dispatch, 1>,
+    bias: Tensor<Dispatch, 1>,
+    eps: f64,
+}
+
+impl NormLayer {
+    pub(super) fn new(norm: LayerNorm, eps: f32, device: &BurnDevice) -> Self {
+        let n = norm.weight.len();
+        let (weight, bias) = (tensor(norm.weight, [n], device), tensor(norm.bias, [n], device));
+        Self { weight, bias, eps: f64::from(eps) }
+    }
+
+    pub(super) fn forward(&self, x: Tensor3) -> Tensor3 {
+        Tensor::from_primitive(TensorPrimitive::Float(Dispatch::layer_norm(
+            x.into_primitive().tensor(),
+            self.weight.clone().into_primitive().tensor(),
+            Some(self.bias.clone().into_primitive().tensor()),
+            self.eps,
+        )))
     }
 }
 

@@ -5,6 +5,10 @@
 mod device;
 mod efficientnet;
 mod layers;
+mod resnet;
+mod vit;
 
 pub(crate) use device::BurnDevice;
 pub(crate) use efficientnet::EfficientNet;
+pub(crate) use resnet::ResNet;
+pub(crate) use vit::Vit;

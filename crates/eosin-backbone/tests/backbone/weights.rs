@@ -4,7 +4,7 @@ use std::path::Path;
 
 use eosin_backbone::{Card, LoadOptions, WeightMap, WeightTensor, load, random_tensor, sha256_hex};
 
-use crate::support::root;
+use crate::support::{batch, golden, relative_max, root};
 
 const ASSET: &str = "crates/eosin-backbone/assets/efficientnet-lite0.f16.safetensors";
 
@@ -81,5 +81,81 @@ fn the_generator_draws_the_bits_that_python_draws() {
         let bits: Vec<u32> = values.iter().take(4).map(|v| v.to_bits()).collect();
         let expected: Vec<u32> = serde_json::from_value(case["bits"].clone()).unwrap();
         assert_eq!(bits, expected, "{name}");
+    }
+}
+
+/// `checkpoints.py` wrote the same tensors in both layouts of PyTorch.
+#[test]
+fn checkpoints_of_both_layouts_hold_what_torch_wrote() {
+    for layout in ["kinds-zip.pth", "kinds-legacy.pth"] {
+        let path = root().join("tests/golden/backbone/checkpoints").join(layout);
+        let (map, digest) = WeightMap::read(&path).unwrap();
+        assert_eq!(digest.len(), 64);
+        let value = |name: &str| map.get(name).unwrap().clone();
+        let base: Vec<f32> = (0..24).map(|v| v as f32).collect();
+        assert_eq!(value("whole"), WeightTensor { shape: vec![2, 3, 4], values: base.clone() });
+        let permuted = value("permuted");
+        assert_eq!(permuted.shape, [4, 2, 3]);
+        assert_eq!(permuted.values[..7], [0.0, 4.0, 8.0, 12.0, 16.0, 20.0, 1.0]);
+        assert_eq!(value("cut").values, [5.0, 6.0, 7.0, 8.0, 9.0, 10.0]);
+        assert_eq!(value("parameter").values, base[..4]);
+        assert_eq!(value("scalar"), WeightTensor { shape: vec![], values: vec![2.5] });
+        assert!(!map.contains("counter"), "{layout}: integers are left out");
+        for (name, tolerance) in [("half", 1e-3), ("bfloat", 1e-2), ("double", 1e-7)] {
+            for (i, value) in value(name).values.iter().enumerate() {
+                assert!((value - i as f32 / 7.0).abs() < tolerance, "{layout}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_cut_or_flipped_checkpoint_is_read_as_whole_or_panics() {
+    for layout in ["kinds-zip.pth", "kinds-legacy.pth"] {
+        let path = root().join("tests/golden/backbone/checkpoints").join(layout);
+        let bytes = std::fs::read(path).unwrap();
+        for n in 0..bytes.len() {
+            assert!(WeightMap::from_torch(&bytes[..n], layout).is_err(), "{layout} cut to {n}");
+        }
+        for at in 0..bytes.len() {
+            for mask in [0x01, 0x80, 0xFF] {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= mask;
+                // It may still be sound; it must not panic, hang or take much memory.
+                let _ = WeightMap::from_torch(&flipped, layout);
+            }
+        }
+    }
+}
+
+/// A pickle that would run a command if it were executed, as an attacker would write it.
+#[test]
+fn code_in_a_pickle_is_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let marker = folder.path().join("ran");
+    let command = format!("touch {}", marker.display());
+    let mut bytes =
+        std::fs::read(root().join("tests/golden/backbone/checkpoints/kinds-legacy.pth")).unwrap();
+    let mut attack = b"\x80\x02cos\nsystem\nX".to_vec();
+    attack.extend((command.len() as u32).to_le_bytes());
+    attack.extend(command.as_bytes());
+    attack.extend(b"\x85R.");
+    // In the place of the checkpoint itself, after three pickles of known length.
+    let head = bytes.windows(4).position(|w| w == b"\x80\x02}q").unwrap();
+    let end = head + bytes[head..].iter().position(|&b| b == b'.').unwrap() + 1;
+    bytes.splice(end..end, attack);
+    assert!(WeightMap::from_torch(&bytes, "attack").is_err());
+    assert!(!marker.exists());
+}
+
+/// The twelve-line card of the documentation.
+#[test]
+fn a_fine_tuned_resnet_runs_with_a_short_card() {
+    let folder = root().join("tests/golden/backbone/checkpoints");
+    let card = Card::read(&folder.join("own-resnet.toml")).unwrap();
+    let backbone = load(&card, &LoadOptions::default()).unwrap();
+    let found = backbone.embed(&batch(0..2, 96)).unwrap();
+    for (found, expected) in found.rows().zip(golden("checkpoints/own-resnet.json")) {
+        assert!(relative_max(found, &expected) < 1e-4);
     }
 }

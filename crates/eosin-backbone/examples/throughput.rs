@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Prints tiles per second: `throughput CARD ENGINE BATCH…`, where CARD is a built-in name or a
+//! file, with random weights where the card names none.
+
+use std::path::Path;
+use std::time::Instant;
+
+use eosin_backbone::{Card, EngineOptions, LoadOptions, WeightsSource, load};
+use eosin_core::{Result, RgbImage, Tile, TileBatch, TileMeta};
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [card, engine, batches @ ..] = arguments.as_slice() else {
+        eprintln!("usage: throughput CARD ENGINE BATCH…");
+        return Ok(());
+    };
+    let is_file = Path::new(card).extension().is_some();
+    let mut card = if is_file { Card::read(Path::new(card))? } else { Card::builtin(card)? };
+    if let WeightsSource::File { file: None, .. } = card.weights {
+        card.weights = WeightsSource::Random { seed: 1 };
+    }
+    let engine = EngineOptions { engine: engine.clone(), device: 0 };
+    let backbone = load(&card, &LoadOptions { engine, ..LoadOptions::default() })?;
+    for n_tiles in batches.iter().filter_map(|b| b.parse().ok()) {
+        let batch = blank_batch(card.input_px, n_tiles)?;
+        backbone.embed(&batch)?;
+        // The best of some repeats: anything else on the machine only slows.
+        let (start, mut best) = (Instant::now(), f64::INFINITY);
+        while start.elapsed().as_secs_f64() < 5.0 {
+            let one = Instant::now();
+            backbone.embed(&batch)?;
+            best = best.min(one.elapsed().as_secs_f64());
+        }
+        let rate = n_tiles as f64 / best;
+        println!("{} {} batch {n_tiles}: {rate:.1} tiles/s", card.name, backbone.info().engine);
+    }
+    Ok(())
+}
+
+fn blank_batch(px: u32, n_tiles: usize) -> Result<TileBatch> {
+    let mut batch = TileBatch::new(px);
+    for number in 0..n_tiles {
+        let meta = TileMeta {
+            tile_id: number.to_string(),
+            slide: String::new(),
+            group: String::new(),
+            centre: None,
+            scanner: None,
+            x: 0,
+            y: 0,
+            size_level0_px: px,
+            requested_mpp: None,
+            effective_mpp: None,
+            tissue_fraction: 1.0,
+            source_digest: String::new(),
+        };
+        let data = (0..px * px * 3).map(|i| (i * 7 + number as u32 * 31) as u8).collect();
+        batch.push(Tile { meta, image: RgbImage::new(px, px, data)? })?;
+    }
+    Ok(batch)
+}

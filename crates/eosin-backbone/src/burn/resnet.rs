@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use ::burn::tensor::module::max_pool2d;
+use eosin_core::Result;
+
+use super::BurnDevice;
+use super::layers::{ConvLayer, Tensor4, activate, average_pool, input, values};
+use crate::arch::{Activation, ResNetWeights};
+use crate::network::Network;
+
+/// ResNet (He et al. 2016) up to the average pool.
+pub(crate) struct ResNet {
+    stem: ConvLayer,
+    blocks: Vec<Block>,
+    mean: [f64; 3],
+    std: [f64; 3],
+    device: BurnDevice,
+}
+
+struct Block {
+    convs: Vec<ConvLayer>,
+    shortcut: Option<ConvLayer>,
+}
+
+impl ResNet {
+    pub(crate) fn new(
+        weights: ResNetWeights,
+        mean: [f64; 3],
+        std: [f64; 3],
+        device: BurnDevice,
+    ) -> Self {
+        let layer = |conv| ConvLayer::new(conv, &device);
+        let blocks = weights.blocks.into_iter().map(|block| Block {
+            convs: block.convs.into_iter().map(layer).collect(),
+            shortcut: block.shortcut.map(layer),
+        });
+        Self { blocks: blocks.collect(), stem: layer(weights.stem), mean, std, device }
+    }
+}
+
+impl Network for ResNet {
+    fn forward(&self, pixels: &[u8], n_tiles: usize, px: usize) -> Result<Vec<f32>> {
+        let x = self.stem.forward(input(pixels, n_tiles, px, self.mean, self.std, &self.device));
+        let x = max_pool2d(x, [3, 3], [2, 2], [1, 1], [1, 1], false);
+        values(average_pool(self.blocks.iter().fold(x, |x, block| block.forward(x))))
+    }
+}
+
+impl Block {
+    fn forward(&self, x: Tensor4) -> Tensor4 {
+        let y = self.convs.iter().fold(x.clone(), |y, conv| conv.forward(y));
+        let x = match &self.shortcut {
+            Some(shortcut) => shortcut.forward(x),
+            None => x,
+        };
+        activate(x + y, Activation::Relu)
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use eosin_backbone::{Card, LoadOptions, WeightsSource, load};
+
+use crate::support::{batch, cosine, cpu_engines, options, relative_max, root};
+
+/// Every golden of `parity.py`, whose networks timm and torchvision built with the same
+/// deterministic weights, on every engine that has the family.
+#[test]
+fn architectures_agree_with_timm_and_torchvision() {
+    let folder = root().join("tests/golden/backbone/parity");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() >= 10);
+    for file in files {
+        let name = file.file_stem().unwrap().to_str().unwrap().to_string();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let golden: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let expected: Vec<Vec<f32>> = serde_json::from_value(golden["embeddings"].clone()).unwrap();
+        let card = random_card(&name, golden["seed"].as_u64().unwrap());
+        assert_eq!(u64::from(card.input_px), golden["px"].as_u64().unwrap(), "{name}");
+        let tiles = batch(0..expected.len() as i64, card.input_px);
+        for engine in cpu_engines() {
+            let network = match load(&card, &options(engine)) {
+                Err(eosin_core::Error::Unsupported { .. }) if engine == "native" => continue,
+                network => network.unwrap(),
+            };
+            let found = network.embed(&tiles).unwrap();
+            for (found, expected) in found.rows().zip(&expected) {
+                let (cosine, max) = (cosine(found, expected), relative_max(found, expected));
+                eprintln!("{name} {engine}: cosine 1 - {:.1e}, max {max:.1e}", 1.0 - cosine);
+                assert!(cosine >= 0.99999 && max <= 1e-3, "{name} on {engine}");
+            }
+        }
+    }
+}
+
+/// The built-in card of this name, or one made for tests, with random weights.
+fn random_card(name: &str, seed: u64) -> Card {
+    let test_card = root().join(format!("tests/golden/backbone/cards/{name}.toml"));
+    let card = if test_card.exists() { Card::read(&test_card) } else { Card::builtin(name) };
+    Card { weights: WeightsSource::Random { seed }, ..card.unwrap() }
+}
+
+#[test]
+fn a_gated_card_tells_where_its_weights_are() {
+    let error = load(&Card::builtin("uni").unwrap(), &LoadOptions::default()).map(|_| ());
+    assert!(error.unwrap_err().hint().contains("MahmoodLab/UNI"));
+}
