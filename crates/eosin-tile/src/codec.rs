@@ -6,6 +6,7 @@
 //! behind a path.
 
 pub(crate) mod jpeg;
+pub(crate) mod jpeg2000;
 pub(crate) mod raw;
 
 /// Why bytes could not be decoded; reads after "found".

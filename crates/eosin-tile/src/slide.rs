@@ -4,10 +4,13 @@
 
 mod associated;
 mod cache;
+mod dicom;
+mod ndpi;
 mod open;
 mod pyramid;
 mod thumbnail;
 mod tiff_pyramid;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +33,16 @@ pub enum SlideFormat {
     Tiff,
     /// Aperio SVS.
     Aperio,
+    /// Hamamatsu NDPI.
+    Ndpi,
+    /// OME-TIFF.
+    OmeTiff,
+    /// Philips TIFF.
+    Philips,
+    /// Leica SCN.
+    Leica,
+    /// DICOM whole-slide microscopy.
+    Dicom,
 }
 
 /// One resolution of a slide.
@@ -211,6 +224,11 @@ impl SlideFormat {
         match self {
             Self::Tiff => "tiff",
             Self::Aperio => "aperio",
+            Self::Ndpi => "ndpi",
+            Self::OmeTiff => "ome-tiff",
+            Self::Philips => "philips",
+            Self::Leica => "leica",
+            Self::Dicom => "dicom",
         }
     }
 }

@@ -253,7 +253,7 @@ impl Plan {
                 format!("resolution of {}", slide.path().display()),
                 format!("at most {} µm per pixel", requested * options.max_upsampling),
                 mpp.get().to_string(),
-                "ask for coarser tiles (a larger tile_um), or raise max_upsampling knowing that                  pixels are invented",
+                "ask for coarser tiles (a larger tile_um), or raise max_upsampling knowing that it invents pixels",
             ));
         }
         let tolerance = options.mpp_tolerance.max(1e-6);

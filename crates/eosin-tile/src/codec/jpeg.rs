@@ -48,6 +48,21 @@ pub(crate) fn size(stream: &[u8]) -> Result<(u32, u32), Fault> {
     Ok((u32::from(info.width), u32::from(info.height)))
 }
 
+/// Whether the stream itself shows that it holds luminance and chrominance: by a JFIF marker, which
+/// allows nothing else, or by components of unequal size.
+pub(crate) fn shows_ycbcr(stream: &[u8]) -> bool {
+    let mut shows = false;
+    let walked = walk(stream, |marker, _, segment| match marker {
+        0xE0 => shows |= segment.get(4..8) == Some(b"JFIF"),
+        0xC0..=0xC2 => {
+            let factor = |i: usize| segment.get(11 + 3 * i);
+            shows |= segment.get(9) == Some(&3) && factor(0) != factor(1);
+        }
+        _ => {}
+    });
+    walked.is_ok() && shows
+}
+
 fn options() -> DecoderOptions {
     let side = usize::from(u16::MAX);
     DecoderOptions::default()
@@ -95,6 +110,16 @@ fn copy_segments(
     out: &mut Vec<u8>,
     wanted: impl Fn(u8) -> bool,
 ) -> Result<usize, Fault> {
+    walk(stream, |marker, _, segment| {
+        if wanted(marker) {
+            out.extend_from_slice(segment);
+        }
+    })
+}
+
+/// Visits the header segments (marker, position, bytes from the marker on) and returns where the
+/// scan (or the end) begins.
+fn walk(stream: &[u8], mut visit: impl FnMut(u8, usize, &[u8])) -> Result<usize, Fault> {
     if stream.is_empty() {
         return Ok(0);
     }
@@ -125,9 +150,88 @@ fn copy_segments(
         let Some(segment) = segment else {
             return Err(format!("a JPEG segment that runs past the end at byte {at}"));
         };
-        if wanted(marker) {
-            out.extend_from_slice(segment);
-        }
+        visit(marker, at, segment);
         at += 2 + length;
+    }
+}
+
+/// What a JPEG's header says of its grid, for cutting it at restart markers.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    /// Width and height of a minimum coded unit in pixels.
+    pub(crate) mcu: (u32, u32),
+    /// Units between restart markers, 0 for none.
+    pub(crate) restart_interval: u16,
+    /// Where the frame's height stands, from the beginning of the stream.
+    size_at: usize,
+}
+
+impl Frame {
+    /// Reads a header and tells where the entropy-coded data begins.
+    pub(crate) fn read(stream: &[u8]) -> Result<(Self, usize), Fault> {
+        let mut restart_interval = 0;
+        let mut frame = None;
+        let sos = walk(stream, |marker, at, segment| match marker {
+            0xC0 | 0xC1 => {
+                let factors = segment.get(9).map_or(0, |&n| usize::from(n)).min(4);
+                let (mut across, mut down) = (1, 1);
+                for i in 0..factors {
+                    let factor = segment.get(11 + 3 * i).copied().unwrap_or(0x11);
+                    across = across.max(u32::from(factor >> 4));
+                    down = down.max(u32::from(factor & 15));
+                }
+                // One component is never interleaved: its unit is a block.
+                let (across, down) = if factors == 1 { (1, 1) } else { (across, down) };
+                frame = Some(((8 * across, 8 * down), at + 5));
+            }
+            0xDD => {
+                restart_interval = match segment.get(4..6) {
+                    Some(&[high, low]) => u16::from_be_bytes([high, low]),
+                    _ => 0,
+                };
+            }
+            _ => {}
+        })?;
+        let Some((mcu, size_at)) = frame else {
+            return Err("a JPEG that is not baseline".into());
+        };
+        let length = match stream.get(sos + 2..sos + 4) {
+            Some(&[high, low]) => usize::from(u16::from_be_bytes([high, low])),
+            _ => return Err("a JPEG without a scan".into()),
+        };
+        if size_at + 4 > sos {
+            return Err("a JPEG frame header that is cut short".into());
+        }
+        Ok((Self { mcu, restart_interval, size_at }, sos + 2 + length))
+    }
+
+    /// The header up to `scan` for another size; scanners leave the size of large levels out.
+    pub(crate) fn header(
+        &self,
+        stream: &[u8],
+        scan: usize,
+        width: u32,
+        height: u32,
+    ) -> Result<Vec<u8>, Fault> {
+        let (Ok(width), Ok(height)) = (u16::try_from(width), u16::try_from(height)) else {
+            return Err(format!("a JPEG of {width} × {height} px, above the format's 65535"));
+        };
+        let mut header = stream.get(..scan).ok_or("a JPEG that is cut short")?.to_vec();
+        header[self.size_at..self.size_at + 2].copy_from_slice(&height.to_be_bytes());
+        header[self.size_at + 2..self.size_at + 4].copy_from_slice(&width.to_be_bytes());
+        Ok(header)
+    }
+
+    /// The whole stream for another size.
+    pub(crate) fn with_size(
+        &self,
+        stream: &[u8],
+        scan: usize,
+        width: u32,
+        height: u32,
+    ) -> Result<Vec<u8>, Fault> {
+        let mut whole = self.header(stream, scan, width, height)?;
+        whole.extend_from_slice(&stream[scan..]);
+        Ok(whole)
     }
 }

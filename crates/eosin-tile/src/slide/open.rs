@@ -6,18 +6,22 @@ use std::path::Path;
 use eosin_core::{Error, Result};
 
 use super::pyramid::Parts;
-use super::tiff_pyramid;
+use super::{dicom, ndpi, tiff_pyramid};
 use crate::tiff::{Tiff, is_tiff};
 
 /// Reads a slide's headers with the reader that its content asks for.
 pub(crate) fn parts(path: &Path) -> Result<Parts> {
     let head = head(path)?;
     if is_tiff(&head) {
-        return tiff_pyramid::parts(Tiff::open(path)?);
+        let tiff = Tiff::open(path)?;
+        return if ndpi::is_ndpi(&tiff) { ndpi::parts(tiff) } else { tiff_pyramid::parts(tiff) };
+    }
+    if dicom::is_dicom(&head) {
+        return dicom::parts(path);
     }
     Err(Error::data(
         path,
-        "a slide (TIFF, BigTIFF, SVS)",
+        "a slide (TIFF, SVS, NDPI, SCN or DICOM)",
         if head.is_empty() { "an empty file" } else { "a file of another kind" },
         "convert it with `vips tiffsave --tile --pyramid`",
     ))
@@ -25,7 +29,7 @@ pub(crate) fn parts(path: &Path) -> Result<Parts> {
 
 /// Whether a file begins like a slide; files that cannot be read do not.
 pub(crate) fn is_slide(path: &Path) -> bool {
-    head(path).is_ok_and(|head| is_tiff(&head))
+    head(path).is_ok_and(|head| is_tiff(&head) || dicom::is_dicom(&head))
 }
 
 fn head(path: &Path) -> Result<Vec<u8>> {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use eosin_core::{Mpp, Result, RgbImage};
 
 use super::pyramid::{Parts, Pyramid, level, unknown_associated};
+use super::xml;
 use super::{AssociatedImage, SlideFormat};
 use crate::image_file::whole_tiff_image;
 use crate::tiff::{Directory, Tiff, TiffImage, tag};
@@ -26,12 +27,15 @@ struct TiffPyramid {
 }
 
 /// What a file's directories were sorted into.
-struct Sorted {
-    format: SlideFormat,
-    levels: Vec<TiffImage>,
-    associated: Vec<(String, Directory)>,
-    mpp: Option<Mpp>,
-    properties: BTreeMap<String, String>,
+pub(crate) struct Sorted {
+    pub(crate) format: SlideFormat,
+    /// The finest first.
+    pub(crate) levels: Vec<TiffImage>,
+    /// Sizes of the levels where they are smaller than what is stored; otherwise empty.
+    pub(crate) sizes: Vec<(u32, u32)>,
+    pub(crate) associated: Vec<(String, Directory)>,
+    pub(crate) mpp: Option<Mpp>,
+    pub(crate) properties: BTreeMap<String, String>,
 }
 
 /// Reads the headers of a TIFF slide.
@@ -40,18 +44,32 @@ pub(crate) fn parts(tiff: Tiff) -> Result<Parts> {
         return Err(tiff.fault("an image", "none"));
     };
     let description = tiff.text(first, tag::DESCRIPTION)?.unwrap_or_default();
+    let software = tiff.text(first, tag::SOFTWARE)?.unwrap_or_default();
     let sorted = if description.starts_with("Aperio") {
         aperio(&tiff, &description)?
+    } else if software.starts_with("Philips") && description.contains("DPUfsImport") {
+        xml::philips(&tiff, &description)?
+    } else if description.contains("leica-microsystems.com/scn") {
+        xml::leica(&tiff, &description)?
+    } else if description.contains("<OME") {
+        xml::ome(&tiff, &description)?
     } else {
         generic(&tiff)?
     };
-    let Some(finest) = sorted.levels.first().map(|image| (image.width, image.height)) else {
+    let sizes: Vec<(u32, u32)> = sorted
+        .levels
+        .iter()
+        .enumerate()
+        .map(|(i, image)| sorted.sizes.get(i).copied().unwrap_or((image.width, image.height)))
+        .collect();
+    let Some(&finest) = sizes.first() else {
         return Err(tiff.fault("a tiled or striped image", "none"));
     };
     let levels = sorted
         .levels
         .iter()
-        .map(|i| level((i.width, i.height), (i.piece_width, i.piece_height), finest))
+        .zip(sizes)
+        .map(|(image, size)| level(size, (image.piece_width, image.piece_height), finest))
         .collect();
     let associated = sorted
         .associated
@@ -128,7 +146,14 @@ fn aperio(tiff: &Tiff, description: &str) -> Result<Sorted> {
         }
     }
     sort_levels(&mut levels);
-    Ok(Sorted { format: SlideFormat::Aperio, levels, associated, mpp, properties })
+    Ok(Sorted {
+        format: SlideFormat::Aperio,
+        levels,
+        sizes: Vec::new(),
+        associated,
+        mpp,
+        properties,
+    })
 }
 
 /// `key = value` pairs between bars in the description.
@@ -177,10 +202,14 @@ fn generic(tiff: &Tiff) -> Result<Sorted> {
             properties.insert(name.to_string(), text);
         }
     }
-    Ok(Sorted { format: SlideFormat::Tiff, levels, associated, mpp, properties })
+    Ok(Sorted { format: SlideFormat::Tiff, levels, sizes: Vec::new(), associated, mpp, properties })
 }
 
-fn push_level(tiff: &Tiff, levels: &mut Vec<TiffImage>, directory: &Directory) -> Result<()> {
+pub(crate) fn push_level(
+    tiff: &Tiff,
+    levels: &mut Vec<TiffImage>,
+    directory: &Directory,
+) -> Result<()> {
     if levels.len() == MAX_LEVELS {
         return Err(tiff.fault(format!("at most {MAX_LEVELS} levels"), "more"));
     }
@@ -189,13 +218,13 @@ fn push_level(tiff: &Tiff, levels: &mut Vec<TiffImage>, directory: &Directory) -
 }
 
 /// The finest first; of two of one size, the one that stands first in the file stays.
-fn sort_levels(levels: &mut Vec<TiffImage>) {
+pub(crate) fn sort_levels(levels: &mut Vec<TiffImage>) {
     levels.sort_by_key(|image| std::cmp::Reverse(u64::from(image.width) * u64::from(image.height)));
     levels.dedup_by_key(|image| (image.width, image.height));
 }
 
 /// Whether a directory is a smaller image of the same shape and the same kind of pieces.
-fn is_reduction(tiff: &Tiff, directory: &Directory, finest: &TiffImage) -> Result<bool> {
+pub(crate) fn is_reduction(tiff: &Tiff, directory: &Directory, finest: &TiffImage) -> Result<bool> {
     let side =
         |tag| Ok::<_, eosin_core::Error>(tiff.first_uint(directory, tag)?.unwrap_or(0) as f64);
     let (width, height) = (side(tag::WIDTH)?, side(tag::HEIGHT)?);
@@ -213,7 +242,7 @@ fn is_reduction(tiff: &Tiff, directory: &Directory, finest: &TiffImage) -> Resul
 
 /// µm per pixel by the resolution tags; 1 and 72 per inch are writers' defaults and fall outside
 /// the range that [`Mpp`] takes.
-fn resolution(tiff: &Tiff, directory: &Directory) -> Result<Option<Mpp>> {
+pub(crate) fn resolution(tiff: &Tiff, directory: &Directory) -> Result<Option<Mpp>> {
     let um_per_unit = match tiff.first_uint(directory, tag::RESOLUTION_UNIT)?.unwrap_or(2) {
         2 => 25_400.0,
         3 => 10_000.0,

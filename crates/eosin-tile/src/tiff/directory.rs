@@ -35,6 +35,10 @@ pub(crate) mod tag {
     pub(crate) const JPEG_TABLES: u16 = 347;
     pub(crate) const ICC_PROFILE: u16 = 34675;
     pub(crate) const NDPI_FORMAT: u16 = 65420;
+    pub(crate) const NDPI_SOURCE_LENS: u16 = 65421;
+    pub(crate) const NDPI_FOCAL_PLANE: u16 = 65424;
+    pub(crate) const NDPI_MCU_STARTS: u16 = 65426;
+    pub(crate) const NDPI_MCU_STARTS_HIGH: u16 = 65432;
 }
 
 /// How offsets are written.

@@ -3,7 +3,7 @@
 use eosin_core::{Error, Result, RgbImage};
 
 use super::{Directory, Tiff, tag};
-use crate::codec::{Fault, checked_pixels, jpeg, raw};
+use crate::codec::{Fault, checked_pixels, jpeg, jpeg2000, raw};
 
 /// One image of a TIFF: its pieces (tiles or strips) and how they are coded.
 #[derive(Clone, Debug)]
@@ -36,6 +36,7 @@ pub(crate) enum Compression {
     None,
     Lzw,
     Jpeg,
+    Jpeg2000(jpeg2000::Colour),
     Deflate,
     PackBits,
 }
@@ -160,11 +161,14 @@ impl TiffImage {
             return self.colour_image(pixels, height).map(Some).map_err(fault);
         }
         let Some(data) = self.stored(tiff, index).map_err(fault)? else { return Ok(None) };
-        let image = if self.compression == Compression::Jpeg {
-            self.decode_jpeg(data, height)
-        } else {
-            self.samples_of(data, height, self.samples, tiff.is_little())
-                .and_then(|pixels| self.colour_image(pixels, height))
+        let image = match self.compression {
+            Compression::Jpeg => self.decode_jpeg(data, height),
+            Compression::Jpeg2000(colour) => {
+                jpeg2000::decode(data, colour, self.piece_width, height)
+            }
+            _ => self
+                .samples_of(data, height, self.samples, tiff.is_little())
+                .and_then(|pixels| self.colour_image(pixels, height)),
         };
         image.map(Some).map_err(fault)
     }
@@ -213,9 +217,15 @@ impl TiffImage {
         samples: usize,
         little: bool,
     ) -> Result<Vec<u8>, Fault> {
-        if self.compression == Compression::Jpeg {
-            let image = self.decode_jpeg(data, height)?;
-            return Ok(image.pixels().map(|pixel| pixel[0]).collect());
+        let plane = match self.compression {
+            Compression::Jpeg => Some(self.decode_jpeg(data, height)?),
+            Compression::Jpeg2000(colour) => {
+                Some(jpeg2000::decode(data, colour, self.piece_width, height)?)
+            }
+            _ => None,
+        };
+        if let Some(plane) = plane {
+            return Ok(plane.pixels().map(|pixel| pixel[0]).collect());
         }
         let row_bytes = self.piece_width as usize * samples * self.bytes_per_sample;
         let n_bytes = row_bytes * height as usize;
@@ -223,7 +233,7 @@ impl TiffImage {
             Compression::Lzw => raw::lzw(data, n_bytes)?,
             Compression::Deflate => raw::deflate(data, n_bytes)?,
             Compression::PackBits => raw::packbits(data, n_bytes)?,
-            Compression::None | Compression::Jpeg => raw::copy(data, n_bytes)?,
+            _ => raw::copy(data, n_bytes)?,
         };
         if self.predictor {
             raw::undo_predictor(&mut out, row_bytes, samples, self.bytes_per_sample, little);
@@ -258,6 +268,8 @@ impl Compression {
             1 => Ok(Self::None),
             5 => Ok(Self::Lzw),
             7 => Ok(Self::Jpeg),
+            33003 => Ok(Self::Jpeg2000(jpeg2000::Colour::YCbCr)),
+            33005 | 34712 => Ok(Self::Jpeg2000(jpeg2000::Colour::Rgb)),
             8 | 32946 => Ok(Self::Deflate),
             32773 => Ok(Self::PackBits),
             _ => Err(unsupported(tiff, format!("TIFF compression {code}"))),
@@ -291,7 +303,10 @@ impl Colour {
 fn unsupported(tiff: &Tiff, what: String) -> Error {
     Error::unsupported(
         format!("{}: reading {what}", tiff.name().display()),
-        &["8 and 16 bit grey, palette, RGB and YCbCr", "none, LZW, JPEG, deflate, PackBits"],
+        &[
+            "8 and 16 bit grey, palette, RGB and YCbCr",
+            "none, LZW, JPEG, JPEG 2000, deflate, PackBits",
+        ],
         "rewrite the image with `vips tiffsave --tile --pyramid --compression jpeg`",
     )
 }

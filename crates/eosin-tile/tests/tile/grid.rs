@@ -68,7 +68,7 @@ fn the_resolution_is_exact_or_native_within_the_tolerance() {
 #[test]
 fn inventing_pixels_is_refused() {
     let error = SlideSource::open(cmu(), &options(28.0, 224)).unwrap_err();
-    assert!(error.to_string().contains("0.499") && error.hint().contains("max-upsampling"));
+    assert!(error.to_string().contains("0.499") && error.hint().contains("max_upsampling"));
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 //! Slides and tiles end to end, against other readers.
 
+mod formats;
 mod grid;
+mod mutants;
 mod openslide;
+mod real;
 mod support;
