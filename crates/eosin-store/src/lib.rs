@@ -56,10 +56,12 @@
 
 mod dtype;
 mod durable;
+mod hashing_file;
 mod layout;
 mod log;
 mod maintain;
 mod memory;
+mod open_set;
 mod pages;
 mod parquet_store;
 mod read;

@@ -13,7 +13,8 @@ use eosin_core::{Error, Fingerprint, Result};
 
 use crate::durable::TEMPORARY;
 use crate::log::{self, Change, Shard};
-use crate::parquet_store::{OpenSet, ParquetStore, StoreOptions};
+use crate::open_set::OpenSet;
+use crate::parquet_store::{ParquetStore, StoreOptions};
 use crate::read::RowKey;
 use crate::shard_reader::ShardReader;
 use crate::shard_writer::{FinishedShard, publish_all};
@@ -197,7 +198,7 @@ impl ParquetStore {
         let mut writer = ParquetWriter::with_dtype(self, &open.contract, dtype, options);
         let mut row = vec![0.0; open.contract.dim as usize];
         for (shard, keep) in sources {
-            let mut reader = ShardReader::open(&open.paths, shard, &open.contract)?;
+            let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
             let (metas, views) = reader.read_metas()?;
             for &i in keep {
                 reader.read_values(i, &mut row)?;

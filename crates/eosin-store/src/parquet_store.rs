@@ -12,7 +12,9 @@ use eosin_core::{
 };
 
 use crate::layout::SetPaths;
-use crate::log::{self, State};
+use crate::log;
+use crate::open_set::OpenSet;
+use crate::read::{latest, rows_of_tiles};
 use crate::schema::{column, read_metas};
 use crate::shard_reader::{MetaColumns, ShardReader, damaged};
 use crate::writer::ParquetWriter;
@@ -109,60 +111,36 @@ impl ParquetStore {
 
     /// The set's embeddings without its tiles, in the order of [`EmbeddingStore::scan`].
     pub fn read_embeddings(&self, set: &Fingerprint) -> Result<Matrix> {
+        self.open_set(set)?.read_embeddings()
+    }
+
+    /// All rows of a set, in the order of their first commit; as [`crate::StoreExt::read_all`],
+    /// on all threads.
+    pub fn read_all(&self, set: &Fingerprint) -> Result<EmbeddingBatch> {
         let open = self.open_set(set)?;
-        let dim = open.contract.dim as usize;
-        let mut values = vec![0.0; open.state.rows() as usize * dim];
-        let mut rest = values.as_mut_slice();
-        for shard in &open.state.shards {
-            let mut reader = ShardReader::open(&open.paths, shard, &open.contract)?;
-            let (here, after) = rest.split_at_mut(reader.n_rows() * dim);
-            reader.read_values(0, here)?;
-            rest = after;
-        }
-        Matrix::new(open.state.rows() as usize, dim, values)
+        let (metas, views) = open.read_metas()?;
+        latest(EmbeddingBatch::new(set.clone(), metas, views, open.read_embeddings()?)?)
+    }
+
+    /// The rows of the given tiles in the order asked for, the views of a tile together; as
+    /// [`crate::StoreExt::read_tiles`], without reading the embeddings of others.
+    pub fn read_tiles(&self, set: &Fingerprint, tile_ids: &[&str]) -> Result<EmbeddingBatch> {
+        let open = self.open_set(set)?;
+        let (metas, views) = open.read_metas()?;
+        let rows = rows_of_tiles(set, &metas, &views, tile_ids)?;
+        let numbers: Vec<u64> = rows.iter().map(|&r| r as u64).collect();
+        EmbeddingBatch::new(
+            set.clone(),
+            rows.iter().map(|&r| metas[r].clone()).collect(),
+            rows.iter().map(|&r| views[r]).collect(),
+            open.read_rows(&numbers)?,
+        )
     }
 
     /// The embeddings of rows by their number in the order of [`EmbeddingStore::scan`], in the
     /// order asked for; other rows are not read.
     pub fn read_rows(&self, set: &Fingerprint, rows: &[u64]) -> Result<Matrix> {
-        let open = self.open_set(set)?;
-        let dim = open.contract.dim as usize;
-        let total = open.state.rows();
-        if let Some(row) = rows.iter().find(|&&r| r >= total) {
-            return Err(Error::input(
-                "row number",
-                format!("below {total}"),
-                row.to_string(),
-                "count rows in the order of a scan",
-            ));
-        }
-        let mut by_shard: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
-        let ends: Vec<u64> = open
-            .state
-            .shards
-            .iter()
-            .scan(0, |end, s| {
-                *end += s.rows;
-                Some(*end)
-            })
-            .collect();
-        for (at, &row) in rows.iter().enumerate() {
-            let shard = ends.partition_point(|&end| end <= row);
-            let first = ends[shard] - open.state.shards[shard].rows;
-            by_shard.entry(shard).or_default().push(((row - first) as usize, at));
-        }
-        let mut matrix = Matrix::new(rows.len(), dim, vec![0.0; rows.len() * dim])?;
-        for (shard, wanted) in by_shard {
-            let mut reader =
-                ShardReader::open(&open.paths, &open.state.shards[shard], &open.contract)?;
-            let local: Vec<usize> = wanted.iter().map(|&(row, _)| row).collect();
-            let mut values = vec![0.0; local.len() * dim];
-            reader.read_rows(&local, &mut values)?;
-            for (&(_, at), row) in wanted.iter().zip(values.chunks_exact(dim)) {
-                matrix.row_mut(at).copy_from_slice(row);
-            }
-        }
-        Ok(matrix)
+        self.open_set(set)?.read_rows(rows)
     }
 
     /// A set that must exist.
@@ -207,27 +185,6 @@ impl ParquetStore {
     }
 }
 
-/// A set at one version.
-#[derive(Debug)]
-pub(crate) struct OpenSet {
-    pub(crate) paths: SetPaths,
-    pub(crate) contract: Contract,
-    pub(crate) state: State,
-}
-
-impl OpenSet {
-    pub(crate) fn summary(&self) -> SetSummary {
-        SetSummary {
-            contract: self.contract.clone(),
-            fingerprint: self.contract.fingerprint(),
-            n_rows: self.state.rows(),
-            n_shards: self.state.shards.len() as u64,
-            n_bytes: self.state.bytes(),
-            version: self.state.version,
-        }
-    }
-}
-
 impl EmbeddingStore for ParquetStore {
     fn sets(&self) -> Result<Vec<SetSummary>> {
         self.fingerprints()?.iter().map(|set| Ok(self.open_set(set)?.summary())).collect()
@@ -241,7 +198,7 @@ impl EmbeddingStore for ParquetStore {
         let open = self.open_set(set)?;
         let dim = open.contract.dim as usize;
         for shard in &open.state.shards {
-            let mut reader = ShardReader::open(&open.paths, shard, &open.contract)?;
+            let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
             let path = reader.path().to_owned();
             let mut first = 0;
             for batch in reader.meta_batches(MetaColumns::All, batch_rows(dim))? {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use eosin_core::{EmbeddingBatch, EmbeddingStore, Error, Fingerprint, Matrix, Result};
+use eosin_core::{EmbeddingBatch, EmbeddingStore, Error, Fingerprint, Matrix, Result, TileMeta};
 
 /// What names a row within a set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,96 +24,93 @@ impl RowKey {
 /// Conveniences for reading any store.
 ///
 /// Where a row was committed more than once, as after two runs at once, the latest counts.
+/// [`crate::ParquetStore`] has faster methods of the same names.
 pub trait StoreExt: EmbeddingStore {
     /// All rows of a set, in the order of their first commit.
     fn read_all(&self, set: &Fingerprint) -> Result<EmbeddingBatch> {
-        let mut all = Collected::default();
-        self.scan(set, &mut |batch| all.add(batch, |_| true))?;
-        all.into_batch(set)
+        latest(collect(self, set, |_| true)?)
     }
 
     /// The rows of the given tiles in the order asked for, the views of a tile together and in
     /// order; a tile that is not in the set is an error that names it.
     fn read_tiles(&self, set: &Fingerprint, tile_ids: &[&str]) -> Result<EmbeddingBatch> {
-        let wanted: HashMap<&str, usize> =
-            tile_ids.iter().enumerate().map(|(i, id)| (*id, i)).collect();
-        let mut all = Collected::default();
-        self.scan(set, &mut |batch| all.add(batch, |id| wanted.contains_key(id)))?;
-        let all = all.into_batch(set)?;
-        let mut rows_of: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (row, meta) in all.metas.iter().enumerate() {
-            rows_of.entry(&meta.tile_id).or_default().push(row);
-        }
-        let mut rows = Vec::with_capacity(all.metas.len());
-        let mut missing = Vec::new();
-        for id in tile_ids {
-            match rows_of.get_mut(id) {
-                Some(found) => {
-                    found.sort_by_key(|&row| all.views[row]);
-                    rows.extend_from_slice(found);
-                }
-                None => missing.push(*id),
-            }
-        }
-        if !missing.is_empty() {
-            return Err(missing_tiles(set, &missing));
-        }
-        EmbeddingBatch::new(
-            set.clone(),
-            rows.iter().map(|&r| all.metas[r].clone()).collect(),
-            rows.iter().map(|&r| all.views[r]).collect(),
-            all.embeddings.select(&rows),
-        )
+        let wanted: HashSet<&str> = tile_ids.iter().copied().collect();
+        let found = collect(self, set, |id| wanted.contains(id))?;
+        let rows = rows_of_tiles(set, &found.metas, &found.views, tile_ids)?;
+        select(&found, &rows)
     }
 }
 
 impl<S: EmbeddingStore + ?Sized> StoreExt for S {}
 
-/// Rows gathered by a scan, the latest of each key.
-#[derive(Default)]
-struct Collected {
-    index: BTreeMap<RowKey, usize>,
-    batch: Option<EmbeddingBatch>,
+fn collect<S: EmbeddingStore + ?Sized>(
+    store: &S,
+    set: &Fingerprint,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<EmbeddingBatch> {
+    let (mut metas, mut views, mut all) = (Vec::new(), Vec::new(), Matrix::default());
+    store.scan(set, &mut |batch| {
+        let keep: Vec<usize> =
+            (0..batch.metas.len()).filter(|&i| wanted(&batch.metas[i].tile_id)).collect();
+        if keep.len() == batch.metas.len() {
+            all.append(&batch.embeddings)?;
+            metas.extend(batch.metas);
+            views.extend(batch.views);
+        } else {
+            all.append(&batch.embeddings.select(&keep))?;
+            metas.extend(keep.iter().map(|&i| batch.metas[i].clone()));
+            views.extend(keep.iter().map(|&i| batch.views[i]));
+        }
+        Ok(())
+    })?;
+    EmbeddingBatch::new(set.clone(), metas, views, all)
 }
 
-impl Collected {
-    fn add(&mut self, new: EmbeddingBatch, wanted: impl Fn(&str) -> bool) -> Result<()> {
-        let batch = self.batch.get_or_insert_with(|| EmbeddingBatch {
-            fingerprint: new.fingerprint.clone(),
-            metas: Vec::new(),
-            views: Vec::new(),
-            embeddings: Matrix::default(),
-        });
-        let mut fresh = Vec::new();
-        for (row, (meta, view)) in new.metas.into_iter().zip(new.views).enumerate() {
-            if !wanted(&meta.tile_id) {
-                continue;
-            }
-            let key = RowKey::new(meta.tile_id.clone(), view);
-            let at = *self.index.entry(key).or_insert(batch.metas.len());
-            if at < batch.metas.len() {
-                // Rows of this batch that wait in `fresh` have no place in the matrix yet.
-                let n_placed = batch.embeddings.n_rows();
-                match at.checked_sub(n_placed) {
-                    Some(waiting) => fresh[waiting] = row,
-                    None => batch.embeddings.row_mut(at).copy_from_slice(new.embeddings.row(row)),
-                }
-                batch.metas[at] = meta;
-            } else {
-                batch.metas.push(meta);
-                batch.views.push(view);
-                fresh.push(row);
+/// The batch without rows that a later one supersedes, each successor in its first row's place.
+pub(crate) fn latest(batch: EmbeddingBatch) -> Result<EmbeddingBatch> {
+    let mut places: HashMap<(&str, u16), usize> = HashMap::with_capacity(batch.metas.len());
+    let mut rows = Vec::with_capacity(batch.metas.len());
+    for (row, (meta, &view)) in batch.metas.iter().zip(&batch.views).enumerate() {
+        match places.entry((&meta.tile_id, view)) {
+            Entry::Occupied(place) => rows[*place.get()] = row,
+            Entry::Vacant(place) => {
+                place.insert(rows.len());
+                rows.push(row);
             }
         }
-        batch.embeddings.append(&new.embeddings.select(&fresh))
     }
+    drop(places);
+    if rows.len() == batch.metas.len() { Ok(batch) } else { select(&batch, &rows) }
+}
 
-    fn into_batch(self, set: &Fingerprint) -> Result<EmbeddingBatch> {
-        match self.batch {
-            Some(batch) => Ok(batch),
-            None => EmbeddingBatch::new(set.clone(), Vec::new(), Vec::new(), Matrix::default()),
+/// For the tiles asked for, in order, the latest row of each of their views.
+pub(crate) fn rows_of_tiles(
+    set: &Fingerprint,
+    metas: &[TileMeta],
+    views: &[u16],
+    tile_ids: &[&str],
+) -> Result<Vec<usize>> {
+    let mut rows_of: HashMap<&str, BTreeMap<u16, usize>> =
+        tile_ids.iter().map(|id| (*id, BTreeMap::new())).collect();
+    for (row, (meta, &view)) in metas.iter().zip(views).enumerate() {
+        if let Some(rows) = rows_of.get_mut(meta.tile_id.as_str()) {
+            rows.insert(view, row);
         }
     }
+    let missing: Vec<&str> = tile_ids.iter().copied().filter(|id| rows_of[id].is_empty()).collect();
+    if !missing.is_empty() {
+        return Err(missing_tiles(set, &missing));
+    }
+    Ok(tile_ids.iter().flat_map(|id| rows_of[id].values().copied()).collect())
+}
+
+fn select(batch: &EmbeddingBatch, rows: &[usize]) -> Result<EmbeddingBatch> {
+    EmbeddingBatch::new(
+        batch.fingerprint.clone(),
+        rows.iter().map(|&r| batch.metas[r].clone()).collect(),
+        rows.iter().map(|&r| batch.views[r]).collect(),
+        batch.embeddings.select(rows),
+    )
 }
 
 fn missing_tiles(set: &Fingerprint, missing: &[&str]) -> Error {

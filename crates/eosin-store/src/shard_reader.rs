@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use arrow_array::{
@@ -39,7 +38,6 @@ pub(crate) struct ShardReader {
     n_rows: usize,
     /// Where rows lie, when the embeddings are plain bytes.
     spans: Option<Vec<Span>>,
-    widener: Widener,
 }
 
 /// Rows whose values follow one another in the file: those of a page.
@@ -95,7 +93,6 @@ impl ShardReader {
             dtype: shard.dtype,
             n_rows: shard.rows as usize,
             spans,
-            widener: Widener::default(),
         })
     }
 
@@ -149,7 +146,7 @@ impl ShardReader {
     }
 
     /// Fills `out` with the embeddings of the rows from `first` on.
-    pub(crate) fn read_values(&mut self, first: usize, out: &mut [f32]) -> Result<()> {
+    pub(crate) fn read_values(&self, first: usize, out: &mut [f32]) -> Result<()> {
         let n_rows = out.len() / self.dim;
         let Some(spans) = &self.spans else {
             let selection = RowSelection::from_consecutive_ranges(
@@ -159,6 +156,7 @@ impl ShardReader {
             return self.decode(selection, out);
         };
         let row_bytes = (self.dim * self.dtype.width()) as u64;
+        let mut widener = Widener::default();
         let mut at = spans.partition_point(|s| s.first_row + s.n_rows <= first);
         let (mut row, mut rest) = (first, out);
         while !rest.is_empty() {
@@ -169,7 +167,8 @@ impl ShardReader {
             let n = (span.n_rows - skip).min(rest.len() / self.dim);
             let (here, after) = rest.split_at_mut(n * self.dim);
             let offset = span.values_at + skip as u64 * row_bytes;
-            read_in_place(&self.values, &mut self.widener, self.dtype, offset, here)
+            widener
+                .fill(self.dtype, here, |bytes| read_exact_at(&self.values, bytes, offset))
                 .map_err(|e| Error::io("read", &self.path, e))?;
             (row, rest, at) = (row + n, after, at + 1);
         }
@@ -178,7 +177,7 @@ impl ShardReader {
 
     /// Fills `out` with the embeddings of `rows`, in their order; reads no others where rows lie
     /// in place.
-    pub(crate) fn read_rows(&mut self, rows: &[usize], out: &mut [f32]) -> Result<()> {
+    pub(crate) fn read_rows(&self, rows: &[usize], out: &mut [f32]) -> Result<()> {
         if self.spans.is_some() {
             for (&row, out) in rows.iter().zip(out.chunks_exact_mut(self.dim)) {
                 self.read_values(row, out)?;
@@ -232,17 +231,24 @@ impl ShardReader {
     }
 }
 
-fn read_in_place(
-    mut file: &File,
-    widener: &mut Widener,
-    dtype: Dtype,
-    offset: u64,
-    out: &mut [f32],
-) -> std::io::Result<()> {
-    widener.fill(dtype, out, |bytes| {
-        file.seek(SeekFrom::Start(offset))?;
-        file.read_exact(bytes)
-    })
+/// Reads at a place without moving the file's position, so that threads can share it.
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Reads at a place; each call has its own position, so that threads can share the file.
+#[cfg(windows)]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let place = offset + done as u64;
+        match std::os::windows::fs::FileExt::seek_read(file, &mut bytes[done..], place)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => done += n,
+        }
+    }
+    Ok(())
 }
 
 /// Where each page's values lie, if the embedding column is uncompressed, plainly encoded, without

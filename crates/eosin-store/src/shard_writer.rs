@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use bytes::Bytes;
 use eosin_core::{Contract, Error, Result, TileMeta};
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
@@ -17,6 +17,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::dtype::Encoded;
 use crate::durable::{create_temporary, sync_folder};
+use crate::hashing_file::{HashingFile, Sync, Written};
 use crate::layout::{FORMAT, SetPaths};
 use crate::log::Shard;
 use crate::schema::{N_META, meta_columns, shard_schema};
@@ -35,6 +36,8 @@ pub(crate) struct ShardWriter {
     schema: SchemaRef,
     file: SerializedFileWriter<HashingFile>,
     rows: u64,
+    /// The embedding column of a row group, kept for its memory.
+    chunk: Vec<u8>,
 }
 
 /// A shard that is whole and on disk, under a temporary name until its commit.
@@ -44,6 +47,7 @@ pub(crate) struct ShardWriter {
 pub(crate) struct FinishedShard {
     pub(crate) shard: Shard,
     temporary: Option<PathBuf>,
+    sync: Sync,
 }
 
 impl ShardWriter {
@@ -59,7 +63,7 @@ impl ShardWriter {
             SerializedFileWriter::new(sink, descriptor.root_schema_ptr(), Arc::new(properties))
         };
         let file = open().map_err(|e| write_error(&temporary, e))?;
-        Ok(Self { temporary, dtype, dim, schema, file, rows: 0 })
+        Ok(Self { temporary, dtype, dim, schema, file, rows: 0, chunk: Vec::new() })
     }
 
     pub(crate) fn rows(&self) -> u64 {
@@ -98,20 +102,28 @@ impl ShardWriter {
             writer.close()?.append_to_row_group(&mut group)?;
         }
         let row_bytes = self.dim * self.dtype.width();
-        let (bytes, close) =
-            pages::encode_chunk(&embedding, self.dim, values.as_bytes(), row_bytes)?;
+        self.chunk.clear();
+        let close = pages::encode_chunk(
+            &embedding,
+            self.dim,
+            values.as_bytes(),
+            row_bytes,
+            &mut self.chunk,
+        )?;
+        let bytes = Bytes::from(std::mem::take(&mut self.chunk));
         group.append_column(&bytes, close)?;
         group.close()?;
+        self.chunk = bytes.into();
         Ok(())
     }
 
-    /// Ends the file and makes its bytes durable.
+    /// Ends the file; publishing waits until its bytes are durable.
     pub(crate) fn finish(mut self) -> Result<FinishedShard> {
         let temporary = std::mem::take(&mut self.temporary);
         let finished = self.file.finish().map_err(|e| write_error(&temporary, e)).and_then(|_| {
             self.file.inner_mut().end().map_err(|e| Error::io("write", &temporary, e))
         });
-        let (digest, bytes) = match finished {
+        let Written { digest, bytes, sync } = match finished {
             Ok(end) => end,
             Err(e) => {
                 let _ = fs::remove_file(&temporary);
@@ -125,7 +137,7 @@ impl ShardWriter {
             blake3: digest,
             dtype: self.dtype,
         };
-        Ok(FinishedShard { shard, temporary: Some(temporary) })
+        Ok(FinishedShard { shard, temporary: Some(temporary), sync })
     }
 }
 
@@ -143,6 +155,7 @@ impl FinishedShard {
     /// The rename overwrites, which is harmless since equal names mean equal bytes.
     pub(crate) fn publish(&mut self, set: &SetPaths) -> Result<()> {
         if let Some(temporary) = &self.temporary {
+            self.sync.wait().map_err(|e| Error::io("write", temporary, e))?;
             let path = set.shard(&self.shard.name);
             fs::rename(temporary, &path).map_err(|e| Error::io("name", &path, e))?;
             self.temporary = None;
@@ -193,53 +206,4 @@ fn write_error(path: &Path, error: ParquetError) -> Error {
         other => std::io::Error::other(other),
     };
     Error::io("write", path, source)
-}
-
-/// A file that knows the digest of what was written to it.
-struct HashingFile {
-    file: File,
-    hasher: blake3::Hasher,
-    buffer: Vec<u8>,
-    written: u64,
-}
-
-impl HashingFile {
-    /// Large enough for the digest's widest vector code and for few system calls.
-    const BUFFER: usize = 1 << 20;
-
-    fn new(file: File) -> Self {
-        let buffer = Vec::with_capacity(Self::BUFFER);
-        Self { file, hasher: blake3::Hasher::new(), buffer, written: 0 }
-    }
-
-    fn drain(&mut self) -> std::io::Result<()> {
-        self.hasher.update(&self.buffer);
-        self.file.write_all(&self.buffer)?;
-        self.written += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    /// Writes what is left, syncs, and returns digest and length.
-    fn end(&mut self) -> std::io::Result<(String, u64)> {
-        self.drain()?;
-        self.file.sync_all()?;
-        Ok((self.hasher.finalize().to_hex().to_string(), self.written))
-    }
-}
-
-impl Write for HashingFile {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let n = bytes.len().min(Self::BUFFER - self.buffer.len());
-        self.buffer.extend_from_slice(&bytes[..n]);
-        if self.buffer.len() == Self::BUFFER {
-            self.drain()?;
-        }
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        // The end of the file is what counts; flushing per page would make small writes.
-        Ok(())
-    }
 }

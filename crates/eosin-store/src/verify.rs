@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,8 @@ use std::path::{Path, PathBuf};
 use eosin_core::{Error, Fingerprint, Progress, Result};
 
 use crate::log::Shard;
-use crate::parquet_store::{OpenSet, ParquetStore};
+use crate::open_set::OpenSet;
+use crate::parquet_store::ParquetStore;
 use crate::read::RowKey;
 use crate::shard_reader::ShardReader;
 
@@ -45,6 +47,9 @@ impl VerifyReport {
         self.problems.is_empty()
     }
 }
+
+/// Rows that are read at a time.
+const BLOCK_ROWS: usize = 256;
 
 /// What was seen so far, over shards.
 #[derive(Default)]
@@ -97,38 +102,49 @@ fn verify_shard(
         // Its content is not trusted any further.
         return Ok(());
     }
-    let mut reader = ShardReader::open(&open.paths, shard, &open.contract)?;
+    let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
     let (metas, views) = reader.read_metas()?;
     let dim = open.contract.dim as usize;
-    let mut row = vec![0.0; dim];
-    for (i, (meta, view)) in metas.iter().zip(&views).enumerate() {
-        let key = RowKey::new(meta.tile_id.clone(), *view);
-        reader.read_values(i, &mut row)?;
+    let mut block = Vec::new();
+    for (i, (meta, view)) in metas.into_iter().zip(views).enumerate() {
+        if i % BLOCK_ROWS == 0 {
+            block.resize(BLOCK_ROWS.min(reader.n_rows() - i) * dim, 0.0);
+            reader.read_values(i, &mut block)?;
+        }
+        let row = &block[i % BLOCK_ROWS * dim..][..dim];
         if row.iter().any(|v| !v.is_finite()) {
             let what = format!("row {i}, tile {}: NaN or infinity", meta.tile_id);
             report.problems.push(Problem { path: path.clone(), what });
         }
-        let mut content = [0; 16];
-        content.copy_from_slice(&blake3::hash(bytemuck::cast_slice(&row)).as_bytes()[..16]);
-        match seen.contents.get(&content) {
-            Some(first) if first.tile_id != key.tile_id => {
-                report.same_content.push((first.clone(), key.clone()));
-            }
-            Some(_) => {}
-            None => {
-                seen.contents.insert(content, key.clone());
-            }
-        }
-        if let Some(other) = seen.keys.insert(key, path.clone()) {
-            let what = format!(
-                "row {i}: tile {}, view {view} is also in {}; the later counts",
-                meta.tile_id,
-                other.display()
-            );
-            report.problems.push(Problem { path: path.clone(), what });
-        }
+        seen.row(i, RowKey::new(meta.tile_id, view), row, &path, report);
     }
     Ok(())
+}
+
+impl Seen {
+    fn row(&mut self, i: usize, key: RowKey, row: &[f32], path: &Path, report: &mut VerifyReport) {
+        let mut content = [0; 16];
+        content.copy_from_slice(&blake3::hash(bytemuck::cast_slice(row)).as_bytes()[..16]);
+        match self.contents.entry(content) {
+            Entry::Occupied(first) if first.get().tile_id != key.tile_id => {
+                report.same_content.push((first.get().clone(), key.clone()));
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(place) => {
+                place.insert(key.clone());
+            }
+        }
+        if let Some(other) = self.keys.get(&key) {
+            let what = format!(
+                "row {i}: tile {}, view {} is also in {}; the later counts",
+                key.tile_id,
+                key.view,
+                other.display()
+            );
+            report.problems.push(Problem { path: path.to_owned(), what });
+        }
+        self.keys.insert(key, path.to_owned());
+    }
 }
 
 fn file_digest(path: &Path) -> Result<String> {
