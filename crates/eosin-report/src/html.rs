@@ -47,12 +47,12 @@ pub fn render_html(report: &RunReport) -> Result<String> {
                     code { (report.config_digest) } " · seed " (report.seed)
                 }
                 div class="verdict" {
-                    @for sentence in verdict::sentences(report) { p { (sentence) } }
+                    @for sentence in verdict::sentences(report) { p { (inline(&sentence)) } }
                 }
                 @if !report.notes.is_empty() {
-                    div class="note" { @for note in &report.notes { p { (note) } } }
+                    div class="note" { @for note in &report.notes { p { (inline(note)) } } }
                 }
-                @for warning in &report.warnings { p class="warning" { "Warning: " (warning) } }
+                @for warning in &report.warnings { p class="warning" { "Warning: " (inline(warning)) } }
                 @for section in &sections { (section) }
             }
         }
@@ -63,6 +63,17 @@ pub fn render_html(report: &RunReport) -> Result<String> {
 /// A heading with what stands under it; nothing where there is nothing to say.
 fn section(title: &str, body: Option<Markup>) -> Markup {
     html! { @if let Some(body) = body { section { h2 { (title) } (body) } } }
+}
+
+/// Text in which what stands between backticks is code; escaped like any text.
+fn inline(text: &str) -> Markup {
+    // A last backtick without a partner is a letter like any other.
+    let paired = text.matches('`').count() / 2 * 2;
+    html! {
+        @for (i, part) in text.splitn(paired + 1, '`').enumerate() {
+            @if i % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
 }
 
 /// A coloured dot and a name per series.

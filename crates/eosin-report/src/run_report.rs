@@ -366,6 +366,12 @@ impl RunReport {
         })
     }
 
+    /// The arms that differ: those of the selected backbone are left out where it is the default.
+    pub fn distinct_arms(&self) -> Vec<&Arm> {
+        let same = self.selected_backbone == self.default_backbone;
+        self.arms.iter().filter(|arm| !(same && arm.selected)).collect()
+    }
+
     /// The arm of the default or selected backbone with augmentation off or on.
     pub fn arm(&self, selected: bool, augmented: bool) -> Option<&Arm> {
         self.arms.iter().find(|a| a.selected == selected && a.augmented == augmented)

@@ -94,6 +94,24 @@ fn text_of_users_is_escaped() {
 }
 
 #[test]
+fn backticks_are_code_and_a_lone_one_stays() {
+    let mut report = sample();
+    report.warnings = vec!["`a<b` and `c".into()];
+    let page = render_html(&report).unwrap();
+    assert!(page.contains("Warning: <code>a&lt;b</code> and `c</p>"));
+}
+
+#[test]
+fn a_default_that_was_kept_is_shown_once() {
+    let mut report = sample();
+    report.selected_backbone = report.default_backbone.clone();
+    let page = render_html(&report).unwrap();
+    assert!(page.contains("Default and selected"));
+    assert_eq!(page.matches("class=\"confusion\"").count(), 2);
+    assert!(verdict::sentences(&report)[0].starts_with("F1 is 0.630 with augmentation, against"));
+}
+
+#[test]
 fn an_empty_report_renders() {
     let page = render_html(&RunReport::default()).unwrap();
     assert!(page.contains("no gain and no loss"));

@@ -13,7 +13,7 @@ use crate::{Arm, LearningCurve, RunReport};
 pub(super) fn performance(report: &RunReport) -> Markup {
     let body = (!report.arms.is_empty()).then(|| html! {
         @if report.arms.iter().any(|arm| !arm.roc.is_empty() || !arm.precision_recall.is_empty()) {
-            (legend(&report.arms.iter().map(Arm::label).collect::<Vec<_>>()))
+            (legend(&report.distinct_arms().into_iter().map(Arm::label).collect::<Vec<_>>()))
             div class="grid-of" {
                 (precision_recall(report))
                 (roc(report))
@@ -22,7 +22,7 @@ pub(super) fn performance(report: &RunReport) -> Markup {
         }
         h3 { "Confusion matrices" }
         p class="small" { "Rows are true classes, columns predicted ones; shades are shares of the row." }
-        div class="grid-of pairs" { @for arm in &report.arms { (confusion(report, arm)) } }
+        div class="grid-of pairs" { @for arm in report.distinct_arms() { (confusion(report, arm)) } }
     });
     section("Performance on the test side", body)
 }
@@ -51,8 +51,8 @@ fn chart(
     reference: Option<[[f64; 2]; 2]>,
 ) -> Markup {
     let lines: Vec<Curve> = report
-        .arms
-        .iter()
+        .distinct_arms()
+        .into_iter()
         .map(|arm| Curve {
             name: arm.label(),
             points: points(arm).clone(),
@@ -65,8 +65,8 @@ fn chart(
 
 fn reliability(report: &RunReport) -> Markup {
     let lines: Vec<Curve> = report
-        .arms
-        .iter()
+        .distinct_arms()
+        .into_iter()
         .map(|arm| Curve {
             name: arm.label(),
             points: arm.reliability.iter().map(|b| [b.predicted, b.observed]).collect(),

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::section;
+use super::{inline, section};
 use crate::number::{interval, percent_of, score};
 use crate::plot::{Cloud, IntervalRow, Place, costs, intervals, scatter};
 use crate::{EmbeddingMap, Ranking, RankingRow, RunReport, TradeOff};
@@ -24,10 +24,12 @@ fn one(report: &RunReport, at: usize, ranking: &Ranking) -> Markup {
     html! {
         h3 { (ranking.proxy) ", " (ranking.probe) @if at == 0 { " (decides)" } }
         (intervals(&ranking.proxy, &ranking.metric, &rows, None))
-        @if !ranking.verdict.is_empty() { p { strong { "Verdict: " } (ranking.verdict) } }
+        @if !ranking.verdict.is_empty() { p { strong { "Verdict: " } (inline(&ranking.verdict)) } }
         p class="small" {
-            "An upright bar joins backbones that cannot be told from the best. "
             (ranking.metric) @if !ranking.design.is_empty() { ", " (ranking.design) }
+            @if rows.iter().filter(|row| row.tied).count() > 1 {
+                "; an upright bar joins what cannot be told from the best candidate"
+            }
         }
     }
 }

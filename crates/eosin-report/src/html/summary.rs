@@ -21,35 +21,16 @@ pub(super) fn result(report: &RunReport) -> Markup {
     )
 }
 
+/// Metrics that stand in the table at once; the others are folded away below it.
+const SHOWN: usize = 4;
+
 fn square(report: &RunReport, first: &Arm) -> Markup {
-    let roles = [
-        (false, "Default", &report.default_backbone),
-        (true, "Selected", &report.selected_backbone),
-    ];
+    let names: Vec<&str> = first.metrics.iter().map(|m| m.name.as_str()).collect();
+    let (shown, folded) = names.split_at(names.len().min(SHOWN));
+    let label = report.arms.iter().find(|arm| arm.augmented).map(|arm| &arm.augmentation);
     html! {
-        div class="scroll" {
-            table class="square" {
-                thead { tr { th {} th {} th { "Augmentation off" } th { "Augmentation on" @if let Some(on) = report.arms.iter().find(|a| a.augmented) { " (" (on.augmentation) ")" } } } }
-                tbody {
-                    @for (selected, role, backbone) in roles {
-                        @for (i, metric) in first.metrics.iter().enumerate() {
-                            tr class=[(i + 1 < first.metrics.len()).then_some("first")] {
-                                th { @if i == 0 { (role) " " code { (backbone) } } }
-                                td { (metric.name) }
-                                @for augmented in [false, true] {
-                                    td {
-                                        @if let Some(m) = report.arm(selected, augmented).and_then(|a| a.metric(&metric.name)) {
-                                            @if i == 0 { strong { (score(m.estimate)) } } @else { (score(m.estimate)) }
-                                            " " span class="interval" { (interval(m.lower, m.upper)) }
-                                        } @else { "–" }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+        (table(report, shown))
+        @if !folded.is_empty() { details { summary { "Other metrics" } (table(report, folded)) } }
         p class="small" {
             "Each head was fitted on " (first.n_train) " tiles and scored once on " (first.n_test) " test tiles"
             @if let Some(positive) = &report.data.positive {
@@ -57,6 +38,38 @@ fn square(report: &RunReport, first: &Arm) -> Markup {
             }
             ". Brackets are " (percent_level(report.level)) " bootstrap intervals over groups (" (report.replicates) " replicates)."
         }
+        @if let Some(label) = label { p class="small" { "Augmentation: " code { (label) } } }
+    }
+}
+
+fn table(report: &RunReport, names: &[&str]) -> Markup {
+    let same = report.selected_backbone == report.default_backbone;
+    let roles = [
+        (false, if same { "Default and selected" } else { "Default" }, &report.default_backbone),
+        (true, "Selected", &report.selected_backbone),
+    ];
+    html! {
+        div class="scroll" { table class="square" {
+            thead { tr { th {} th {} th { "Augmentation off" } th { "Augmentation on" } } }
+            tbody {
+                @for (selected, role, backbone) in roles.into_iter().filter(|(selected, ..)| !(same && *selected)) {
+                    @for (i, name) in names.iter().enumerate() {
+                        tr class=[(i + 1 < names.len()).then_some("first")] {
+                            @if i == 0 { th rowspan=(names.len()) { (role) br; code { (backbone) } } }
+                            td { (name) }
+                            @for augmented in [false, true] {
+                                td {
+                                    @if let Some(m) = report.arm(selected, augmented).and_then(|a| a.metric(name)) {
+                                        @if i == 0 { strong { (score(m.estimate)) } } @else { (score(m.estimate)) }
+                                        " " span class="interval" { (interval(m.lower, m.upper)) }
+                                    } @else { "–" }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        } }
     }
 }
 

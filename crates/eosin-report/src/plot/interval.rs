@@ -14,13 +14,13 @@ pub(crate) struct IntervalRow {
     pub class: &'static str,
     /// Printed at the right.
     pub remark: String,
-    /// Whether it cannot be told from the best; such rows share a bar at the plot's edge.
+    /// Whether it cannot be told from the best candidate; such rows share a bar at the edge.
     pub tied: bool,
 }
 
 const WIDTH: f64 = 920.0;
-const LEFT: f64 = 270.0;
-const RIGHT: f64 = 590.0;
+const LEFT: f64 = 300.0;
+const RIGHT: f64 = 600.0;
 const STEP: f64 = 26.0;
 
 /// A row per estimate, the interval as a bar through it; `reference` is a dashed upright.
@@ -84,9 +84,9 @@ fn range(rows: &[IntervalRow], reference: Option<f64>) -> (f64, f64) {
 /// Names that would leave the picture lose their middle.
 fn shortened(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
-    if letters.len() <= 36 {
+    if letters.len() <= 42 {
         return name.to_string();
     }
-    let (head, tail) = (&letters[..20], &letters[letters.len() - 14..]);
+    let (head, tail) = (&letters[..24], &letters[letters.len() - 17..]);
     head.iter().chain(&['…']).chain(tail).collect()
 }

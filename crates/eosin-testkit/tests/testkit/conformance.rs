@@ -3,11 +3,9 @@
 //! Every suite passes a sound implementation and fails each deliberately broken one, by the name
 //! of the duty that it breaks.
 
-mod broken;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use broken::{augment, backbone, head, proxy, store, tile};
+use crate::broken::{augment, backbone, head, proxy, store, tile};
 use eosin_testkit::conformance;
 
 /// Runs a suite and returns the message with which it failed.
