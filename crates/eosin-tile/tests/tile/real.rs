@@ -35,7 +35,7 @@ fn real_slides_have_the_block_means_of_public_readers() {
             for (sum, expected) in sums.iter().zip(expected.split(' ')) {
                 let (ours, expected) = (*sum as f64 / n as f64, expected.parse::<f64>().unwrap());
                 // Decoders of subsampled chrominance (the DICOM slide) round differently.
-                let most = if fields[0].starts_with("pathml") { 0.3 } else { 0.1 };
+                let most = if fields[0].starts_with("pathml") { 0.5 } else { 0.1 };
                 let close = (ours - expected).abs() < most;
                 assert!(close, "{} block {block}: {ours} {expected}", fields[0]);
             }
