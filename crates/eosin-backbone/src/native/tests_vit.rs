@@ -28,7 +28,8 @@ fn weights(
     pooling: TokenPooling,
 ) -> VitWeights {
     let noise = &mut Noise(7);
-    let (side, grid, hidden) = (8, 5, 48);
+    // No whole number of 16-wide vectors, as in Virchow.
+    let (side, grid, hidden) = (8, 5, 56);
     let shape = ConvShape {
         in_channels: 3,
         out_channels: dim,

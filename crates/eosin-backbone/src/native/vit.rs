@@ -36,7 +36,7 @@ pub struct Vit {
     n_tokens: usize,
     /// Patches in a row.
     grid: usize,
-    /// Outputs of the first layer of an MLP.
+    /// Outputs of the first layer of an MLP; each of its parts is padded to whole vectors.
     hidden: usize,
     images: Pool<ImageBuffers>,
     hiddens: Pool<AlignedVec>,
@@ -91,7 +91,10 @@ impl Vit {
         let n_prefix = weights.prefix.len() / dim.max(1);
         let n_tokens = n_prefix + grid * grid;
         check(weights, input_px, kernels.lanes)?;
-        let hidden = weights.blocks.first().map_or(0, |b| b.fc1.n_out);
+        let gates = weights.activation.n_parts();
+        let part = weights.blocks.first().map_or(0, |b| b.fc1.n_out) / gates;
+        let padded = part.next_multiple_of(kernels.lanes);
+        let hidden = gates * padded;
         let attention = Attention::new(kernels, dim, weights.n_heads, n_tokens);
         let mut positions = AlignedVec::zeros(n_tokens * dim);
         positions[n_prefix * dim..].copy_from_slice(&weights.positions);
@@ -112,7 +115,7 @@ impl Vit {
                     attention.map_len(),
                 )?,
                 norm2: block.norm2.clone(),
-                fc1: PackedConv::new(kernels, &block.fc1.to_conv(), 0, dim)?,
+                fc1: PackedConv::new(kernels, &block.fc1.padded(gates, padded).to_conv(), 0, dim)?,
                 fc2: PackedConv::new(kernels, &block.fc2.to_conv(), 0, hidden)?,
             })
         };
@@ -347,14 +350,14 @@ fn check(weights: &VitWeights, input_px: usize, lanes: usize) -> Result<()> {
     let side = patch.kernel.max(1);
     let grid = input_px / side;
     let hidden = weights.blocks.first().map_or(0, |b| b.fc1.n_out);
-    let gated = 1 + usize::from(weights.activation == MlpActivation::SwiGlu);
+    let gates = weights.activation.n_parts();
     let is_norm = |n: &LayerNorm| n.weight.len() == dim && n.bias.len() == dim;
     let is_block = |b: &VitBlockWeights| {
         let linears = [
             (&b.qkv, dim, 3 * dim),
             (&b.proj, dim, dim),
             (&b.fc1, dim, hidden),
-            (&b.fc2, hidden / gated, dim),
+            (&b.fc2, hidden / gates, dim),
         ];
         is_norm(&b.norm1)
             && is_norm(&b.norm2)
@@ -381,9 +384,10 @@ fn check(weights: &VitWeights, input_px: usize, lanes: usize) -> Result<()> {
         ("blocks of one shape, one at least", {
             !weights.blocks.is_empty() && weights.blocks.iter().all(is_block)
         }),
-        ("widths that are whole vectors", {
-            dim.is_multiple_of(lanes) && (hidden / gated).is_multiple_of(lanes)
+        ("hidden values in as many parts as the activation has", {
+            hidden > 0 && hidden.is_multiple_of(gates)
         }),
+        ("a width of whole vectors", dim.is_multiple_of(lanes)),
     ];
     match rules.iter().find(|(_, holds)| !holds) {
         None => Ok(()),

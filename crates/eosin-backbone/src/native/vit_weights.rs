@@ -88,6 +88,13 @@ pub struct VitWeights {
     pub pooling: TokenPooling,
 }
 
+impl MlpActivation {
+    /// Parts of the first layer's outputs that it joins to one.
+    pub(super) fn n_parts(self) -> usize {
+        if self == Self::SwiGlu { 2 } else { 1 }
+    }
+}
+
 impl Linear {
     /// The layer followed by a factor per output, such as a layer scale.
     #[must_use]
@@ -101,6 +108,24 @@ impl Linear {
             *bias *= factor;
         }
         scaled
+    }
+
+    /// The layer with zeros after each of `n_parts` parts of its outputs, up to `part` outputs.
+    pub(super) fn padded(&self, n_parts: usize, part: usize) -> Self {
+        let (old, n_in) = (self.n_out / n_parts, self.n_in);
+        let mut padded = Self {
+            n_in,
+            n_out: n_parts * part,
+            weight: vec![0.0; n_parts * part * n_in],
+            bias: vec![0.0; n_parts * part],
+        };
+        for i in 0..n_parts {
+            let (from, to) = (i * old, i * part);
+            padded.bias[to..to + old].copy_from_slice(&self.bias[from..from + old]);
+            let weight = &self.weight[from * n_in..(from + old) * n_in];
+            padded.weight[to * n_in..(to + old) * n_in].copy_from_slice(weight);
+        }
+        padded
     }
 
     /// As a convolution of one pixel.
