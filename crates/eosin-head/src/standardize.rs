@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use eosin_core::Matrix;
+use pulp::Arch;
 use rayon::prelude::*;
 
-/// Columns whose moments are summed together.
-const PANEL: usize = 64;
+/// Runs of rows that are summed apart; a number of its own, so that sums do not depend on threads.
+const CHUNKS: usize = 16;
 
 /// Mean and standard deviation of every feature, by which a penalty means the same for every
 /// backbone.
@@ -18,14 +19,25 @@ impl Standardizer {
     /// Weighted moments of the rows; a feature that does not vary gets scale 1.
     pub fn fit(features: &Matrix, weights: &[f32]) -> Self {
         let d = features.n_cols();
-        let total: f64 = weights.iter().copied().map(f64::from).sum();
-        let panels: Vec<usize> = (0..d).step_by(PANEL).collect();
-        let moments: Vec<(Vec<f64>, Vec<f64>)> = panels
-            .par_iter()
-            .map(|&start| panel_moments(features, weights, total, start, (start + PANEL).min(d)))
+        let length = features.n_rows().div_ceil(CHUNKS).max(1);
+        // Sums of differences from a row keep the digits that a large mean would take.
+        let origin: Vec<f64> =
+            features.rows().next().unwrap_or_default().iter().map(|&x| f64::from(x)).collect();
+        let parts: Vec<Moments> = (0..features.n_rows())
+            .step_by(length)
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|start| {
+                let end = (start + length).min(features.n_rows());
+                let rows = &features.values()[start * d..end * d];
+                Moments::of(rows, &weights[start..end], &origin)
+            })
             .collect();
-        let (mean, scale): (Vec<_>, Vec<_>) = moments.into_iter().unzip();
-        Self { mean: mean.concat(), scale: scale.concat() }
+        let mut all = Moments::new(d);
+        for part in &parts {
+            all.add(part);
+        }
+        all.standardizer(&origin)
     }
 
     /// (x − mean) / scale, row after row, rounded to `f32` after the arithmetic.
@@ -41,35 +53,60 @@ impl Standardizer {
     }
 }
 
-/// Mean and scale of the columns `start..end`.
-fn panel_moments(
-    features: &Matrix,
-    weights: &[f32],
-    total: f64,
-    start: usize,
-    end: usize,
-) -> (Vec<f64>, Vec<f64>) {
-    let mut mean = vec![0.0; end - start];
-    for (row, &weight) in features.rows().zip(weights) {
-        for (m, &x) in mean.iter_mut().zip(&row[start..end]) {
-            *m += f64::from(weight) * f64::from(x);
+/// Weighted sums over some rows.
+struct Moments {
+    weight: f64,
+    /// Of differences from the origin.
+    sums: Vec<f64>,
+    /// Of their squares.
+    squares: Vec<f64>,
+}
+
+impl Moments {
+    fn new(d: usize) -> Self {
+        Self { weight: 0.0, sums: vec![0.0; d], squares: vec![0.0; d] }
+    }
+
+    fn of(rows: &[f32], weights: &[f32], origin: &[f64]) -> Self {
+        let d = origin.len();
+        let mut all = Self::new(d);
+        Arch::new().dispatch(|| {
+            for (row, &weight) in rows.chunks_exact(d).zip(weights) {
+                let weight = f64::from(weight);
+                all.weight += weight;
+                let sums = all.sums.iter_mut().zip(all.squares.iter_mut());
+                for ((sum, square), (&x, o)) in sums.zip(row.iter().zip(origin)) {
+                    let x = f64::from(x) - o;
+                    *sum += weight * x;
+                    *square += weight * x * x;
+                }
+            }
+        });
+        all
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.weight += other.weight;
+        for (to, from) in self.sums.iter_mut().zip(&other.sums) {
+            *to += from;
+        }
+        for (to, from) in self.squares.iter_mut().zip(&other.squares) {
+            *to += from;
         }
     }
-    for m in &mut mean {
-        *m /= total;
-    }
-    let mut variance = vec![0.0; end - start];
-    for (row, &weight) in features.rows().zip(weights) {
-        for ((v, &x), m) in variance.iter_mut().zip(&row[start..end]).zip(&mean) {
-            let centred = f64::from(x) - m;
-            *v += f64::from(weight) * centred * centred;
+
+    fn standardizer(&self, origin: &[f64]) -> Standardizer {
+        let mut mean = Vec::with_capacity(origin.len());
+        let mut scale = Vec::with_capacity(origin.len());
+        for ((sum, square), o) in self.sums.iter().zip(&self.squares).zip(origin) {
+            let shift = sum / self.weight;
+            let square = square / self.weight;
+            let variance = (square - shift * shift).max(0.0);
+            mean.push(o + shift);
+            // What rounding leaves of equal values is no variation.
+            let varies = variance > 1e-13 * square && variance.sqrt() > 1e-12 * o.abs();
+            scale.push(if varies { variance.sqrt() } else { 1.0 });
         }
+        Standardizer { mean, scale }
     }
-    // Rounding of the mean alone leaves a spread of some 1e-16 of it.
-    let scale = |(v, m): (&f64, &f64)| {
-        let sd = (v / total).sqrt();
-        if sd > 1e-12 * m.abs() && sd > 0.0 { sd } else { 1.0 }
-    };
-    let scale = variance.iter().zip(&mean).map(scale).collect();
-    (mean, scale)
 }

@@ -8,13 +8,14 @@ use pulp::Arch;
 /// matrix product, which would convert the block to `f64` first.
 pub(crate) const FEW: usize = 3;
 
-/// Turns scores of two classes into ω(σ(s) − y).
-pub(crate) fn binary_residuals(scores: &mut [f64], weights: &[f32], targets: &[f32]) {
+/// Turns scores of two classes into ω(σ(s) − y) and returns Σ ω σ(s)(1 − σ(s)).
+pub(crate) fn binary_residuals(scores: &mut [f64], weights: &[f32], targets: &[f32]) -> f64 {
     Arch::new().dispatch(|| {
-        for ((s, &w), &y) in scores.iter_mut().zip(weights).zip(targets) {
-            *s = f64::from(w) * (sigmoid(*s) - f64::from(y));
+        for s in scores.iter_mut() {
+            *s = sigmoid(*s);
         }
-    });
+        residuals(scores, weights, targets)
+    })
 }
 
 /// Turns scores of two classes into ω σ(s)(1 − σ(s)).
@@ -53,11 +54,17 @@ pub(crate) fn softmax_columns(scores: &mut [f64], n: usize, scratch: &mut Vec<f6
     });
 }
 
-/// Turns probabilities of one class into ω(p − y).
-pub(crate) fn residuals(p: &mut [f64], weights: &[f32], targets: &[f32]) {
+/// Turns probabilities of one class into ω(p − y) and returns Σ ω p(1 − p).
+pub(crate) fn class_residuals(p: &mut [f64], weights: &[f32], targets: &[f32]) -> f64 {
+    Arch::new().dispatch(|| residuals(p, weights, targets))
+}
+
+/// Copies rows as `f64`.
+pub(crate) fn widen(rows: &[f32], to: &mut Vec<f64>) {
+    to.resize(rows.len(), 0.0);
     Arch::new().dispatch(|| {
-        for ((p, &w), &y) in p.iter_mut().zip(weights).zip(targets) {
-            *p = f64::from(w) * (*p - f64::from(y));
+        for (to, &x) in to.iter_mut().zip(rows) {
+            *to = f64::from(x);
         }
     });
 }
@@ -145,6 +152,26 @@ fn dot1(row: &[f32], w: &[f64]) -> f64 {
         for l in 0..8 {
             sums[l] += f64::from(x[l]) * w[l];
         }
+    }
+    sums.iter().sum::<f64>() + rest
+}
+
+#[inline(always)]
+fn residuals(p: &mut [f64], weights: &[f32], targets: &[f32]) -> f64 {
+    let mut sums = [0.0_f64; 8];
+    let whole = p.len() - p.len() % 8;
+    let eights = p.chunks_exact_mut(8).zip(weights.chunks_exact(8)).zip(targets.chunks_exact(8));
+    for ((p, w), y) in eights {
+        for l in 0..8 {
+            let (pl, w) = (p[l], f64::from(w[l]));
+            sums[l] += w * pl * (1.0 - pl);
+            p[l] = w * (pl - f64::from(y[l]));
+        }
+    }
+    let mut rest = 0.0;
+    for ((p, &w), &y) in p[whole..].iter_mut().zip(&weights[whole..]).zip(&targets[whole..]) {
+        rest += f64::from(w) * *p * (1.0 - *p);
+        *p = f64::from(w) * (*p - f64::from(y));
     }
     sums.iter().sum::<f64>() + rest
 }

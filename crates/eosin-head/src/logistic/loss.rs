@@ -2,7 +2,7 @@
 
 use eosin_core::Matrix;
 
-use super::kernels::{binary_curvatures, binary_residuals, residuals, softmax_columns};
+use super::kernels::{binary_curvatures, binary_residuals, class_residuals, softmax_columns};
 use crate::standardize::Standardizer;
 
 /// Σ ωᵢ · cross-entropy(targetᵢ, softmax(xᵢW + b)) over the rows of a design.
@@ -92,14 +92,26 @@ impl Loss {
         point
     }
 
-    /// Typical second derivative of each column's loss per unit of weight: half of that of the
-    /// null model, since fitting makes predictions surer.
+    /// Σ ω p(1 − p) of every column at the null point.
+    pub fn null_curvatures(&self) -> Vec<f64> {
+        let total = self.total_weight();
+        self.shares.iter().map(|s| total * s * (1.0 - s)).collect()
+    }
+
+    /// The factors c of c·XᵀX + λI that precondition each column, from Σ ω p(1 − p) at a point.
     ///
+    /// They are below the mean second derivative there, since fitting makes predictions surer.
     /// With several columns the null model's Hessian is (diag(π) − ππᵀ) ⊗ XᵀX, whose inverse among
-    /// columns that sum to zero is that of diag(π) ⊗ XᵀX followed by taking out the mean.
-    pub fn curvatures(&self) -> Vec<f64> {
-        let of = |s: &f64| if self.n_columns == 1 { 0.5 * s * (1.0 - s) } else { 0.5 * s };
-        self.shares.iter().map(of).collect()
+    /// columns that sum to zero is that of diag(π) ⊗ XᵀX followed by taking out the mean: a
+    /// column's factor is larger by 1/(1 − π).
+    pub fn factors(&self, curvatures: &[f64]) -> Vec<f64> {
+        let total = self.total_weight();
+        let of = |(&sum, share): (&f64, &f64)| {
+            let mean = 0.6 * sum / total;
+            let mean = mean.max(1e-4 * share * (1.0 - share));
+            if self.n_columns == 1 { mean } else { mean / (1.0 - share) }
+        };
+        curvatures.iter().zip(&self.shares).map(of).collect()
     }
 
     /// Appends the weights and intercept of every column in terms of the design's features.
@@ -131,18 +143,26 @@ impl Loss {
         weights
     }
 
-    /// Turns the scores of rows `start..` into ω(p − y), column after column.
-    pub fn residuals(&self, start: usize, n: usize, scores: &mut [f64], scratch: &mut Vec<f64>) {
+    /// Turns the scores of rows `start..` into ω(p − y), column after column, and adds
+    /// Σ ω p(1 − p) of every column.
+    pub fn residuals(
+        &self,
+        start: usize,
+        n: usize,
+        scores: &mut [f64],
+        curvatures: &mut [f64],
+        scratch: &mut Vec<f64>,
+    ) {
         let weights = &self.weights[start..start + n];
         let total = self.weights.len();
         let targets = |k: usize| &self.targets[k * total + start..k * total + start + n];
         if self.n_columns == 1 {
-            binary_residuals(scores, weights, targets(0));
+            curvatures[0] += binary_residuals(scores, weights, targets(0));
             return;
         }
         softmax_columns(scores, n, scratch);
-        for (k, p) in scores.chunks_exact_mut(n).enumerate() {
-            residuals(p, weights, targets(k));
+        for (k, (p, curvature)) in scores.chunks_exact_mut(n).zip(curvatures).enumerate() {
+            *curvature += class_residuals(p, weights, targets(k));
         }
     }
 

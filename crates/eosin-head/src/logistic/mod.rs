@@ -8,18 +8,21 @@ mod loss;
 mod many;
 mod pass;
 mod precondition;
+mod row_space;
 mod solver;
 mod state;
 
 use std::collections::BTreeMap;
 
 use eosin_core::{Head, HeadTrainer, Result, TrainBatch};
+use serde::{Deserialize, Serialize};
 
 use self::design::Design;
 use self::loss::Loss;
 pub use self::many::FitJob;
 use self::pass::{Trial, objective};
-use self::solver::{Path, Solution, Stop, minimise};
+use self::row_space::minimise_smaller;
+use self::solver::{Path, Solution, Stop};
 use crate::linear::{LinearFit, LinearHead};
 use crate::rows::{TrainingRows, check_penalty};
 use crate::standardize::Standardizer;
@@ -34,8 +37,10 @@ use crate::standardize::Standardizer;
 /// null model's curvature; all penalties of a path are columns of the same matrix products, and
 /// what is learnt of the curvature at one penalty is kept for the next. A head that this serves
 /// badly, as small penalties on separable rows do, is finished with factors of its own Hessian.
+/// Fewer rows than features are solved in the space that the rows span.
 /// [`LogisticTrainer::fit_many`] shares all of it among tasks and folds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct LogisticTrainer {
     /// The grid that tuning searches, largest first, so that ties go to the simpler head.
     pub penalties: Vec<f64>,
@@ -77,9 +82,9 @@ impl HeadTrainer for LogisticTrainer {
         let design = Design::new(batch.features(), &standard);
         let weights = batch.weights();
         let loss = Loss::new(batch.targets(), weights, &rows.present, &rows.class_weights, None);
-        let found = minimise(&design, &[Path { loss: &loss, penalties }], self.stop())?;
+        let found = minimise_smaller(&design, Path { loss: &loss, penalties }, self.stop())?;
         let mut heads = Vec::with_capacity(penalties.len());
-        for (solution, &penalty) in found.into_iter().flatten().zip(penalties) {
+        for (solution, &penalty) in found.into_iter().zip(penalties) {
             // It costs a pass, which a path that serves tuning alone need not pay.
             let trial = Trial { loss: &loss, point: &solution.point };
             let value = (penalties.len() == 1).then(|| objective(&design, trial, penalty));

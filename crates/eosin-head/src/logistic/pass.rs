@@ -7,7 +7,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use super::design::Design;
-use super::kernels::{FEW, few_gradients, few_scores};
+use super::kernels::{FEW, few_gradients, few_scores, widen};
 use super::loss::Loss;
 
 /// Rows that are worked on at a time, so that they stay in the cache between the two products.
@@ -25,44 +25,57 @@ pub(crate) struct Trial<'a> {
     pub point: &'a [f64],
 }
 
-/// The gradients of all trials, without the penalty, laid out as their points are.
+/// What a pass finds of a trial.
+#[derive(Clone)]
+pub(crate) struct Found {
+    /// The gradient without the penalty, laid out as the point is.
+    pub gradient: Vec<f64>,
+    /// Σ ω p(1 − p) of every column.
+    pub curvatures: Vec<f64>,
+}
+
+/// The gradients of all trials.
 ///
 /// Rows are cut into chunks whose number depends on the number of rows alone, and the chunks'
 /// sums are added in order: the bits do not depend on the number of threads.
-pub(crate) fn gradients(design: &Design, trials: &[Trial]) -> Vec<Vec<f64>> {
+pub(crate) fn gradients(design: &Design, trials: &[Trial]) -> Vec<Found> {
     let groups = group(trials);
     let chunks = chunks(design.n_rows());
     let tasks: Vec<(usize, usize)> =
         (0..groups.len()).flat_map(|g| (0..chunks.len()).map(move |c| (g, c))).collect();
-    let parts: Vec<(Vec<f64>, Vec<f64>)> = tasks
+    let parts: Vec<Sums> = tasks
         .par_iter()
         .map(|&(g, c)| {
             let mut pass = Pass::new(design, &trials[groups[g].clone()]);
             for start in chunks[c].clone().step_by(BLOCK_ROWS) {
                 pass.add_block(start, (start + BLOCK_ROWS).min(chunks[c].end));
             }
-            (pass.gradient, pass.intercept_gradient)
+            pass.sums
         })
         .collect();
-    let sums: Vec<(Vec<f64>, Vec<f64>)> = parts
+    let sums: Vec<Sums> = parts
         .par_chunks(chunks.len())
         .map(|parts| {
-            let (mut weights, mut intercepts) = parts[0].clone();
-            for (w, b) in &parts[1..] {
-                add(&mut weights, w);
-                add(&mut intercepts, b);
+            let mut sum = parts[0].clone();
+            for part in &parts[1..] {
+                add(&mut sum.weights, &part.weights);
+                add(&mut sum.intercepts, &part.intercepts);
+                add(&mut sum.curvatures, &part.curvatures);
             }
-            (weights, intercepts)
+            sum
         })
         .collect();
     let d = design.n_cols();
     let mut found = Vec::with_capacity(trials.len());
-    for (group, (weights, intercepts)) in groups.into_iter().zip(sums) {
+    for (group, sums) in groups.into_iter().zip(sums) {
         let mut at = 0;
         for trial in &trials[group] {
             let end = at + trial.loss.n_columns();
-            let own = weights[at * d..end * d].to_vec();
-            found.push(trial.loss.own_gradient(own, &intercepts[at..end], d));
+            let own = sums.weights[at * d..end * d].to_vec();
+            found.push(Found {
+                gradient: trial.loss.own_gradient(own, &sums.intercepts[at..end], d),
+                curvatures: sums.curvatures[at..end].to_vec(),
+            });
             at = end;
         }
     }
@@ -109,8 +122,15 @@ struct Pass<'a> {
     block: Vec<f64>,
     scores: Vec<f64>,
     scratch: Vec<f64>,
-    gradient: Vec<f64>,
-    intercept_gradient: Vec<f64>,
+    sums: Sums,
+}
+
+/// Sums over rows, column after column.
+#[derive(Clone)]
+struct Sums {
+    weights: Vec<f64>,
+    intercepts: Vec<f64>,
+    curvatures: Vec<f64>,
 }
 
 impl<'a> Pass<'a> {
@@ -130,8 +150,11 @@ impl<'a> Pass<'a> {
             block: Vec::new(),
             scores: Vec::new(),
             scratch: Vec::new(),
-            gradient: vec![0.0; d * n_columns],
-            intercept_gradient: vec![0.0; n_columns],
+            sums: Sums {
+                weights: vec![0.0; d * n_columns],
+                intercepts: vec![0.0; n_columns],
+                curvatures: vec![0.0; n_columns],
+            },
         }
     }
 
@@ -146,8 +169,7 @@ impl<'a> Pass<'a> {
             few_scores(rows, d, &self.points, &mut self.scores);
             return;
         }
-        self.block.clear();
-        self.block.extend(rows.iter().copied().map(f64::from));
+        widen(rows, &mut self.block);
         matmul(
             MatMut::from_column_major_slice_mut(&mut self.scores, n, self.n_columns),
             Accum::Add,
@@ -165,18 +187,19 @@ impl<'a> Pass<'a> {
         for trial in self.trials {
             let end = at + trial.loss.n_columns();
             let scores = &mut self.scores[at * n..end * n];
-            trial.loss.residuals(start, n, scores, &mut self.scratch);
+            let curvatures = &mut self.sums.curvatures[at..end];
+            trial.loss.residuals(start, n, scores, curvatures, &mut self.scratch);
             at = end;
         }
-        for (sum, column) in self.intercept_gradient.iter_mut().zip(self.scores.chunks_exact(n)) {
+        for (sum, column) in self.sums.intercepts.iter_mut().zip(self.scores.chunks_exact(n)) {
             *sum += column.iter().sum::<f64>();
         }
         if self.n_columns <= FEW {
-            few_gradients(self.design.rows(start, end), d, &self.scores, &mut self.gradient);
+            few_gradients(self.design.rows(start, end), d, &self.scores, &mut self.sums.weights);
             return;
         }
         matmul(
-            MatMut::from_column_major_slice_mut(&mut self.gradient, d, self.n_columns),
+            MatMut::from_column_major_slice_mut(&mut self.sums.weights, d, self.n_columns),
             Accum::Add,
             MatRef::from_column_major_slice(&self.block, d, n),
             MatRef::from_column_major_slice(&self.scores, n, self.n_columns),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use eosin_core::{Error, Result};
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -13,8 +13,6 @@ use faer::linalg::triangular_solve::{
 use faer::{Mat, MatMut, Par, Spec};
 use rayon::prelude::*;
 
-/// Above so many distinct ratios they are rounded to powers of √2.
-const EXACT_RATIOS: usize = 24;
 /// Bytes of factors that are kept; those of the step at hand are kept in any case.
 const KEPT_BYTES: usize = 128 << 20;
 
@@ -24,7 +22,6 @@ const KEPT_BYTES: usize = 128 << 20;
 /// one Gram matrix G serves every penalty, class and task.
 pub(crate) struct Preconditioner {
     gram: Mat<f64>,
-    exact: bool,
     factors: BTreeMap<u64, Factor>,
     clock: u64,
 }
@@ -35,18 +32,15 @@ struct Factor {
 }
 
 impl Preconditioner {
-    /// `ratios` are all that will be asked for.
-    pub fn new(gram: Mat<f64>, ratios: impl Iterator<Item = f64>) -> Self {
-        let distinct: BTreeSet<u64> = ratios.map(f64::to_bits).collect();
-        let exact = distinct.len() <= EXACT_RATIOS;
-        Self { gram, exact, factors: BTreeMap::new(), clock: 0 }
+    pub fn new(gram: Mat<f64>) -> Self {
+        Self { gram, factors: BTreeMap::new(), clock: 0 }
     }
 
     /// Solves (G + ρI) u = v in place for each column v with its ratio ρ.
     pub fn solve(&mut self, columns: &mut [(f64, &mut [f64])]) -> Result<()> {
         let mut groups: BTreeMap<u64, Vec<&mut [f64]>> = BTreeMap::new();
         for (ratio, column) in columns {
-            groups.entry(key(*ratio, self.exact)).or_default().push(column);
+            groups.entry(key(*ratio)).or_default().push(column);
         }
         self.prepare(&groups.keys().copied().collect::<Vec<_>>())?;
         let tasks: Vec<(u64, Vec<&mut [f64]>)> = groups.into_iter().collect();
@@ -84,8 +78,9 @@ impl Preconditioner {
     }
 }
 
-fn key(ratio: f64, exact: bool) -> u64 {
-    if exact { ratio.to_bits() } else { ((ratio.log2() * 2.0).round() / 2.0).exp2().to_bits() }
+/// Ratios are rounded to powers of 2, so that columns share factors.
+fn key(ratio: f64) -> u64 {
+    ratio.log2().round().exp2().to_bits()
 }
 
 /// Solves L Lᵀ u = v in place for each column.

@@ -44,13 +44,14 @@ pub(crate) fn minimise(design: &Design, paths: &[Path], stop: Stop) -> Result<Ve
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let all_ratios = paths.iter().flat_map(|path| {
-        let curvatures = path.loss.curvatures();
-        path.penalties.iter().flat_map(move |&p| ratios(&curvatures, p).collect::<Vec<_>>())
-    });
     // Every loss's rows weigh about alike, so that the mean of their Gram matrices serves all.
-    let gram = design.gram(&mean_weights(design, paths));
-    let mut preconditioner = Preconditioner::new(gram, all_ratios);
+    let weights = mean_weights(design, paths);
+    let total: f64 = weights.iter().copied().map(f64::from).sum();
+    let smallest = paths.iter().flat_map(|p| p.penalties).copied().fold(f64::INFINITY, f64::min);
+    // Rounding of `f32` products is noise of about a millionth of the diagonal, which must stay
+    // below what the penalty adds to it.
+    let gram = design.gram(&weights, smallest < 1e-5 * total);
+    let mut preconditioner = Preconditioner::new(gram);
     let mut states = start(design, paths, stop);
     loop {
         let mut turning: Vec<&mut State> = states.iter_mut().filter(|s| !s.is_done()).collect();
@@ -62,7 +63,7 @@ pub(crate) fn minimise(design: &Design, paths: &[Path], stop: Stop) -> Result<Ve
         let mut active: Vec<&mut State> = states.iter_mut().filter(|s| !s.is_done()).collect();
         let trials: Vec<Trial> = active.iter().map(|s| s.trial()).collect();
         let found = gradients(design, &trials);
-        active.par_iter_mut().zip(found).for_each(|(state, gradient)| state.hear(gradient, stop));
+        active.par_iter_mut().zip(found).for_each(|(state, found)| state.hear(found, stop));
     }
     let mut solutions: Vec<Vec<Option<Solution>>> =
         paths.iter().map(|path| vec![None; path.penalties.len()]).collect();
@@ -96,11 +97,6 @@ fn turn(
     Ok(())
 }
 
-/// The ratios λ/c of a loss's columns.
-pub(crate) fn ratios(curvatures: &[f64], penalty: f64) -> impl Iterator<Item = f64> {
-    curvatures.iter().map(move |c| penalty / c)
-}
-
 /// One state per piece of a path, each at zero weights.
 fn start<'a>(design: &Design, paths: &[Path<'a>], stop: Stop) -> Vec<State<'a>> {
     let d = design.n_cols();
@@ -112,7 +108,7 @@ fn start<'a>(design: &Design, paths: &[Path<'a>], stop: Stop) -> Vec<State<'a>> 
     let n_pieces = (COLUMNS_IN_FLIGHT / n_columns.max(1)).max(1);
     let mut states = Vec::new();
     for (i, path) in paths.iter().enumerate() {
-        let reference = norm(&at_null[i]);
+        let reference = norm(&at_null[i].gradient);
         // Strong penalties first: their solutions are near zero and lead to the next.
         let mut order: Vec<usize> = (0..path.penalties.len()).collect();
         order.sort_by(|&a, &b| path.penalties[b].total_cmp(&path.penalties[a]).then(a.cmp(&b)));

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 
 use super::design::Design;
 use super::loss::Loss;
-use super::pass::{Trial, curvature_rows};
+use super::pass::{Found, Trial, curvature_rows};
 use super::precondition::{factor, solve_columns};
-use super::solver::{Solution, Stop, ratios};
+use super::solver::{Solution, Stop};
 
 /// Pairs of steps and gradient changes that L-BFGS remembers.
 const MEMORY: usize = 10;
@@ -32,6 +32,7 @@ pub(crate) struct State<'a> {
     path: usize,
     loss: &'a Loss,
     d: usize,
+    /// The factor c of every column.
     curvatures: Vec<f64>,
     total_weight: f64,
     reference: f64,
@@ -73,7 +74,7 @@ impl<'a> State<'a> {
             path,
             loss,
             d,
-            curvatures: loss.curvatures(),
+            curvatures: loss.factors(&loss.null_curvatures()),
             total_weight: loss.total_weight(),
             reference,
             steps,
@@ -116,22 +117,23 @@ impl<'a> State<'a> {
     }
 
     /// Starts at a point with the loss's gradient there, without the penalty.
-    pub fn begin(&mut self, point: Vec<f64>, gradient: Vec<f64>, stop: Stop) {
+    pub fn begin(&mut self, point: Vec<f64>, found: Found, stop: Stop) {
         self.trial = point;
-        self.accept(gradient, stop);
+        self.accept(found, stop);
     }
 
     /// Takes the loss's gradient at the trial point and decides what comes next.
-    pub fn hear(&mut self, mut gradient: Vec<f64>, stop: Stop) {
-        add(&mut gradient[..self.n_weights()], self.penalty(), &self.trial[..self.n_weights()]);
+    pub fn hear(&mut self, mut found: Found, stop: Stop) {
+        let n = self.n_weights();
+        add(&mut found.gradient[..n], self.penalty(), &self.trial[..n]);
         self.passes += 1;
         self.wants_direction = false;
-        let slope = dot(&gradient, &self.direction);
+        let slope = dot(&found.gradient, &self.direction);
         if self.line_trials < LINE_TRIALS && self.adjust_step(slope) {
             return;
         }
-        self.remember(&gradient);
-        self.accept(gradient, stop);
+        self.remember(&found.gradient);
+        self.accept(found, stop);
     }
 
     fn n_weights(&self) -> usize {
@@ -143,9 +145,15 @@ impl<'a> State<'a> {
     }
 
     /// Moves to the trial point, and on to the next penalties for which it is good enough.
-    fn accept(&mut self, gradient: Vec<f64>, stop: Stop) {
+    fn accept(&mut self, found: Found, stop: Stop) {
         self.point.clone_from(&self.trial);
-        self.gradient = gradient;
+        self.gradient = found.gradient;
+        // A new factor c may cost a factorisation, so that small changes are let be.
+        for (c, now) in self.curvatures.iter_mut().zip(self.loss.factors(&found.curvatures)) {
+            if !(0.5..=2.0).contains(&(now / *c)) {
+                *c = now;
+            }
+        }
         self.wants_direction = true;
         while !self.is_done() {
             let close = norm(&self.gradient) <= stop.relative_gradient * self.reference;
@@ -237,7 +245,8 @@ impl<'a> State<'a> {
 
     /// The columns that the shared preconditioner is to solve, with their ratios.
     pub fn columns(&mut self) -> Vec<(f64, &mut [f64])> {
-        let ratios: Vec<f64> = ratios(&self.curvatures, self.penalty()).collect();
+        let penalty = self.penalty();
+        let ratios: Vec<f64> = self.curvatures.iter().map(|c| penalty / c).collect();
         let n = self.n_weights();
         ratios.into_iter().zip(self.direction[..n].chunks_exact_mut(self.d)).collect()
     }
@@ -253,7 +262,7 @@ impl<'a> State<'a> {
         let penalty = self.penalty();
         self.own_factors = weights
             .par_iter()
-            .map(|weights| factor(&design.gram(weights), penalty))
+            .map(|weights| factor(&design.gram(weights, true), penalty))
             .collect::<Result<_>>()?;
         self.passes_of_factors = self.passes;
         // What was learnt far from here would only mislead.
