@@ -1,3 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Cross-crate tests of Eosin.
+//! Cross-crate tests of Eosin: the command line on real tiles, as a user runs it.
+
+mod bad_input;
+mod common;
+mod configs;
+mod mitosis;
+mod resume;
+mod same_bytes;
+mod steps;

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The binary, the demo's tiles, and configurations that tests change.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use eosin_testkit::demo;
+use tempfile::TempDir;
+
+/// The workspace's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The built `eosin` binary, which lies beside the tests.
+pub fn eosin() -> Command {
+    let tests = std::env::current_exe().unwrap();
+    let binary = tests.parent().unwrap().parent().unwrap().join("eosin");
+    assert!(
+        binary.is_file(),
+        "no {}; build it first: cargo build --package eosin-cli",
+        binary.display()
+    );
+    let mut command = Command::new(binary);
+    command.env_remove("EOSIN_LOG").arg("--quiet");
+    command
+}
+
+/// A folder with the tiny demo's tiles, a copy of the configurations, and room for output.
+pub struct Bench {
+    pub folder: TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = demo::DemoConfig::read(&root().join("configs/demo/tiles-tiny.toml")).unwrap();
+        let slide = root().join("tests/fixtures/cmu-1-small-region.svs");
+        let source =
+            eosin::crates::tile::SlideSource::open(slide, &config.tiling().unwrap()).unwrap();
+        let plan = demo::plan(&source, &config).unwrap();
+        demo::write(&plan, &config, &folder.path().join("tiles")).unwrap();
+        copy(&root().join("configs"), &folder.path().join("configs"));
+        Self { folder }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes `configs/run/test.toml`: two backbones, noise, few folds, then `extra`.
+    pub fn write_run(&self, extra: &str) -> PathBuf {
+        let run = format!(
+            r#"title = "Test"
+seed = 3
+backbones = ["efficientnet-lite0", "colour-statistics"]
+default_backbone = "efficientnet-lite0"
+task = "demo-microcalcification"
+proxies = ["demo-density"]
+augment = "noise"
+head = "logistic"
+tiles = {{ kind = "manifest" }}
+engine = {{ batch_size = 4 }}
+selection = {{ folds = 2, repeats = 1, probes = [{{ kind = "knn" }}] }}
+training = {{ folds = 2 }}
+evaluation = {{ replicates = 100 }}
+{extra}"#
+        );
+        let path = self.path("configs/run/test.toml");
+        std::fs::write(&path, run).unwrap();
+        path
+    }
+
+    /// `eosin run` of the test configuration.
+    pub fn run(&self, out: &str, arguments: &[&str]) -> Output {
+        self.run_command(out).args(arguments).output().unwrap()
+    }
+
+    pub fn run_command(&self, out: &str) -> Command {
+        let mut command = eosin();
+        command
+            .arg("run")
+            .arg(self.path("configs/run/test.toml"))
+            .arg("--data")
+            .arg(self.path("tiles"))
+            .arg("--out")
+            .arg(self.path(out));
+        command
+    }
+
+    /// Changes the manifest's lines.
+    pub fn edit_manifest(&self, edit: impl FnOnce(Vec<String>) -> Vec<String>) {
+        let path = self.path("tiles/manifest.csv");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = edit(text.lines().map(str::to_string).collect());
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+}
+
+/// Standard output and error together.
+pub fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// A real data set of `EOSIN_DATA`, or of `../shared/data`; says so where it is absent.
+pub fn data(name: &str) -> Option<PathBuf> {
+    let folder = match std::env::var_os("EOSIN_DATA") {
+        Some(folder) => PathBuf::from(folder),
+        None => root().parent().unwrap().join("shared/data"),
+    };
+    let path = folder.join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: {name} is not there, because EOSIN_DATA names no folder that has it");
+    None
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

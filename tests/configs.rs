@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::path::PathBuf;
+
+use eosin::crates::backbone::Card;
+use eosin::crates::tile::ViewBank;
+use eosin::{AugmentConfig, ComponentConfig, LoadedRun, Registry, TaskConfig};
+use eosin_testkit::demo::DemoConfig;
+
+use crate::common::root;
+
+fn files(group: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root().join("configs").join(group))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no files in configs/{group}");
+    files
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &PathBuf) -> T {
+    toml::from_str(&std::fs::read_to_string(path).unwrap())
+        .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn every_folder_of_configs_is_known_here() {
+    let known = ["augment", "backbone", "demo", "head", "run", "task"];
+    for entry in std::fs::read_dir(root().join("configs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(known.contains(&name.as_str()), "no test loads configs/{name}");
+    }
+}
+
+#[test]
+fn every_run_loads_with_all_it_names() {
+    let registry = Registry::with_defaults();
+    for path in files("run") {
+        let loaded = LoadedRun::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        for name in &loaded.run.backbones {
+            let card = loaded.configs.join("backbone").join(format!("{name}.toml"));
+            assert!(card.is_file(), "{} names {name}", path.display());
+        }
+        let trainer = registry.head(&loaded.head.kind, &loaded.head.options).unwrap();
+        for probe in &loaded.run.selection.probes {
+            registry.probe(probe, &trainer, 0).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_part_loads() {
+    let registry = Registry::with_defaults();
+    for path in files("task") {
+        let task: TaskConfig = parse(&path);
+        assert!(!task.description.is_empty());
+    }
+    for path in files("head") {
+        let head: ComponentConfig = parse(&path);
+        registry.head(&head.kind, &head.options).unwrap();
+    }
+    for path in files("augment") {
+        let augment: AugmentConfig = parse(&path);
+        registry.pipeline(&augment.transforms).unwrap();
+        if let Some(views) = augment.views {
+            views.try_into::<ViewBank>().unwrap().validate().unwrap();
+        }
+    }
+    for path in files("demo") {
+        DemoConfig::read(&path).unwrap();
+    }
+}
+
+#[test]
+fn every_card_has_the_name_of_its_file() {
+    for path in files("backbone") {
+        let card = Card::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert_eq!(Some(card.name.as_str()), path.file_stem().unwrap().to_str());
+    }
+}

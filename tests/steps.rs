@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Each step alone: tile, embed, select, train, predict, inspect.
+
+use crate::common::{Bench, eosin, root, text};
+
+#[test]
+fn a_slide_becomes_tiles_embeddings_and_predictions() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let slide = root().join("tests/fixtures/cmu-1-small-region.svs");
+
+    let cut = eosin()
+        .arg("tile")
+        .arg(&slide)
+        .args(["--tile-um", "112", "--tile-px", "224", "--min-tissue", "0.5", "--out"])
+        .arg(bench.path("cut"))
+        .output()
+        .unwrap();
+    assert!(cut.status.success(), "{}", text(&cut));
+    let manifest = std::fs::read_to_string(bench.path("cut/manifest.csv")).unwrap();
+    let n_tiles = manifest.lines().count() - 1;
+    assert!(n_tiles > 20, "{n_tiles} tiles");
+
+    let run = |command: &str| {
+        let output = eosin()
+            .arg(command)
+            .arg(bench.path("configs/run/test.toml"))
+            .arg("--data")
+            .arg(bench.path("tiles"))
+            .arg("--out")
+            .arg(bench.path("out"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{command}: {}", text(&output));
+        text(&output)
+    };
+    assert!(run("select").contains("colour-statistics"));
+    let trained = run("train");
+    assert!(trained.contains("AUROC"), "{trained}");
+
+    let head = bench.path("out/heads/efficientnet-lite0.safetensors");
+    let predict = |input: &std::path::Path, extra: &[&str]| {
+        eosin()
+            .arg("predict")
+            .arg(input)
+            .arg("--head")
+            .arg(&head)
+            .arg("--out")
+            .arg(bench.path("scores.csv"))
+            .arg("--store")
+            .arg(bench.path("out/store"))
+            .arg("--configs")
+            .arg(bench.path("configs"))
+            .args(extra)
+            .output()
+            .unwrap()
+    };
+    let scored = predict(&bench.path("cut/manifest.csv"), &[]);
+    assert!(scored.status.success(), "{}", text(&scored));
+    let scores = std::fs::read_to_string(bench.path("scores.csv")).unwrap();
+    assert_eq!(scores.lines().count(), n_tiles + 1);
+    for line in scores.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let sum: f64 = cells[5..7].iter().map(|p| p.parse::<f64>().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 2e-6, "{line}");
+    }
+
+    // Tiles cut at another place in the pipeline are another contract, unless accepted by name.
+    let grid = ["--tile-um", "112", "--min-tissue", "0.5"];
+    let refused = predict(&slide, &grid);
+    assert_eq!(refused.status.code(), Some(6), "{}", text(&refused));
+    assert!(text(&refused).contains("tile_um"), "{}", text(&refused));
+    let accepted = ["mpp_policy", "reader", "tile_px", "tile_um"].map(|f| ["--accept", f]).concat();
+    let scored = predict(&slide, &[&grid[..], &accepted].concat());
+    assert!(scored.status.success(), "{}", text(&scored));
+    let from_slide = std::fs::read_to_string(bench.path("scores.csv")).unwrap();
+    let probability = |csv: &str| -> Vec<String> {
+        csv.lines().skip(1).map(|l| l.split(',').nth(6).unwrap().to_string()).collect()
+    };
+    assert_eq!(probability(&from_slide), probability(&scores), "the same pixels score the same");
+
+    let inspected = eosin()
+        .arg("inspect")
+        .args([&slide, &head, &bench.path("tiles/manifest.csv"), &bench.path("out/store")])
+        .output()
+        .unwrap();
+    let inspected = text(&inspected);
+    for part in ["0.499", "2220 × 2967", "microcalcification", "77", "efficientnet-lite0"] {
+        assert!(inspected.contains(part), "no {part} in\n{inspected}");
+    }
+}
+
+#[test]
+fn dry_runs_write_nothing() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let output = bench.run("out", &["--dry-run"]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("nothing is wrong"));
+    assert!(!bench.path("out").exists(), "the dry run made a folder");
+}
