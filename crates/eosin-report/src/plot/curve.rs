@@ -59,11 +59,11 @@ pub(crate) fn curves(chart: &Chart, curves: &[Curve]) -> Markup {
                     @if curve.band.len() == curve.points.len() && !curve.band.is_empty() {
                         polygon class={ "band c" (i % N_COLOURS) } points=(points(&band(curve, &x, &y))) {}
                     }
-                    polyline class={ "line c" (i % N_COLOURS) } points=(points(&curve.points.iter().filter(finite).map(place).collect::<Vec<_>>())) {
+                    polyline class={ "line c" (i % N_COLOURS) } points=(points(&curve.points.iter().filter(|p| finite(**p)).map(place).collect::<Vec<_>>())) {
                         title { (curve.name) }
                     }
                     @if curve.marks {
-                        @for p in curve.points.iter().filter(finite) {
+                        @for p in curve.points.iter().filter(|p| finite(**p)) {
                             circle class={ "mark c" (i % N_COLOURS) } cx=(px(x.at(p[0]))) cy=(px(y.at(p[1]))) r="3" {}
                         }
                     }
@@ -73,13 +73,13 @@ pub(crate) fn curves(chart: &Chart, curves: &[Curve]) -> Markup {
     }
 }
 
-fn finite(point: &&[f64; 2]) -> bool {
+fn finite(point: [f64; 2]) -> bool {
     point.iter().all(|v| v.is_finite())
 }
 
 fn band(curve: &Curve, x: &Axis, y: &Axis) -> Vec<[f64; 2]> {
     let side = |end: usize| {
-        let known = curve.points.iter().zip(&curve.band).filter(|(_, b)| finite(b));
+        let known = curve.points.iter().zip(&curve.band).filter(|(_, b)| finite(**b));
         known.map(move |(p, b)| [x.at(p[0]), y.at(b[end])])
     };
     let mut outline: Vec<[f64; 2]> = side(1).collect();

@@ -192,7 +192,7 @@ fn map(backbone: &str, scale: f64) -> EmbeddingMap {
     let point = |i: u32| {
         let turn = f64::from(i) * 2.399;
         let radius = f64::from(i).sqrt() * scale;
-        let label = u32::from(i % 9 == 0);
+        let label = u32::from(i.is_multiple_of(9));
         let shift = f64::from(label) * 3.0;
         let at = [radius * turn.cos() + shift, radius * turn.sin()];
         MapPoint { at: at.map(|v| (v * 100.0).round() / 100.0), label, split: i % 2 }

@@ -96,8 +96,9 @@ fn blocks(source: &dyn TileSource, config: &DemoConfig) -> Vec<(String, Vec<usiz
         let tile_px = f64::from(meta.size_level0_px);
         let block_px = config.split.block_um / config.tiles.tile_um * tile_px;
         let block = |edge: i64| {
-            let (first, last) = (edge as f64 / block_px, (edge as f64 + tile_px) / block_px);
-            (first.floor() == last.floor()).then_some(first as usize)
+            let cell = |at: f64| (at / block_px).floor() as i64;
+            let first = cell(edge as f64);
+            (first == cell(edge as f64 + tile_px)).then_some(first)
         };
         if let (Some(column), Some(row)) = (block(meta.x), block(meta.y)) {
             blocks.entry(format!("block-{column:02}-{row:02}")).or_default().push(index);
