@@ -117,7 +117,9 @@ fn borderline(train: &TrainView, m: usize) -> Result<Vec<bool>> {
     // A class in which no row is near the border would get no children at all.
     for class in 0..lacking.len() as u32 {
         if !(0..labels.len()).any(|i| labels[i] == class && near_border[i]) {
-            (0..labels.len()).filter(|&i| labels[i] == class).for_each(|i| near_border[i] = true);
+            for (near, _) in near_border.iter_mut().zip(&labels).filter(|(_, l)| **l == class) {
+                *near = true;
+            }
         }
     }
     Ok(near_border)

@@ -113,6 +113,11 @@ pub(crate) fn training_views(train: &TrainView) -> Result<Matrix> {
     Matrix::new(train.n_rows() * n_views, train.dim(), values)
 }
 
+/// An error with a way out where the set has no bank.
+pub(crate) fn require_bank(train: &TrainView) -> Result<()> {
+    train.bank().map(|_| ()).ok_or_else(no_bank)
+}
+
 fn no_bank() -> Error {
     Error::input(
         "view bank of the training rows",

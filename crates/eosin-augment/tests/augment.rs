@@ -3,12 +3,14 @@
 //! Properties that every augmentation must have.
 
 use eosin_augment::{
-    BankMode, BorderlineSmote, ClassWeights, Duplicate, Extrapolate, FeatureDropout, GaussianNoise,
-    Interpolate, Mixup, Pipeline, Smote, ViewBankTransform,
+    BankMode, BorderlineSmote, CentreSwap, ClassWeights, ClusterNoise, CovarianceTransfer, Delta,
+    Duplicate, ExpectedMoments, Extrapolate, FeatureDropout, GaussianNoise, Interpolate, Mixup,
+    Pipeline, SecondMoments, Smote, ViewBankTransform, ViewOperator,
 };
 use eosin_core::{
     Draw, FeatureTransform, Fold, LabelledSet, Matrix, TrainBatch, TrainView, ViewBank,
 };
+use eosin_testkit::conformance;
 
 const DRAW: Draw = Draw { seed: 11, fold: 2, epoch: 0 };
 const POISON: f32 = 1e30;
@@ -59,6 +61,10 @@ fn kinds() -> Vec<Box<dyn FeatureTransform>> {
         Box::new(BorderlineSmote::default()),
         Box::new(Mixup::default()),
         Box::new(FeatureDropout::default()),
+        Box::new(ClusterNoise { clusters: 4, ..ClusterNoise::default() }),
+        Box::new(CovarianceTransfer { rich: 15, ..CovarianceTransfer::default() }),
+        Box::new(CentreSwap { min_rows: 2, ..CentreSwap::default() }),
+        Box::new(Delta::default()),
         Box::new(
             Pipeline::default()
                 .then(ViewBankTransform { mode: BankMode::Draw, n: 1 })
@@ -76,6 +82,13 @@ fn apply(kind: &dyn FeatureTransform, view: &TrainView, draw: Draw) -> TrainBatc
 fn bits(batch: &TrainBatch) -> Vec<u32> {
     let all = batch.features().values().iter().chain(batch.targets().values());
     all.chain(batch.weights()).map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn every_kind_keeps_its_duties() {
+    for kind in kinds() {
+        conformance::feature_transform(&*kind);
+    }
 }
 
 #[test]
@@ -146,7 +159,7 @@ fn noise_has_the_standard_deviation_that_was_asked_for() {
 fn weight_is_shared_not_multiplied_unless_a_class_is_filled_up() {
     let set = set(false);
     let view = TrainView::whole(&set);
-    let fills_up = ["duplicate", "smote", "borderline-smote"];
+    let fills_up = ["duplicate", "smote", "borderline-smote", "covariance-transfer"];
     for kind in kinds().into_iter().filter(|k| !fills_up.contains(&k.kind())) {
         let total: f32 = apply(&*kind, &view, DRAW).weights().iter().sum();
         assert!((total - 60.0).abs() < 1e-3, "{}: {total}", kind.kind());
@@ -344,5 +357,215 @@ fn a_batch_of_other_rows_is_refused() {
     ] {
         let error = kind.fit(&small).unwrap().apply(&all, DRAW).unwrap_err().to_string();
         assert!(error.contains("45 rows"), "{error}");
+    }
+}
+
+/// A value in −1..1 that no linear map can tell from others, by SplitMix64's finaliser.
+fn scrambled(i: usize, d: usize) -> f32 {
+    let mut z = (i as u64 * 8 + d as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z >> 40) as f32 / (1u64 << 23) as f32) - 1.0
+}
+
+/// Rows of 16 groups and a bank whose views turn and shift them, as an operator
+/// can learn, or are noise, which none can.
+fn with_views(learnable: bool) -> LabelledSet {
+    let n = 80;
+    let rows: Vec<Vec<f32>> = (0..n).map(|i| (0..3).map(|d| 2.0 * value(i, d)).collect()).collect();
+    let views: Vec<Vec<f32>> = rows
+        .iter()
+        .enumerate()
+        .map(|(i, x)| {
+            if learnable {
+                vec![x[1] + 0.5, -x[0], 0.8 * x[2] + 0.1]
+            } else {
+                (0..3).map(|d| x[d] + scrambled(i, d)).collect()
+            }
+        })
+        .collect();
+    let groups: Vec<String> = (0..n).map(|i| format!("g{}", i / 5)).collect();
+    let labels = (0..n).map(|i| (i % 2) as u32).collect();
+    let classes = vec!["a".into(), "b".into()];
+    LabelledSet::new(Matrix::from_rows(&rows).unwrap(), classes, labels, &groups)
+        .unwrap()
+        .with_bank(ViewBank::new(1, Matrix::from_rows(&views).unwrap()).unwrap())
+        .unwrap()
+}
+
+#[test]
+fn an_operator_is_learned_where_there_is_one_and_offered_only_there() {
+    let operator = ViewOperator { ridge: 1e-6, copies: 1 };
+    let (sound, noise) = (with_views(true), with_views(false));
+    let view = TrainView::whole(&sound);
+    assert!(operator.skills(&view).unwrap()[0] > 0.999);
+    let batch = apply(&operator, &view, DRAW);
+    for i in 80..160 {
+        let expected = view.bank_row(i - 80, 0).unwrap();
+        for (x, e) in batch.features().row(i).iter().zip(expected) {
+            assert!((x - e).abs() < 1e-3, "{x} {e}");
+        }
+    }
+    let view = TrainView::whole(&noise);
+    assert!(operator.skills(&view).unwrap()[0] < 0.1);
+    let error = ViewOperator { ridge: 1e-6, copies: 1 }.fit(&view).err();
+    if let Some(error) = error {
+        assert!(error.to_string().contains("skills"), "{error}");
+    }
+    // The same as for every kind: bytes do not depend on threads, nor rows on held-out ones.
+    let view = TrainView::whole(&sound);
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| bits(&apply(&operator, &view, DRAW)))
+    };
+    assert_eq!(on(1), on(2));
+}
+
+#[test]
+fn noise_on_ridge_is_the_closed_form_penalty() {
+    let set = set(false);
+    let view = TrainView::whole(&set);
+    let (gamma, penalty) = (0.7_f32, 0.3);
+    let noisy = GaussianNoise { gamma, copies: 0 }.expected_moments(&view).unwrap();
+    let (weights, intercept) = noisy.ridge(penalty).unwrap();
+    // The normal equations of ridge with penalty λ + n·γ²·σ_d² on each dimension, written out.
+    let plain = SecondMoments::of(&TrainBatch::from_view(&view)).unwrap();
+    let n = view.n_rows() as f64;
+    for class in 0..3 {
+        for d in 0..6 {
+            let mean: f64 = (0..60).map(|i| f64::from(view.feature_row(i)[d])).sum::<f64>() / n;
+            let variance: f64 =
+                (0..60).map(|i| (f64::from(view.feature_row(i)[d]) - mean).powi(2)).sum::<f64>()
+                    / n;
+            let fitted: f64 = (0..6).map(|e| plain.gram[(d, e)] * weights[(e, class)]).sum();
+            let total = f64::from(gamma).powi(2) * n * variance + penalty;
+            let left = fitted + plain.sum[d] * intercept[class] + total * weights[(d, class)];
+            assert!((left - plain.cross[(d, class)]).abs() < 1e-6, "{left}");
+        }
+    }
+}
+
+#[test]
+fn expected_moments_are_the_limit_of_sampling() {
+    let set = set(false);
+    let view = TrainView::whole(&set);
+    let check = |kind: &dyn ExpectedMoments| {
+        let expected = kind.expected_moments(&view).unwrap();
+        let fitted = kind.fit(&view).unwrap();
+        let batch = TrainBatch::from_view(&view);
+        let n_draws = 2000;
+        let mut gram = expected.gram.clone() * 0.0;
+        let mut cross = expected.cross.clone() * 0.0;
+        for epoch in 0..n_draws {
+            let moments =
+                SecondMoments::of(&fitted.apply(&batch, Draw { epoch, ..DRAW }).unwrap()).unwrap();
+            gram += &(moments.gram / n_draws as f64);
+            cross += &(moments.cross / n_draws as f64);
+        }
+        let scale = expected.gram.diag().sum() / 6.0;
+        let far = (&gram - &expected.gram).iter().fold(0.0_f64, |m, v| m.max(v.abs())) / scale;
+        let far_cross = (&cross - &expected.cross).iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        assert!(far < 0.01 && far_cross / scale < 0.01, "{}: {far} {far_cross}", kind.kind());
+    };
+    check(&GaussianNoise { gamma: 0.5, copies: 0 });
+    check(&GaussianNoise { gamma: 0.5, copies: 2 });
+    check(&FeatureDropout { p: 0.3, copies: 0 });
+    check(&FeatureDropout { p: 0.3, copies: 1 });
+    check(&ViewBankTransform { mode: BankMode::Draw, n: 1 });
+    check(&ViewBankTransform { mode: BankMode::Draw, n: 3 });
+}
+
+#[test]
+fn cluster_noise_has_the_covariance_of_the_cluster() {
+    // Two far clusters, one wide along the first axis, the other along the second.
+    let rows: Vec<Vec<f32>> = (0..200)
+        .map(|i| {
+            let wide = 3.0 * value(i, 0);
+            if i % 2 == 0 { vec![wide, 0.0] } else { vec![100.0, wide] }
+        })
+        .collect();
+    let groups: Vec<String> = (0..200).map(|i| i.to_string()).collect();
+    let matrix = Matrix::from_rows(&rows).unwrap();
+    let set = LabelledSet::new(matrix, vec!["a".into()], vec![0; 200], &groups).unwrap();
+    let view = TrainView::whole(&set);
+    let batch = apply(&ClusterNoise { clusters: 2, copies: 50, ..Default::default() }, &view, DRAW);
+    let variance = |parity: u32, d: usize| {
+        let moved: Vec<f64> = (200..batch.n_rows())
+            .filter(|&i| batch.parents()[i] % 2 == parity)
+            .map(|i| f64::from(batch.features().row(i)[d] - rows[batch.parents()[i] as usize][d]))
+            .collect();
+        moved.iter().map(|v| v * v).sum::<f64>() / moved.len() as f64
+    };
+    // A uniform value in −3..3 has variance 3.
+    assert!((variance(0, 0) - 3.0).abs() < 0.5 && variance(0, 1) < 1e-6);
+    assert!((variance(1, 1) - 3.0).abs() < 0.5 && variance(1, 0) < 1e-6);
+}
+
+#[test]
+fn a_scarce_class_borrows_the_covariance_of_its_neighbour() {
+    // The rich class spreads along the first axis; the scarce one has two rows near it.
+    let rows: Vec<Vec<f32>> = (0..102)
+        .map(|i| if i < 100 { vec![5.0 + 2.0 * value(i, 0), 1.0] } else { vec![5.0, 3.0] })
+        .collect();
+    let labels = (0..102).map(|i| u32::from(i >= 100)).collect();
+    let groups: Vec<String> = (0..102).map(|i| i.to_string()).collect();
+    let classes = vec!["rich".into(), "scarce".into()];
+    let set =
+        LabelledSet::new(Matrix::from_rows(&rows).unwrap(), classes, labels, &groups).unwrap();
+    let batch = apply(
+        &CovarianceTransfer { gamma: 1.0, ..Default::default() },
+        &TrainView::whole(&set),
+        DRAW,
+    );
+    assert_eq!(counts(&batch), [100, 100]);
+    let new: Vec<&[f32]> = (102..200).map(|i| batch.features().row(i)).collect();
+    let sd = (new.iter().map(|r| f64::from(r[0] - 5.0).powi(2)).sum::<f64>() / 98.0).sqrt();
+    // A uniform value in −2..2 has a standard deviation of 2/√3.
+    assert!((sd - 2.0 / 3.0_f64.sqrt()).abs() < 0.25, "{sd}");
+    assert!(new.iter().all(|r| (r[1] - 3.0).abs() < 1e-6 && r[0] >= 0.0));
+}
+
+#[test]
+fn a_swap_moves_rows_as_centre_means_differ() {
+    // Centre 1 lies 10 further along the first axis, for class 1 also 3 along the second.
+    let (mut rows, mut labels, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+    for i in 0..40 {
+        let (centre, class) = ((i / 2) % 2, i % 2);
+        let shift = [10.0 * centre as f32, 3.0 * (centre * class) as f32];
+        rows.push(vec![value(i / 4, 0) + shift[0], value(i / 4, 1) + shift[1]]);
+        labels.push(class as u32);
+        groups.push(format!("centre-{centre}"));
+    }
+    let classes = vec!["a".into(), "b".into()];
+    let set =
+        LabelledSet::new(Matrix::from_rows(&rows).unwrap(), classes, labels, &groups).unwrap();
+    let batch = apply(&CentreSwap::default(), &TrainView::whole(&set), DRAW);
+    for i in 40..80 {
+        let parent = batch.parents()[i] as usize;
+        let (centre, class) = ((parent / 2) % 2, parent % 2);
+        let sign = if centre == 0 { 1.0 } else { -1.0 };
+        let moved = [0, 1].map(|d| batch.features().row(i)[d] - rows[parent][d]);
+        assert!((moved[0] - sign * 10.0).abs() < 1e-3, "{moved:?}");
+        assert!((moved[1] - sign * 3.0 * class as f32).abs() < 1e-3, "{moved:?}");
+    }
+}
+
+#[test]
+fn a_delta_is_what_a_view_did_to_a_tile_of_the_same_class() {
+    let set = set(false);
+    let view = TrainView::whole(&set);
+    let labels = view.labels();
+    let batch = apply(&Delta { gamma: 1.0, copies: 1 }, &view, DRAW);
+    for i in 60..120 {
+        let parent = batch.parents()[i] as usize;
+        let delta: Vec<f32> =
+            (0..6).map(|d| batch.features().row(i)[d] - view.feature_row(parent)[d]).collect();
+        let from = (0..60).find(|&j| {
+            (0..4).any(|v| {
+                let seen = view.bank_row(j, v).unwrap();
+                (0..6).all(|d| (seen[d] - view.feature_row(j)[d] - delta[d]).abs() < 1e-5)
+            })
+        });
+        assert_eq!(labels[from.unwrap()], labels[parent]);
     }
 }

@@ -21,7 +21,9 @@ pub(crate) fn normalise_rows(matrix: &mut Matrix) {
         let square: f64 = row.iter().map(|&v| f64::from(v).powi(2)).sum();
         if square > 0.0 {
             let scale = (1.0 / square.sqrt()) as f32;
-            row.iter_mut().for_each(|v| *v *= scale);
+            for value in row {
+                *value *= scale;
+            }
         }
     }
 }

@@ -22,6 +22,9 @@
 
 mod dense;
 mod probe;
+pub mod proxies;
+pub mod robustness;
+pub mod scores;
 pub mod select;
 
-pub use probe::{KnnProbe, LinearProbe, SimpleShot};
+pub use probe::{FewShot, KnnProbe, LinearProbe, Reduced, SimpleShot};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eosin_core::{Fold, HeadTrainer, ProxyScores, ProxyTask, Result, TrainBatch, TrainView};
 use eosin_eval::splits;
 
-use super::{balanced_accuracy, score_folds};
+use super::{balanced_accuracy, fold_seed, score_folds};
 
 /// Probe `linear`: a head whose penalty is tuned within each fold's training rows.
 ///
@@ -73,8 +73,8 @@ impl ProxyTask for LinearProbe {
     }
 
     fn score(&self, train: &TrainView, folds: &[Fold]) -> Result<ProxyScores> {
-        score_folds(self.kind(), train, folds, |i, inner, held_out| {
-            let penalty = self.tune(inner, self.seed.wrapping_add(i as u64))?;
+        score_folds(self.kind(), train, folds, |fold, inner, held_out| {
+            let penalty = self.tune(inner, fold_seed(self.seed, fold))?;
             let head = self.trainer.fit(&balanced_batch(inner)?, penalty)?;
             Ok(head.predict(&held_out.features())?.argmax())
         })

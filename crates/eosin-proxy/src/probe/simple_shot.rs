@@ -88,7 +88,9 @@ fn column_means(features: &Matrix) -> Vec<f32> {
 
 fn centre_and_scale(features: &mut Matrix, mean: &[f32]) {
     for i in 0..features.n_rows() {
-        features.row_mut(i).iter_mut().zip(mean).for_each(|(x, m)| *x -= m);
+        for (x, m) in features.row_mut(i).iter_mut().zip(mean) {
+            *x -= m;
+        }
     }
     normalise_rows(features);
 }

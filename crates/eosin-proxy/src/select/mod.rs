@@ -2,11 +2,17 @@
 
 //! Ranks backbones that were scored on the same folds, and says how sure the ranking is.
 
+mod agreement;
 mod posterior;
 mod rank;
+mod resume;
+mod shortlist;
 mod verdict;
 
+pub use agreement::{Agreement, agreement, kendall_tau_b};
 pub use rank::{rank, test_train_ratio};
+pub use resume::{ScoreCache, score_repeats};
+pub use shortlist::{ParetoPoint, Shortlisted, pareto_front, shortlist};
 
 use eosin_core::ProxyScores;
 use serde::{Deserialize, Serialize};

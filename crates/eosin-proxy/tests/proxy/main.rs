@@ -2,6 +2,9 @@
 
 //! Probes and rankings against independent results and by their properties.
 
+mod agreement;
 mod probes;
+mod proxies;
 mod ranking;
+mod scores;
 mod support;

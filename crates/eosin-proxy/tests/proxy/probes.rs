@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
-use eosin_core::{Fold, LabelledSet, Matrix, ProxyTask, TrainView};
+use eosin_core::{Error, Fold, LabelledSet, Matrix, ProxyScores, ProxyTask, Result, TrainView};
 use eosin_eval::splits;
-use eosin_proxy::{KnnProbe, LinearProbe, SimpleShot};
+use eosin_proxy::select::{ScoreCache, score_repeats};
+use eosin_proxy::{FewShot, KnnProbe, LinearProbe, Reduced, SimpleShot};
+use eosin_testkit::conformance;
 use serde::Deserialize;
 
 use crate::support::{Ridge, golden, patients};
@@ -30,6 +33,8 @@ fn probes() -> Vec<Box<dyn ProxyTask>> {
         Box::new(LinearProbe::new(Arc::new(Ridge))),
         Box::new(KnnProbe::default()),
         Box::new(SimpleShot),
+        Box::new(FewShot { shots: 5, ..FewShot::default() }),
+        Box::new(Reduced { probe: Arc::new(SimpleShot), dimensions: 3 }),
     ]
 }
 
@@ -68,6 +73,98 @@ fn probes_find_a_large_effect_and_no_effect() {
         };
         assert!(mean(&strong) > 0.85, "{}: {}", probe.kind(), mean(&strong));
         assert!((mean(&none) - 0.5).abs() < 0.06, "{}: {}", probe.kind(), mean(&none));
+    }
+}
+
+#[test]
+fn every_probe_keeps_its_duties() {
+    for probe in probes() {
+        conformance::proxy_task(&*probe);
+    }
+}
+
+#[test]
+fn neighbours_are_found_where_few_groups_may_be_trained_on() {
+    // 2 of 30 groups to train on: the shared lists are too short for nearly every row.
+    let set = patients(30, 10, 4, 3.0, 0.2, 8);
+    let view = TrainView::whole(&set);
+    let fold = Fold { train: (0..20).collect(), held_out: (20..300).collect() };
+    let few = KnnProbe { k: 5 }.score(&view, std::slice::from_ref(&fold)).unwrap().folds[0];
+    assert!(few > 0.7, "{few}");
+    // The same from a set that holds only those rows and one asked row: no list is short there.
+    let alone: Vec<usize> = (0..30).collect();
+    let groups: Vec<String> = alone.iter().map(|i| set.groups()[*i].to_string()).collect();
+    let labels = alone.iter().map(|&i| set.labels()[i]).collect();
+    let classes = set.classes().to_vec();
+    let small = LabelledSet::new(set.features().select(&alone), classes, labels, &groups).unwrap();
+    let held_out: Vec<usize> = (20..30).collect();
+    let fold = Fold { train: (0..20).collect(), held_out };
+    let a = KnnProbe { k: 5 }.score(&view, std::slice::from_ref(&fold)).unwrap();
+    let b = KnnProbe { k: 5 }.score(&TrainView::whole(&small), &[fold]).unwrap();
+    assert_eq!(a, b);
+}
+
+#[test]
+fn pca_to_all_dimensions_changes_nothing_for_a_rotation_invariant_probe() {
+    let set = patients(20, 10, 5, 1.0, 0.3, 9);
+    let view = TrainView::whole(&set);
+    let reduced = Reduced { probe: Arc::new(SimpleShot), dimensions: 256 };
+    let scores = reduced.score(&view, &folds(&view)).unwrap();
+    assert_eq!(scores.folds, SimpleShot.score(&view, &folds(&view)).unwrap().folds);
+    assert_eq!(scores.probe, "simple-shot-pca-256");
+}
+
+#[test]
+fn more_shots_serve_better() {
+    let set = patients(20, 20, 10, 1.5, 0.2, 10);
+    let view = TrainView::whole(&set);
+    let mean = |shots| {
+        let probe = FewShot { shots, episodes: 20, seed: 1 };
+        let scores = probe.score(&view, &folds(&view)).unwrap();
+        scores.folds.iter().sum::<f64>() / scores.folds.len() as f64
+    };
+    let (one, five, all) = (mean(1), mean(5), mean(1000));
+    assert!(one < five && five < all, "{one} {five} {all}");
+}
+
+#[derive(Default)]
+struct Memory {
+    kept: Mutex<BTreeMap<(String, usize), ProxyScores>>,
+    /// Repeats that may still be stored before the process is killed.
+    left: Mutex<usize>,
+}
+
+impl ScoreCache for Memory {
+    fn load(&self, key: &str, repeat: usize) -> Result<Option<ProxyScores>> {
+        Ok(self.kept.lock().unwrap().get(&(key.into(), repeat)).cloned())
+    }
+
+    fn store(&self, key: &str, repeat: usize, scores: &ProxyScores) -> Result<()> {
+        let mut left = self.left.lock().unwrap();
+        if *left == 0 {
+            return Err(Error::input("test", "a living process", "a kill", "run again"));
+        }
+        *left -= 1;
+        self.kept.lock().unwrap().insert((key.into(), repeat), scores.clone());
+        Ok(())
+    }
+}
+
+#[test]
+fn an_interrupted_selection_goes_on_and_ends_the_same() {
+    let set = patients(15, 8, 5, 0.8, 0.3, 11);
+    let view = TrainView::whole(&set);
+    let folds = splits::repeated(&view.labels(), &view.groups(), 2, 3, 4, 3).unwrap();
+    for probe in probes() {
+        let cache = Memory::default();
+        *cache.left.lock().unwrap() = 2;
+        assert!(score_repeats(&*probe, &view, &folds, 3, &cache, "net").is_err());
+        assert_eq!(cache.kept.lock().unwrap().len(), 2);
+        *cache.left.lock().unwrap() = 2;
+        let resumed = score_repeats(&*probe, &view, &folds, 3, &cache, "net").unwrap();
+        assert_eq!(resumed, probe.score(&view, &folds).unwrap(), "{}", probe.kind());
+        // Nothing is computed again: not even one more repeat may be stored now.
+        assert_eq!(score_repeats(&*probe, &view, &folds, 3, &cache, "net").unwrap(), resumed);
     }
 }
 

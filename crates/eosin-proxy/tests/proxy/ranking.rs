@@ -158,8 +158,8 @@ fn a_ranking_survives_json_and_has_the_same_bytes_again() {
     let common = shared(&mut rng);
     let arms = [
         arm("a", &folds(0.8, 0.01, &mut rng, &common)),
-        arm("b", &vec![0.75; 25]),
-        arm("c", &vec![0.75; 25]),
+        arm("b", &[0.75; 25]),
+        arm("c", &[0.75; 25]),
     ];
     let text = |_| serde_json::to_string(&rank(&arms, &RankOptions::default()).unwrap()).unwrap();
     assert_eq!(text(0), text(1));

@@ -2,6 +2,8 @@
 
 //! Data and a small head for the tests of this crate.
 
+use std::collections::BTreeMap;
+
 use eosin_core::{
     Error, Head, HeadRecord, HeadTrainer, LabelledSet, Matrix, Probabilities, Result, TrainBatch,
 };
@@ -89,7 +91,9 @@ impl HeadTrainer for Ridge {
             for (b, row) in system.iter_mut().enumerate() {
                 if b != a {
                     let factor = row[a] / pivot[a];
-                    row.iter_mut().zip(&pivot).for_each(|(v, p)| *v -= factor * p);
+                    for (v, p) in row.iter_mut().zip(&pivot) {
+                        *v -= factor * p;
+                    }
                 }
             }
         }
@@ -109,7 +113,9 @@ impl Head for RidgeHead {
         for row in features.rows() {
             let mut scores = self.weights[row.len()].clone();
             for (x, w) in row.iter().zip(&self.weights) {
-                scores.iter_mut().zip(w).for_each(|(s, w)| *s += f64::from(*x) * w);
+                for (score, w) in scores.iter_mut().zip(w) {
+                    *score += f64::from(*x) * w;
+                }
             }
             let total: f64 = scores.iter().map(|s| s.exp()).sum();
             values.extend(scores.iter().map(|s| s.exp() / total));
@@ -121,8 +127,8 @@ impl Head for RidgeHead {
         HeadRecord {
             kind: "test-ridge".into(),
             classes: self.classes.clone(),
-            tensors: Default::default(),
-            parameters: Default::default(),
+            tensors: BTreeMap::new(),
+            parameters: BTreeMap::new(),
         }
     }
 }
