@@ -38,7 +38,9 @@ def handle(request, threads):
         for y in tasks:
             for k in request["fold_ids"]:
                 rows = fold != k
-                xk, yk = (x, y) if rows.all() else (x[rows], y[rows])
+                # Eosin standardises within the fold; this is not timed here.
+                xk, yk = x[rows], y[rows]
+                xk = (xk - xk.mean(0)) / xk.std(0)
                 previous = LogisticRegression(
                     solver=solver, tol=request["tol"], max_iter=10000, warm_start=True
                 )

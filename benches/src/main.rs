@@ -8,6 +8,7 @@ mod embed;
 mod heads;
 mod peer;
 mod table;
+mod tiles;
 
 use std::path::PathBuf;
 
@@ -17,7 +18,7 @@ use clap::Parser;
 #[derive(Parser)]
 struct Options {
     /// What to measure.
-    #[arg(value_parser = ["embed", "heads"])]
+    #[arg(value_parser = ["embed", "heads", "tiles"])]
     name: String,
     /// The peers' Python.
     #[arg(long)]
@@ -40,6 +41,7 @@ fn main() -> Result<()> {
     let options = Options::parse();
     let measurements = match options.name.as_str() {
         "embed" => embed::measure(&options)?,
+        "tiles" => tiles::measure(&options)?,
         _ => heads::measure(&options)?,
     };
     print!("{}", table::text(&measurements));

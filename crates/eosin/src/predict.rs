@@ -4,7 +4,7 @@ use std::path::Path;
 
 use eosin_core::{EmbeddingBatch, Error, Head, Progress, Result};
 use eosin_head::{HeadFile, head_from_record, load_head};
-use eosin_store::{ParquetStore, StoreExt};
+use eosin_store::ParquetStore;
 use eosin_tile::TilingOptions;
 
 use crate::config::EngineConfig;

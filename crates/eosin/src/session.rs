@@ -8,7 +8,7 @@ use eosin_core::{
     Backbone, BackboneInfo, Contract, Error, Fingerprint, Matrix, Progress, Result, TileMeta,
     TileSource,
 };
-use eosin_store::{ParquetStore, StoreExt};
+use eosin_store::ParquetStore;
 use eosin_tile::views::ViewBank;
 use eosin_tile::{Manifest, ManifestSource, TileFileOptions};
 use serde::Deserialize;
