@@ -226,44 +226,128 @@ impl Taps {
     }
 }
 
-fn pass_horizontal(source: &[u8], row_bytes: usize, columns: &Taps) -> Vec<u8> {
-    let out_bytes = columns.windows.len() * 3;
-    let mut out = vec![0; source.len() / row_bytes * out_bytes];
-    for (from, to) in source.chunks_exact(row_bytes).zip(out.chunks_exact_mut(out_bytes)) {
-        for ((start, weights), pixel) in columns.iter().zip(to.chunks_exact_mut(3)) {
-            let window = &from[start * 3..(start + weights.len()) * 3];
-            let mut sums = [1i32 << (PRECISION_BITS - 1); 3];
-            for (pixel, &weight) in window.chunks_exact(3).zip(weights) {
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(value) * weight;
-                }
-            }
-            for (value, sum) in pixel.iter_mut().zip(sums) {
-                *value = to_byte(sum);
-            }
+/// Half a unit of the result, so that the shift rounds.
+const HALF: i32 = 1 << (PRECISION_BITS - 1);
+
+/// Bytes that the vertical pass sums at a time: four registers of AVX2.
+const BLOCK: usize = 32;
+
+/// One pass, compiled once for each instruction set and dispatched by what the processor has. The
+/// arithmetic is whole numbers, so all of them give the same bytes.
+struct Pass<'a> {
+    source: &'a [u8],
+    row_bytes: usize,
+    taps: &'a Taps,
+    /// The row of the image that is the first of `source`, in the vertical pass.
+    first: usize,
+    horizontal: bool,
+    out: &'a mut [u8],
+}
+
+impl pulp::WithSimd for Pass<'_> {
+    type Output = ();
+
+    #[expect(
+        clippy::inline_always,
+        reason = "it must be compiled for the caller's instruction set"
+    )]
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+        if self.horizontal { self.rows_apart() } else { self.rows_together() }
+    }
+}
+
+impl Pass<'_> {
+    #[expect(
+        clippy::inline_always,
+        reason = "it must be compiled for the caller's instruction set"
+    )]
+    #[inline(always)]
+    fn rows_apart(self) {
+        // Four lanes a pixel: the fourth reads the next pixel's red and is overwritten, which needs
+        // one byte more at the end of a row.
+        let out_bytes = self.taps.windows.len() * 3;
+        let mut from = vec![0; self.row_bytes + 1];
+        let mut to = vec![0; out_bytes + 1];
+        let rows = self.source.chunks_exact(self.row_bytes);
+        for (row, target) in rows.zip(self.out.chunks_exact_mut(out_bytes)) {
+            from[..self.row_bytes].copy_from_slice(row);
+            horizontal_row(&from, self.taps, &mut to);
+            target.copy_from_slice(&to[..out_bytes]);
         }
     }
+
+    #[expect(
+        clippy::inline_always,
+        reason = "it must be compiled for the caller's instruction set"
+    )]
+    #[inline(always)]
+    fn rows_together(self) {
+        let rows = self.taps.iter();
+        for ((start, weights), to) in rows.zip(self.out.chunks_exact_mut(self.row_bytes)) {
+            let from = (start - self.first) * self.row_bytes;
+            let window = &self.source[from..][..weights.len() * self.row_bytes];
+            vertical_row(window, self.row_bytes, weights, to);
+        }
+    }
+}
+
+fn pass_horizontal(source: &[u8], row_bytes: usize, taps: &Taps) -> Vec<u8> {
+    let mut out = vec![0; source.len() / row_bytes * taps.windows.len() * 3];
+    let pass = Pass { source, row_bytes, taps, first: 0, horizontal: true, out: &mut out };
+    pulp::Arch::new().dispatch(pass);
     out
 }
 
-fn pass_vertical(source: &[u8], row_bytes: usize, rows: &Taps, first: usize) -> Vec<u8> {
-    let mut out = vec![0; rows.windows.len() * row_bytes];
-    let mut sums = vec![0i32; row_bytes];
-    for ((start, weights), to) in rows.iter().zip(out.chunks_exact_mut(row_bytes)) {
-        sums.fill(1 << (PRECISION_BITS - 1));
-        let from = source[(start - first) * row_bytes..].chunks_exact(row_bytes);
-        for (row, &weight) in from.zip(weights) {
-            for (sum, &value) in sums.iter_mut().zip(row) {
+fn pass_vertical(source: &[u8], row_bytes: usize, taps: &Taps, first: usize) -> Vec<u8> {
+    let mut out = vec![0; taps.windows.len() * row_bytes];
+    let pass = Pass { source, row_bytes, taps, first, horizontal: false, out: &mut out };
+    pulp::Arch::new().dispatch(pass);
+    out
+}
+
+#[expect(clippy::inline_always, reason = "it must be compiled for the caller's instruction set")]
+#[inline(always)]
+fn horizontal_row(from: &[u8], columns: &Taps, to: &mut [u8]) {
+    for (i, (start, weights)) in columns.iter().enumerate() {
+        let mut sums = [HALF; 4];
+        let mut rest = &from[start * 3..];
+        for &weight in weights {
+            let Some((&[r, g, b, next], _)) = rest.split_first_chunk() else { break };
+            let pixel = [i32::from(r), i32::from(g), i32::from(b), i32::from(next)];
+            sums = std::array::from_fn(|lane| sums[lane] + pixel[lane] * weight);
+            rest = &rest[3..];
+        }
+        to[i * 3..i * 3 + 4].copy_from_slice(&sums.map(to_byte));
+    }
+}
+
+#[expect(clippy::inline_always, reason = "it must be compiled for the caller's instruction set")]
+#[inline(always)]
+fn vertical_row(window: &[u8], row_bytes: usize, weights: &[i32], to: &mut [u8]) {
+    let mut blocks = to.chunks_exact_mut(BLOCK);
+    let mut at = 0;
+    for block in &mut blocks {
+        let mut sums = [HALF; BLOCK];
+        for (row, &weight) in window.chunks_exact(row_bytes).zip(weights) {
+            for (sum, &value) in sums.iter_mut().zip(&row[at..at + BLOCK]) {
                 *sum += i32::from(value) * weight;
             }
         }
-        for (value, &sum) in to.iter_mut().zip(&sums) {
+        for (value, sum) in block.iter_mut().zip(sums) {
             *value = to_byte(sum);
         }
+        at += BLOCK;
     }
-    out
+    for (i, value) in blocks.into_remainder().iter_mut().enumerate() {
+        let rows = window.chunks_exact(row_bytes).zip(weights);
+        let sum = rows.map(|(row, &weight)| i32::from(row[at + i]) * weight).sum::<i32>();
+        *value = to_byte(HALF + sum);
+    }
 }
 
+#[expect(clippy::inline_always, reason = "it must be compiled for the caller's instruction set")]
+#[inline(always)]
 fn to_byte(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
