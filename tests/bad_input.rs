@@ -52,7 +52,7 @@ fn an_unknown_file_of_configs_names_the_known() {
 fn an_engine_that_is_compiled_out_names_its_feature() {
     let bench = Bench::new();
     bench.write_run("");
-    check(&bench.run("out", &["--dry-run", "--engine", "cuda"]), 5, &["cuda", "--features"]);
+    check(&bench.run("out", &["--dry-run", "--engine", "cuda"]), 5, &["cuda", "feature `cuda`"]);
 }
 
 #[test]

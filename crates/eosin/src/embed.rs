@@ -48,8 +48,8 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Batches after which work is committed: a kill loses at most this much.
-const BATCHES_PER_COMMIT: usize = 4;
+/// Rows after which work is committed at the end of a batch: a kill loses little more than this.
+const ROWS_PER_COMMIT: usize = 128;
 
 /// Batches that wait decoded while the engine computes.
 const QUEUE: usize = 2;
@@ -221,6 +221,7 @@ fn consume(
                 }
             }
         }
+        let n_rows = images.len();
         let mut images = images.into_iter();
         let mut views = views.chunks(batch_size.max(1));
         while let Some(views) = views.next() {
@@ -235,8 +236,8 @@ fn consume(
                 EmbeddingBatch::new(fingerprint.clone(), metas, views.to_vec(), embeddings)?;
             writer.append(rows)?;
         }
-        uncommitted += 1;
-        if uncommitted == BATCHES_PER_COMMIT {
+        uncommitted += n_rows;
+        if uncommitted >= ROWS_PER_COMMIT {
             writer.commit()?;
             uncommitted = 0;
         }
