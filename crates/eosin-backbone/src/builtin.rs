@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 /// Texts of the cards that are part of the program, in the order in which they are listed.
-pub const BUILTIN: [&str; 50] = [
+pub const BUILTIN: [&str; 55] = [
     include_str!("../../../configs/backbone/efficientnet-lite0.toml"),
     include_str!("../../../configs/backbone/efficientnet-lite0-random.toml"),
     include_str!("../../../configs/backbone/colour-statistics.toml"),
+    include_str!("../../../configs/backbone/convnext-tiny.toml"),
+    include_str!("../../../configs/backbone/ctranspath.toml"),
+    include_str!("../../../configs/backbone/densenet121.toml"),
     include_str!("../../../configs/backbone/dinov2-b.toml"),
     include_str!("../../../configs/backbone/dinov2-b-reg.toml"),
     include_str!("../../../configs/backbone/dinov2-g.toml"),
@@ -28,6 +31,7 @@ pub const BUILTIN: [&str; 50] = [
     include_str!("../../../configs/backbone/kaiko-l14.toml"),
     include_str!("../../../configs/backbone/kaiko-s16.toml"),
     include_str!("../../../configs/backbone/kaiko-s8.toml"),
+    include_str!("../../../configs/backbone/kimianet.toml"),
     include_str!("../../../configs/backbone/lunit-dino-s16.toml"),
     include_str!("../../../configs/backbone/lunit-dino-s8.toml"),
     include_str!("../../../configs/backbone/lunit-rn50-bt.toml"),
@@ -46,6 +50,7 @@ pub const BUILTIN: [&str; 50] = [
     include_str!("../../../configs/backbone/resnet50.toml"),
     include_str!("../../../configs/backbone/resnet50-trunc.toml"),
     include_str!("../../../configs/backbone/retccl.toml"),
+    include_str!("../../../configs/backbone/swin-tiny.toml"),
     include_str!("../../../configs/backbone/uni.toml"),
     include_str!("../../../configs/backbone/uni2-h.toml"),
     include_str!("../../../configs/backbone/virchow-cls.toml"),

@@ -15,6 +15,31 @@
 //!
 //! A [`Card`] says what a backbone is, [`load`] makes it run. Which engine computes is a matter of
 //! [`EngineOptions`]; the numbers agree up to rounding, so the engine is no part of the contract.
+//!
+//! # An own network
+//!
+//! A fine-tuned ResNet-50 as PyTorch saved it, `own.pth`, needs this card beside it; names with
+//! `module.` before them, a `state_dict` around them and a classifier after them are understood.
+//! No code in the file is run.
+//!
+//! ```toml
+//! name = "own-resnet50"
+//! family = "resnet"
+//! summary = "our own fine-tuned network"
+//! input_px = 224
+//! mean = [0.485, 0.456, 0.406]
+//! std = [0.229, 0.224, 0.225]
+//! resampling = "bilinear"
+//! pooling = "average"
+//! dim = 2048
+//! precision = "f32"
+//! training_sources = ["our slides"]
+//! architecture = { layers = [3, 4, 6, 3], block = "bottleneck" }
+//! licence = { name = "own", allows = "commercial" }
+//! weights = { kind = "file", file = "own.pth", source = "our training run" }
+//! ```
+//!
+//! Tensors that are missing, unused or mis-shaped are one error that lists them.
 
 pub mod arch;
 mod builtin;
@@ -22,6 +47,7 @@ mod builtin;
 mod burn;
 mod card;
 mod colour;
+mod doctor;
 mod embedded;
 mod engine;
 mod load;
@@ -36,6 +62,7 @@ mod weights;
 mod zip;
 
 pub use card::{Card, WeightsSource, builtin_cards};
+pub use doctor::{EngineCheck, EngineReport, doctor};
 pub use engine::{ENGINES, EngineOptions};
 pub use load::{LoadOptions, load};
 pub use random::{random_tensor, random_weights};

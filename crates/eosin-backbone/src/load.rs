@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use eosin_core::{Backbone, BackboneInfo, Error, Result};
 
 use crate::arch::{
-    EfficientNetArch, EfficientNetArgs, ResNetArch, ResNetArgs, TensorSpec, VitArch, VitArgs,
+    ConvNextArch, ConvNextArgs, DenseNetArch, DenseNetArgs, EfficientNetArch, EfficientNetArgs,
+    ResNetArch, ResNetArgs, SwinArch, SwinArgs, TensorSpec, VitArch, VitArgs,
 };
 use crate::colour::{COLOUR_DIM, ColourStatistics};
 use crate::engine::Engine;
@@ -42,7 +43,9 @@ struct Plan {
 
 type TakeLayers = Box<dyn Fn(&mut WeightMap) -> (Layers, Option<Linear>)>;
 
-static FAMILIES: [Family; 3] = [
+static FAMILIES: [Family; 6] = [
+    Family { name: "convnext", poolings: &["average"], ignored: &["head.fc."], plan: convnext },
+    Family { name: "densenet", poolings: &["average"], ignored: &["classifier."], plan: densenet },
     Family {
         name: "efficientnet",
         poolings: &["average"],
@@ -50,6 +53,7 @@ static FAMILIES: [Family; 3] = [
         plan: efficientnet,
     },
     Family { name: "resnet", poolings: &["average"], ignored: &["fc.", "layer4."], plan: resnet },
+    Family { name: "swin", poolings: &["average"], ignored: &["head."], plan: swin },
     Family {
         name: "vit",
         poolings: &["cls", "mean", "cls+mean"],
@@ -126,20 +130,86 @@ fn efficientnet(card: &Card) -> Result<Plan> {
 
 fn resnet(card: &Card) -> Result<Plan> {
     let args: ResNetArgs = card.arguments()?;
-    if args.layers.is_empty() || args.layers.len() > 4 || args.layers.contains(&0) {
-        return Err(Error::input(
-            format!("card {}, architecture.layers", card.name),
-            "one to four numbers of blocks above 0",
-            format!("{:?}", args.layers),
-            "ResNet-50 has [3, 4, 6, 3]",
-        ));
-    }
+    check_stages(card, "layers", &args.layers, 128)?;
     let arch = ResNetArch::new(&args);
     Ok(Plan {
         dim: arch.dim(),
         specs: arch.tensors(),
         has_native: true,
         take: Box::new(move |weights| (Layers::ResNet(arch.take(weights)), None)),
+    })
+}
+
+/// Refuses stage lists that no network of the family has, before they cost memory.
+fn check_stages(card: &Card, key: &str, values: &[usize], most: usize) -> Result<()> {
+    let is_sound = (1..=4).contains(&values.len()) && values.iter().all(|n| (1..=most).contains(n));
+    if is_sound {
+        return Ok(());
+    }
+    Err(Error::input(
+        format!("card {}, architecture.{key}", card.name),
+        format!("one to four numbers from 1 to {most}"),
+        format!("{values:?}"),
+        "compare with a card of the same family",
+    ))
+}
+
+fn densenet(card: &Card) -> Result<Plan> {
+    let args: DenseNetArgs = card.arguments()?;
+    check_stages(card, "layers", &args.layers, 128)?;
+    check_stages(card, "growth", &[args.growth], 256)?;
+    let arch = DenseNetArch::new(args);
+    Ok(Plan {
+        dim: arch.dim(),
+        specs: arch.tensors(),
+        has_native: false,
+        take: Box::new(move |weights| (Layers::DenseNet(arch.take(weights)), None)),
+    })
+}
+
+fn convnext(card: &Card) -> Result<Plan> {
+    let args: ConvNextArgs = card.arguments()?;
+    check_stages(card, "depths", &args.depths, 128)?;
+    check_stages(card, "widths", &args.widths, 4096)?;
+    let arch = ConvNextArch::new(args);
+    Ok(Plan {
+        dim: arch.dim(),
+        specs: arch.tensors(),
+        has_native: false,
+        take: Box::new(move |weights| (Layers::ConvNext(arch.take(weights)), None)),
+    })
+}
+
+fn swin(card: &Card) -> Result<Plan> {
+    let args: SwinArgs = card.arguments()?;
+    check_stages(card, "depths", &args.depths, 128)?;
+    check_stages(card, "heads", &args.heads, 128)?;
+    let first = card.input_px as usize / 4;
+    let fits = |stage: usize| {
+        let side = first >> stage;
+        side << stage == first && side > 0 && side.is_multiple_of(args.window.max(1))
+    };
+    let divides = |(stage, &heads): (usize, &usize)| (args.width << stage).is_multiple_of(heads);
+    let is_sound = args.depths.len() == args.heads.len()
+        && (8..=4096).contains(&args.width)
+        && (1..=64).contains(&args.window)
+        && card.input_px.is_multiple_of(4)
+        && (0..args.depths.len()).all(fits)
+        && args.heads.iter().enumerate().all(divides);
+    if !is_sound {
+        return Err(Error::input(
+            format!("card {}, [architecture]", card.name),
+            "heads that divide the width, and windows that divide the map of every stage",
+            format!("{args:?} at {} px", card.input_px),
+            "Swin-T with windows of 7 takes 224 px",
+        ));
+    }
+    let arch = SwinArch::new(args);
+    Ok(Plan {
+        dim: arch.dim(),
+        specs: arch.tensors(),
+        has_native: false,
+        take: Box::new(move |weights| (Layers::Swin(arch.take(weights)), None)),
     })
 }
 

@@ -3,7 +3,9 @@
 use eosin_core::{Backbone, BackboneInfo, Error, Matrix, Result, TileBatch};
 
 use crate::Card;
-use crate::arch::{EfficientNetWeights, ResNetWeights};
+use crate::arch::{
+    ConvNextWeights, DenseNetWeights, EfficientNetWeights, ResNetWeights, SwinWeights,
+};
 #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
 use crate::burn;
 use crate::engine::Engine;
@@ -19,6 +21,9 @@ pub(crate) trait Network: Send + Sync {
 pub(crate) enum Layers {
     EfficientNet(EfficientNetWeights),
     ResNet(ResNetWeights),
+    DenseNet(DenseNetWeights),
+    ConvNext(ConvNextWeights),
+    Swin(SwinWeights),
     Vit(VitWeights),
 }
 
@@ -31,6 +36,9 @@ pub(crate) fn build(layers: Layers, card: &Card, engine: Engine) -> Result<Box<d
                 Box::new(native::EfficientNet::new(&weights, px, mean, std)?)
             }
             Layers::Vit(weights) => Box::new(native::Vit::new(&weights, px, mean, std)?),
+            Layers::DenseNet(_) | Layers::ConvNext(_) | Layers::Swin(_) => {
+                return Err(Error::unsupported("engine `native` here", &[], "use `flex`"));
+            }
             Layers::ResNet(weights) => Box::new(native::ResNet::new(&weights, px, mean, std)?),
         },
         #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
@@ -39,6 +47,9 @@ pub(crate) fn build(layers: Layers, card: &Card, engine: Engine) -> Result<Box<d
                 Box::new(burn::EfficientNet::new(weights, mean, std, device))
             }
             Layers::ResNet(weights) => Box::new(burn::ResNet::new(weights, mean, std, device)),
+            Layers::DenseNet(weights) => Box::new(burn::DenseNet::new(weights, mean, std, device)),
+            Layers::ConvNext(weights) => Box::new(burn::ConvNext::new(weights, mean, std, device)),
+            Layers::Swin(weights) => Box::new(burn::Swin::new(weights, px, mean, std, device)),
             Layers::Vit(weights) => Box::new(burn::Vit::new(weights, mean, std, device)),
         },
     })
@@ -79,7 +90,6 @@ macro_rules! native_network {
 native_network!(native::EfficientNet);
 native_network!(native::ResNet);
 native_network!(native::Vit);
-
 
 /// A network with what is known of it.
 pub(crate) struct NetworkBackbone {

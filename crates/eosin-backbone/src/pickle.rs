@@ -117,7 +117,9 @@ impl<'a> Reader<'a> {
                 }
                 b'c' | 0x93 | b'R' | 0x81 | 0x92 | b'b' | b'Q' => self.object(op)?,
                 other => {
-                    return Err(format!("pickle operation {other:#04x}, which weights do not need"));
+                    return Err(format!(
+                        "pickle operation {other:#04x}, which weights do not need"
+                    ));
                 }
             }
         }

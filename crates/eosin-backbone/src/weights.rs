@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use eosin_core::{Error, Result};
@@ -37,6 +37,12 @@ pub struct WeightMap {
     mis_shaped: Vec<String>,
 }
 
+/// The part of an index of shards that is needed.
+#[derive(serde::Deserialize)]
+struct ShardIndex {
+    weight_map: BTreeMap<String, String>,
+}
+
 /// SHA-256 in hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
@@ -48,11 +54,14 @@ impl WeightMap {
         Self { origin: origin.into(), ..Self::default() }
     }
 
-    /// Reads a safetensors file or a PyTorch checkpoint (`.pth`, `.pt`, `.bin`) and returns its
-    /// SHA-256 with it.
+    /// Reads a safetensors file, the index of a sharded one (`.json`) or a PyTorch checkpoint
+    /// (`.pth`, `.pt`, `.bin`) and returns its SHA-256 with it.
     ///
     /// Which of them it is shows in its first bytes. No code in a checkpoint is run.
     pub fn read(path: &Path) -> Result<(Self, String)> {
+        if path.extension().is_some_and(|extension| extension == "json") {
+            return Self::read_shards(path);
+        }
         let size = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
         if size > MAX_FILE_BYTES {
             return Err(Error::data(
@@ -71,6 +80,38 @@ impl WeightMap {
             Self::from_safetensors(&bytes, &origin)?
         };
         Ok((map, digest))
+    }
+
+    /// Reads the shards that a `model.safetensors.index.json` names; the digest is that of their
+    /// digests in the order of their names.
+    fn read_shards(index: &Path) -> Result<(Self, String)> {
+        let refuse = |found: String| {
+            Error::data(
+                index,
+                "an index of safetensors shards in the same folder",
+                found,
+                "fetch the index and every shard that it names",
+            )
+        };
+        let text = std::fs::read_to_string(index).map_err(|e| Error::io("read", index, e))?;
+        let parsed: ShardIndex =
+            serde_json::from_str(&text).map_err(|e| refuse(format!("another JSON ({e})")))?;
+        let files: BTreeSet<&String> = parsed.weight_map.values().collect();
+        let mut map = Self::new(index.display().to_string());
+        let mut digests = String::new();
+        for file in files {
+            // A shard stands beside its index: a name with a folder could point anywhere.
+            if Path::new(file).file_name().is_none_or(|name| name != file.as_str()) {
+                return Err(refuse(format!("the shard `{file}`, which is no plain file name")));
+            }
+            let (shard, digest) = Self::read(&index.with_file_name(file))?;
+            map.tensors.extend(shard.tensors);
+            digests.push_str(&digest);
+        }
+        if let Some(name) = parsed.weight_map.keys().find(|name| !map.contains(name)) {
+            return Err(refuse(format!("no tensor `{name}` in its shards")));
+        }
+        Ok((map, sha256_hex(digests.as_bytes())))
     }
 
     /// Reads a PyTorch checkpoint of the zip layout or of the one before it; tensors of integers

@@ -2,7 +2,8 @@
 """Embeddings of two synthetic tiles by timm or torchvision with deterministic weights.
 
     pip install numpy==2.4.6 torch==2.9.0 torchvision==0.24.0 timm==1.0.22
-    python parity.py NAME…        # writes parity/NAME.json; no name: every one of CI's
+    python parity.py NAME…   # writes parity/NAME.json or parity/large/NAME.json
+    python parity.py         # every one that CI checks
 
 Each entry builds the network as its authors publish it, not from Eosin's card, gives every tensor
 its values by `weights.py`, and embeds the tiles of `tiles.py`. The weights are never stored.
@@ -73,6 +74,19 @@ def average(name, norm, px=224, **kwargs):
     return embed
 
 
+def ctranspath():
+    """Swin-T with the convolutional stem of Wang et al. (2022)."""
+    model = timm.create_model("swin_tiny_patch4_window7_224", num_classes=0)
+    layers, channels = [], 3
+    for out in (12, 24):
+        layers += [torch.nn.Conv2d(channels, out, 3, 2, 1, bias=False), torch.nn.BatchNorm2d(out),
+                   torch.nn.ReLU()]
+        channels = out
+    model.patch_embed.proj = torch.nn.Sequential(*layers, torch.nn.Conv2d(channels, 96, 1))
+    fill(model, SEED)
+    return run(model, 224, IN, lambda m, x: m(x))
+
+
 def torchvision_resnet(name, norm, n_stages=4):
     def embed():
         model = getattr(torchvision.models, name)()
@@ -108,6 +122,10 @@ SMALL = {
     "resnet50-trunc": torchvision_resnet("resnet50", IN, 3),
     "efficientnet-lite1": average("tf_efficientnet_lite1", LITE, 240),
     "efficientnet-b0": average("efficientnet_b0", IN),
+    "densenet121": average("densenet121", IN),
+    "convnext-tiny": average("convnext_tiny", IN),
+    "ctranspath": ctranspath,
+    "swin-tiny": average("swin_tiny_patch4_window7_224", IN),
 }
 
 # True architectures of the larger cards.
@@ -128,9 +146,9 @@ LARGE = {
 
 
 def main():
-    folder = pathlib.Path(__file__).parent / "parity"
-    folder.mkdir(exist_ok=True)
     for name in sys.argv[1:] or SMALL:
+        folder = pathlib.Path(__file__).parent / "parity" / ("" if name in SMALL else "large")
+        folder.mkdir(exist_ok=True, parents=True)
         px, embeddings = {**SMALL, **LARGE}[name]()
         origin = f"timm {timm.__version__}, torchvision {torchvision.__version__}, " \
                  f"torch {torch.__version__}"

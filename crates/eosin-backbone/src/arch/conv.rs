@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::WeightMap;
+use crate::native::{LayerNorm, Linear};
 
 /// Name and shape of a tensor that a network needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,29 +135,111 @@ impl Conv {
             let bias = weights.take(&bias_name, &[n]).values;
             return Self { shape, weight, bias, activation };
         }
-        let gamma = weights.take(&norm_weight, &[n]).values;
-        let beta = weights.take(&format!("{}.bias", norm.name), &[n]).values;
-        let mean = weights.take(&format!("{}.running_mean", norm.name), &[n]).values;
-        let variance = weights.take(&format!("{}.running_var", norm.name), &[n]).values;
-        let mut bias = vec![0.0; n];
+        let (scale, shift) = norm.take(weights, n);
         let per_channel = weight.len() / n.max(1);
-        for c in 0..n {
-            let scale = f64::from(gamma[c]) / (f64::from(variance[c]) + norm.eps).sqrt();
+        for (c, scale) in scale.iter().enumerate() {
             for w in &mut weight[c * per_channel..(c + 1) * per_channel] {
                 *w = (f64::from(*w) * scale) as f32;
             }
-            bias[c] = (f64::from(beta[c]) - f64::from(mean[c]) * scale) as f32;
         }
+        Self { shape, weight, bias: shift.iter().map(|&b| b as f32).collect(), activation }
+    }
+
+    /// Takes `name.weight` and, where `has_bias`, `name.bias`; no norm follows.
+    pub fn take_plain(
+        weights: &mut WeightMap,
+        name: &str,
+        has_bias: bool,
+        shape: ConvShape,
+        activation: Activation,
+    ) -> Self {
+        let n = shape.out_channels;
+        let weight = weights.take(&format!("{name}.weight"), &shape.weight_shape()).values;
+        let bias = if has_bias {
+            weights.take(&format!("{name}.bias"), &[n]).values
+        } else {
+            vec![0.0; n]
+        };
         Self { shape, weight, bias, activation }
+    }
+}
+
+impl BatchNorm<'_> {
+    /// Takes its four tensors and makes them a factor and a summand per channel.
+    fn take(&self, weights: &mut WeightMap, n: usize) -> (Vec<f64>, Vec<f64>) {
+        let mut part = |part: &str| weights.take(&format!("{}.{part}", self.name), &[n]).values;
+        let (gamma, beta) = (part("weight"), part("bias"));
+        let (mean, variance) = (part("running_mean"), part("running_var"));
+        let scale = gamma.iter().zip(&variance);
+        let scale: Vec<f64> =
+            scale.map(|(&g, &v)| f64::from(g) / (f64::from(v) + self.eps).sqrt()).collect();
+        let shift = beta.iter().zip(&mean).zip(&scale);
+        let shift = shift.map(|((&b, &m), s)| f64::from(b) - f64::from(m) * s).collect();
+        (scale, shift)
+    }
+
+    /// Takes its four tensors as a depthwise 1 × 1 convolution, for a norm that stands before the
+    /// convolution and cannot be folded.
+    pub fn take_alone(&self, weights: &mut WeightMap, n: usize, activation: Activation) -> Conv {
+        let (scale, shift) = self.take(weights, n);
+        let shape = ConvShape {
+            in_channels: n,
+            out_channels: n,
+            kernel: 1,
+            stride: 1,
+            groups: n,
+            padding: Padding::Symmetric,
+        };
+        let narrow = |values: Vec<f64>| values.into_iter().map(|v| v as f32).collect();
+        Conv { shape, weight: narrow(scale), bias: narrow(shift), activation }
     }
 }
 
 /// The names and shapes of a convolution without bias and of the batch norm after it.
 pub(super) fn conv_norm_specs(conv: &str, shape: &ConvShape, norm: &str) -> Vec<TensorSpec> {
-    let mut specs =
-        vec![TensorSpec { name: format!("{conv}.weight"), shape: shape.weight_shape().to_vec() }];
-    for part in ["weight", "bias", "running_mean", "running_var"] {
-        specs.push(TensorSpec { name: format!("{norm}.{part}"), shape: vec![shape.out_channels] });
-    }
+    let mut specs = vec![conv_spec(conv, shape)];
+    specs.extend(norm_specs(norm, shape.out_channels));
     specs
+}
+
+/// The name and shape of a convolution's weight.
+pub(super) fn conv_spec(conv: &str, shape: &ConvShape) -> TensorSpec {
+    TensorSpec { name: format!("{conv}.weight"), shape: shape.weight_shape().to_vec() }
+}
+
+/// The names and shapes of a batch norm.
+pub(super) fn norm_specs(norm: &str, n: usize) -> Vec<TensorSpec> {
+    let spec = |part| TensorSpec { name: format!("{norm}.{part}"), shape: vec![n] };
+    ["weight", "bias", "running_mean", "running_var"].map(spec).to_vec()
+}
+
+/// The names and shapes of a layer's weight and bias: a layer norm's or a linear layer's.
+pub(super) fn pair_specs(name: &str, shape: &[usize]) -> [TensorSpec; 2] {
+    [
+        TensorSpec { name: format!("{name}.weight"), shape: shape.to_vec() },
+        TensorSpec { name: format!("{name}.bias"), shape: vec![shape[0]] },
+    ]
+}
+
+/// Takes a layer norm.
+pub(super) fn take_layer_norm(weights: &mut WeightMap, name: &str, width: usize) -> LayerNorm {
+    LayerNorm {
+        weight: weights.take(&format!("{name}.weight"), &[width]).values,
+        bias: weights.take(&format!("{name}.bias"), &[width]).values,
+    }
+}
+
+/// Takes a linear layer.
+pub(super) fn take_linear(
+    weights: &mut WeightMap,
+    name: &str,
+    n_out: usize,
+    n_in: usize,
+) -> Linear {
+    Linear {
+        n_in,
+        n_out,
+        weight: weights.take(&format!("{name}.weight"), &[n_out, n_in]).values,
+        bias: weights.take(&format!("{name}.bias"), &[n_out]).values,
+    }
 }

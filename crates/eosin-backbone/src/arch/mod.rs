@@ -8,16 +8,22 @@
 //! them, so an engine knows none.
 
 mod conv;
+mod convnext;
+mod densenet;
 mod efficientnet;
 mod positions;
 mod resnet;
+mod swin;
 mod vit;
 
 pub use conv::{Activation, BatchNorm, Conv, ConvShape, Padding, TensorSpec, same_padding};
+pub use convnext::{ConvNextArch, ConvNextArgs, ConvNextBlock, ConvNextStage, ConvNextWeights};
+pub use densenet::{DenseBlockWeights, DenseNetArch, DenseNetArgs, DenseNetWeights};
 pub use efficientnet::{
     EfficientNetArch, EfficientNetArgs, EfficientNetWeights, MbConv, MbConvWeights, SqueezeExcite,
 };
 pub use resnet::{
     ResNetArch, ResNetArgs, ResNetBlock, ResNetWeights, ResidualBlock, ResidualBlockWeights,
 };
+pub use swin::{SwinArch, SwinArgs, SwinStage, SwinWeights};
 pub use vit::{Mlp, VitArch, VitArgs};

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::conv::{take_layer_norm, take_linear};
 use super::positions::resample_positions;
 use super::{Activation, Conv, ConvShape, Padding, TensorSpec};
 use crate::WeightMap;
-use crate::native::{LayerNorm, Linear, MlpActivation, TokenPooling, VitBlockWeights, VitWeights};
+use crate::native::{Linear, MlpActivation, TokenPooling, VitBlockWeights, VitWeights};
 
 /// What a card of family `vit` says of its architecture, in timm's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -173,9 +174,9 @@ impl VitArch {
             patch: Conv { shape, weight, bias, activation: Activation::None },
             prefix,
             positions,
-            pre_norm: self.args.pre_norm.then(|| layer_norm(weights, "norm_pre", width)),
+            pre_norm: self.args.pre_norm.then(|| take_layer_norm(weights, "norm_pre", width)),
             blocks: (0..depth).map(|i| self.take_block(weights, &format!("blocks.{i}"))).collect(),
-            norm: layer_norm(weights, "norm", width),
+            norm: take_layer_norm(weights, "norm", width),
             n_heads: self.args.heads,
             norm_eps: self.args.norm_eps as f32,
             activation: match self.args.mlp {
@@ -200,11 +201,8 @@ impl VitArch {
 
     fn take_block(&self, weights: &mut WeightMap, block: &str) -> VitBlockWeights {
         let width = self.args.width;
-        let mut linear = |layer: &str, n_out: usize, n_in: usize| Linear {
-            n_in,
-            n_out,
-            weight: weights.take(&format!("{block}.{layer}.weight"), &[n_out, n_in]).values,
-            bias: weights.take(&format!("{block}.{layer}.bias"), &[n_out]).values,
+        let mut linear = |layer: &str, n_out: usize, n_in: usize| {
+            take_linear(weights, &format!("{block}.{layer}"), n_out, n_in)
         };
         let qkv = linear("attn.qkv", 3 * width, width);
         let mut proj = linear("attn.proj", width, width);
@@ -215,10 +213,10 @@ impl VitArch {
             fc2 = fc2.scaled(&weights.take(&format!("{block}.ls2.gamma"), &[width]).values);
         }
         VitBlockWeights {
-            norm1: layer_norm(weights, &format!("{block}.norm1"), width),
+            norm1: take_layer_norm(weights, &format!("{block}.norm1"), width),
             qkv,
             proj,
-            norm2: layer_norm(weights, &format!("{block}.norm2"), width),
+            norm2: take_layer_norm(weights, &format!("{block}.norm2"), width),
             fc1,
             fc2,
         }
@@ -239,12 +237,5 @@ impl VitArch {
         }
         let grid = input_px / self.args.patch.max(1);
         (prefix, resample_positions(&positions, width, self.position_grid(), grid))
-    }
-}
-
-fn layer_norm(weights: &mut WeightMap, name: &str, width: usize) -> LayerNorm {
-    LayerNorm {
-        weight: weights.take(&format!("{name}.weight"), &[width]).values,
-        bias: weights.take(&format!("{name}.bias"), &[width]).values,
     }
 }

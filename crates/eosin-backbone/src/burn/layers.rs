@@ -155,6 +155,18 @@ pub(super) fn activate<const D: usize>(
     }
 }
 
+/// A map as tokens: N × C × H × W to N × H · W × C.
+pub(super) fn to_tokens(x: Tensor4) -> Tensor3 {
+    let [n, c, h, w] = x.dims();
+    x.reshape([n, c, h * w]).swap_dims(1, 2)
+}
+
+/// Tokens as a map of `height` rows: N × H · W × C to N × C × H × W.
+pub(super) fn from_tokens(x: Tensor3, height: usize) -> Tensor4 {
+    let [n, n_tokens, c] = x.dims();
+    x.swap_dims(1, 2).reshape([n, c, height, n_tokens / height])
+}
+
 /// Averages over all positions: N × C × H × W to N × C.
 pub(super) fn average_pool(x: Tensor4) -> Tensor2 {
     let [n, c, h, w] = x.dims();

@@ -2,13 +2,19 @@
 
 //! Networks on burn's backends. No tensor type leaves this module.
 
+mod convnext;
+mod densenet;
 mod device;
 mod efficientnet;
 mod layers;
 mod resnet;
+mod swin;
 mod vit;
 
+pub(crate) use convnext::ConvNext;
+pub(crate) use densenet::DenseNet;
 pub(crate) use device::BurnDevice;
 pub(crate) use efficientnet::EfficientNet;
 pub(crate) use resnet::ResNet;
+pub(crate) use swin::Swin;
 pub(crate) use vit::Vit;

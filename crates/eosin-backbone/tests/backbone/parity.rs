@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use eosin_backbone::{Card, LoadOptions, WeightsSource, load};
+use eosin_backbone::{Card, LoadOptions, WeightsSource, doctor, load};
 
 use crate::support::{batch, cosine, cpu_engines, options, relative_max, root};
 
@@ -8,12 +8,23 @@ use crate::support::{batch, cosine, cpu_engines, options, relative_max, root};
 /// deterministic weights, on every engine that has the family.
 #[test]
 fn architectures_agree_with_timm_and_torchvision() {
-    let folder = root().join("tests/golden/backbone/parity");
-    let mut files: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(check_folder("tests/golden/backbone/parity") >= 13);
+}
+
+/// The same for the true architectures of large cards, up to 16 GB of memory:
+/// `cargo test -p eosin-backbone --test backbone -- --ignored large --nocapture`.
+#[test]
+#[ignore = "takes gigabytes of memory and minutes"]
+fn large_architectures_agree_with_timm() {
+    assert!(check_folder("tests/golden/backbone/parity/large") >= 3);
+}
+
+fn check_folder(folder: &str) -> usize {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     files.sort();
-    assert!(files.len() >= 10);
-    for file in files {
+    for file in &files {
         let name = file.file_stem().unwrap().to_str().unwrap().to_string();
         let text = std::fs::read_to_string(&file).unwrap();
         let golden: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -34,6 +45,7 @@ fn architectures_agree_with_timm_and_torchvision() {
             }
         }
     }
+    files.len()
 }
 
 /// The built-in card of this name, or one made for tests, with random weights.
@@ -41,6 +53,22 @@ fn random_card(name: &str, seed: u64) -> Card {
     let test_card = root().join(format!("tests/golden/backbone/cards/{name}.toml"));
     let card = if test_card.exists() { Card::read(&test_card) } else { Card::builtin(name) };
     Card { weights: WeightsSource::Random { seed }, ..card.unwrap() }
+}
+
+#[test]
+fn doctor_compares_every_engine_with_the_golden_vectors() {
+    let card = Card::builtin("efficientnet-lite0").unwrap();
+    let checks = doctor(&card, &LoadOptions::default());
+    assert_eq!(checks.len(), 5);
+    for check in checks {
+        match check.outcome {
+            Ok(report) => {
+                assert!(report.agrees && report.cosine > 0.99999, "{report:?}");
+                assert!(report.reference.contains("onnxruntime"), "{report:?}");
+            }
+            Err(error) => assert!(!cpu_engines().contains(&check.engine.as_str()), "{error}"),
+        }
+    }
 }
 
 #[test]

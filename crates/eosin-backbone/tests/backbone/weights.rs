@@ -68,6 +68,30 @@ fn a_card_finds_its_file_beside_itself_and_checks_its_digest() {
     assert!(load(&card, &LoadOptions::default()).is_ok());
 }
 
+#[test]
+fn shards_are_read_through_their_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let shard = |name: &str, value: f32| {
+        let bytes: Vec<u8> = [value; 2].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![2], &bytes);
+        safetensors::serialize([(name, view.unwrap())], None).unwrap()
+    };
+    let write = |file: &str, bytes: &[u8]| std::fs::write(folder.path().join(file), bytes).unwrap();
+    write("a.safetensors", &shard("x", 1.0));
+    write("b.safetensors", &shard("y", 2.0));
+    let index = folder.path().join("model.safetensors.index.json");
+    let with = |map: &str| {
+        std::fs::write(&index, format!("{{\"metadata\": {{}}, \"weight_map\": {{{map}}}}}"))
+            .unwrap();
+        WeightMap::read(&index)
+    };
+    let (map, _) = with(r#""x": "a.safetensors", "y": "b.safetensors""#).unwrap();
+    assert_eq!(map.get("y").unwrap().values, [2.0, 2.0]);
+    assert!(with(r#""x": "b.safetensors""#).unwrap_err().to_string().contains("no tensor `x`"));
+    assert!(with(r#""x": "../a.safetensors""#).unwrap_err().to_string().contains("plain file"));
+    assert!(with(r#""x": "c.safetensors""#).is_err());
+}
+
 /// `tests/golden/backbone/weights.py` prints these.
 #[test]
 fn the_generator_draws_the_bits_that_python_draws() {
