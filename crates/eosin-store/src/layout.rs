@@ -36,6 +36,10 @@ impl SetPaths {
         self.shards().join(format!("{name}.parquet"))
     }
 
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.folder.join("cache")
+    }
+
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("_log")
     }

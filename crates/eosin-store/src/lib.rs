@@ -25,6 +25,7 @@
 //!    │  └─ <digest>.parquet            the first 32 digits of the BLAKE3 of the file's bytes
 //!    ├─ _log/
 //!    │  └─ 00000000000000000001.json   one commit per version, from 1 without a gap
+//!    ├─ cache/<digest>.arrow           a training cache, made from the shards whenever it is missing
 //!    └─ .tmp-…                         what a writer has not committed, or left when cut off
 //! ```
 //! A **shard** is a Parquet file without compression, with row groups of 8,192, data pages of
@@ -54,9 +55,11 @@
 //!
 //! Any Parquet reader reads `shards/*.parquet` as they are, once `gc` has swept what is not live.
 
+mod cache;
 mod dtype;
 mod durable;
 mod hashing_file;
+mod interop;
 mod layout;
 mod log;
 mod maintain;
@@ -71,7 +74,13 @@ mod shard_writer;
 mod verify;
 mod writer;
 
+pub use cache::TrainingCache;
 pub use dtype::Dtype;
+#[cfg(feature = "hdf5")]
+pub use interop::{H5Layout, export_h5, import_h5};
+pub use interop::{
+    Imported, UNKNOWN, export_npy, export_safetensors, import_npy, imported_contract, read_npy,
+};
 pub use maintain::{CompactReport, GcReport};
 pub use memory::MemoryStore;
 pub use parquet_store::{ParquetStore, StoreOptions};

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use eosin_core::{Error, Fingerprint, Result};
 
+use crate::cache::cache_path;
 use crate::durable::TEMPORARY;
 use crate::log::{self, Change, Shard};
 use crate::open_set::OpenSet;
@@ -118,9 +119,11 @@ impl ParquetStore {
         let mut report = GcReport::default();
         let (folder, shards, entries) =
             (open.paths.folder().to_owned(), open.paths.shards(), open.paths.log());
-        for folder in [&folder, &shards, &entries] {
+        let (caches, newest_cache) = (open.paths.cache(), cache_path(&open));
+        for folder in [&folder, &shards, &entries, &caches] {
             for path in files_in(folder)? {
                 let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+                let stale_cache = folder == &caches && path != newest_cache;
                 // A replaced shard is as old as its replacement, not as its bytes.
                 let dated = match name.strip_suffix(".parquet") {
                     Some(shard) if log::is_shard_name(shard) && folder == &shards => {
@@ -129,7 +132,7 @@ impl ParquetStore {
                         }
                         open.state.dead.get(shard).map_or(path.clone(), |v| open.paths.entry(*v))
                     }
-                    _ if name.starts_with(TEMPORARY) => path.clone(),
+                    _ if stale_cache || name.starts_with(TEMPORARY) => path.clone(),
                     _ => continue,
                 };
                 if is_older(&dated, min_age) && is_older(&path, min_age) {
@@ -259,7 +262,11 @@ fn latest_rows(open: &OpenSet) -> Result<Vec<Vec<usize>>> {
 }
 
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let listing = fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))?;
+    let listing = match fs::read_dir(folder) {
+        Ok(listing) => listing,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("list", folder, e)),
+    };
     let mut paths = Vec::new();
     for item in listing {
         let path = item.map_err(|e| Error::io("list", folder, e))?.path();

@@ -3,7 +3,7 @@
 use std::fs;
 
 use eosin_core::EmbeddingStore;
-use eosin_store::{MemoryStore, ParquetStore, StoreExt};
+use eosin_store::{MemoryStore, ParquetStore};
 
 use crate::support::{commit, contract, files, rows, scan};
 

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use eosin_core::{Contract, EmbeddingStore, NoProgress};
-use eosin_store::{ParquetStore, RowKey, StoreExt};
+use eosin_store::{ParquetStore, RowKey};
 
 use crate::support::{contract, files, meta, rows, scan, value};
 

@@ -2,9 +2,11 @@
 
 //! The store as its users see it, and what is left of it after a crash.
 
+mod cache;
 mod commit;
 mod crash;
 mod damage;
+mod interop;
 mod maintenance;
 mod readers;
 mod round_trip;

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use eosin_core::{EmbeddingStore, Matrix, NoProgress};
-use eosin_store::{GcReport, ParquetStore, RowKey, StoreExt, StoreOptions};
+use eosin_store::{GcReport, ParquetStore, RowKey, StoreOptions};
 
 use crate::support::{commit, contract, meta, rows, scan, value};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use eosin_core::Matrix;
-use eosin_store::{Dtype, ParquetStore, StoreExt, StoreOptions};
+use eosin_store::{Dtype, ParquetStore, StoreOptions};
 
 use crate::support::{commit, contract, rows};
 

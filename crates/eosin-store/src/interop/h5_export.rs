@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use eosin_core::{Error, Fingerprint, Matrix, Result, TileMeta};
+use hdf5_pure::{AttrValue, FileBuilder};
+
+use crate::open_set::OpenSet;
+use crate::parquet_store::ParquetStore;
+
+/// Whose HDF5 files to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum H5Layout {
+    /// `<slide>.h5` with `features` and 64-bit `coords`, the encoder and the tile size as
+    /// attributes.
+    Trident,
+    /// `<slide>.h5` with `features` and 32-bit `coords`.
+    Clam,
+}
+
+/// Exports a set as one file per slide into `folder`, which must exist, and returns the files.
+///
+/// Only one slide is in memory at a time. Of a bank of views the first is exported, since these
+/// layouts have one row per tile.
+pub fn export_h5(
+    store: &ParquetStore,
+    set: &Fingerprint,
+    folder: &Path,
+    layout: H5Layout,
+) -> Result<Vec<PathBuf>> {
+    let open = store.open_set(set)?;
+    let (metas, views) = open.read_metas()?;
+    let mut slides: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+    for (row, (meta, _)) in metas.iter().zip(&views).enumerate().filter(|(_, (_, v))| **v == 0) {
+        // Where a tile was committed twice, the later counts.
+        slides.entry(&meta.slide).or_default().insert(&meta.tile_id, row);
+    }
+    let mut paths = Vec::with_capacity(slides.len());
+    for (slide, tiles) in slides {
+        let mut rows: Vec<usize> = tiles.into_values().collect();
+        rows.sort_unstable();
+        let numbers: Vec<u64> = rows.iter().map(|&r| r as u64).collect();
+        let embeddings = open.read_rows(&numbers)?;
+        let tiles: Vec<&TileMeta> = rows.iter().map(|&r| &metas[r]).collect();
+        let path = folder.join(format!("{}.h5", file_name(slide)));
+        write(&path, &open, slide, &tiles, &embeddings, layout)?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// A slide's name without its folder and extension, as these tools name files.
+fn file_name(slide: &str) -> &str {
+    Path::new(slide).file_stem().and_then(|s| s.to_str()).unwrap_or(slide)
+}
+
+fn write(
+    path: &Path,
+    open: &OpenSet,
+    slide: &str,
+    tiles: &[&TileMeta],
+    embeddings: &Matrix,
+    layout: H5Layout,
+) -> Result<()> {
+    let (n, dim) = (embeddings.n_rows() as u64, embeddings.n_cols() as u64);
+    let text = |value: &str| AttrValue::VarLenString(value.to_string());
+    let mut file = FileBuilder::new();
+    let features = file.create_dataset("features");
+    features.with_f32_data(embeddings.values()).with_shape(&[n, dim]);
+    if layout == H5Layout::Trident {
+        features.set_attr("encoder", text(&open.contract.backbone));
+        features.set_attr("name", text(file_name(slide)));
+        features.set_attr("eosin_fingerprint", text(open.contract.fingerprint().as_str()));
+    }
+    let places = tiles.iter().flat_map(|t| [t.x, t.y]);
+    let coords = file.create_dataset("coords");
+    match layout {
+        H5Layout::Trident => {
+            let size = tiles.first().map_or(0, |t| t.size_level0_px);
+            coords.with_i64_data(&places.collect::<Vec<_>>()).with_shape(&[n, 2]);
+            coords.set_attr("patch_size_level0", AttrValue::I64(i64::from(size)));
+            coords.set_attr("patch_size", AttrValue::I64(i64::from(open.contract.tile_px)));
+        }
+        H5Layout::Clam => {
+            let places: Vec<i32> =
+                places.map(i32::try_from).collect::<Result<_, _>>().map_err(|_| {
+                    Error::data(
+                        path,
+                        "coordinates of 32 bits, as CLAM writes them",
+                        "larger ones",
+                        "export in the layout of TRIDENT",
+                    )
+                })?;
+            coords.with_i32_data(&places).with_shape(&[n, 2]);
+        }
+    }
+    file.write(path).map_err(|e| Error::io("write", path, std::io::Error::other(e)))
+}

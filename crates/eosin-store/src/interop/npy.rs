@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use eosin_core::{EmbeddingStore, Error, Fingerprint, Matrix, Result, TileMeta};
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+use serde::Deserialize;
+
+use super::{Imported, bare_meta, imported_contract, shape_of, write_rows};
+
+const MAGIC: &[u8; 6] = b"\x93NUMPY";
+/// Longer headers are no array of numbers.
+const MAX_HEADER: usize = 1 << 16;
+
+/// Reads a two-dimensional `.npy` array of `f2`, `f4` or `f8` in C order.
+pub fn read_npy(path: &Path) -> Result<Matrix> {
+    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let file_bytes = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+    let mut input = BufReader::new(file);
+    let header = read_header(path, &mut input)?;
+    let width = header.width as u64;
+    let (n_rows, n_cols) = (header.n_rows, header.n_cols);
+    let bytes = (n_rows as u64).checked_mul(n_cols as u64).and_then(|n| n.checked_mul(width));
+    // Checked against the file before anything is allocated for it.
+    if bytes.and_then(|b| b.checked_add(header.bytes)) != Some(file_bytes) {
+        let expected = format!("{n_rows} × {n_cols} values of {width} bytes");
+        return Err(damaged(path, &expected, &format!("{} bytes", file_bytes - header.bytes)));
+    }
+    let mut values = vec![0.0_f32; n_rows * n_cols];
+    let mut read =
+        |bytes: &mut [u8]| input.read_exact(bytes).map_err(|e| Error::io("read", path, e));
+    match header.width {
+        2 => {
+            let mut bits = vec![0_u16; values.len()];
+            read(bytemuck::cast_slice_mut(&mut bits))?;
+            bits.reinterpret_cast::<half::f16>().convert_to_f32_slice(&mut values);
+        }
+        4 => read(bytemuck::cast_slice_mut(&mut values))?,
+        _ => {
+            let mut doubles = vec![0.0_f64; values.len()];
+            read(bytemuck::cast_slice_mut(&mut doubles))?;
+            for (value, double) in values.iter_mut().zip(doubles) {
+                *value = double as f32;
+            }
+        }
+    }
+    Matrix::new(n_rows, n_cols, values)
+}
+
+/// Imports an `.npy` array as rows of `backbone`.
+///
+/// Tiles are told by `<name>.tiles.jsonl` beside it, as [`export_npy`] writes it; without that
+/// file they are numbered, and all belong to one slide that has the file's name.
+pub fn import_npy(path: &Path, backbone: &str) -> Result<Imported> {
+    let embeddings = read_npy(path)?;
+    let tiles = tiles_path(path);
+    let metas = if tiles.exists() {
+        read_tiles(&tiles)?
+    } else {
+        let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or("array");
+        let meta = |i| bare_meta(format!("{stem}:{i}"), stem, "");
+        (0..embeddings.n_rows()).map(meta).collect()
+    };
+    if metas.len() != embeddings.n_rows() {
+        let expected = format!("{} tiles, one per row of the array", embeddings.n_rows());
+        return Err(damaged(&tiles, &expected, &metas.len().to_string()));
+    }
+    let contract = imported_contract("npy", backbone, embeddings.n_cols() as u32);
+    Ok(Imported { contract, metas, embeddings })
+}
+
+/// Exports a set as an `.npy` array of `f32`, and its tiles as `<name>.tiles.jsonl` beside it.
+pub fn export_npy(store: &dyn EmbeddingStore, set: &Fingerprint, path: &Path) -> Result<()> {
+    let (n_rows, dim, _) = shape_of(store, set)?;
+    let (mut out, mut tiles) = (create(path)?, create(&tiles_path(path))?);
+    out.write_all(&header_bytes(n_rows, dim)).map_err(|e| Error::io("write", path, e))?;
+    write_rows(store, set, n_rows, &mut out, &mut tiles)
+}
+
+/// The file that tells the tiles of an exported array.
+pub(super) fn tiles_path(path: &Path) -> PathBuf {
+    path.with_extension("tiles.jsonl")
+}
+
+pub(super) fn create(path: &Path) -> Result<BufWriter<File>> {
+    let file = File::create(path).map_err(|e| Error::io("create", path, e))?;
+    Ok(BufWriter::with_capacity(1 << 20, file))
+}
+
+struct Header {
+    width: usize,
+    n_rows: usize,
+    n_cols: usize,
+    /// Of the file before the values.
+    bytes: u64,
+}
+
+fn read_header(path: &Path, input: &mut impl Read) -> Result<Header> {
+    let short = |e| Error::io("read", path, e);
+    let mut start = [0; 8];
+    input.read_exact(&mut start).map_err(short)?;
+    if !start.starts_with(MAGIC) {
+        return Err(damaged(path, "a file in NumPy's format", "another beginning"));
+    }
+    // Version 1 has a length of two bytes, later ones of four.
+    let mut length = [0; 4];
+    let n_length = if start[6] == 1 { 2 } else { 4 };
+    input.read_exact(&mut length[..n_length]).map_err(short)?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MAX_HEADER {
+        return Err(damaged(path, "a header below 64 KiB", &format!("{length} bytes")));
+    }
+    let mut text = vec![0; length];
+    input.read_exact(&mut text).map_err(short)?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let wanted = || damaged(path, "rows of f2, f4 or f8, little-endian, in C order", text.trim());
+    let width = match value_of(&text, "descr").map(|d| d.trim_matches(['\'', '"'])) {
+        Some("<f2") => 2,
+        Some("<f4") => 4,
+        Some("<f8") => 8,
+        _ => return Err(wanted()),
+    };
+    if value_of(&text, "fortran_order") != Some("False") {
+        return Err(wanted());
+    }
+    let shape = text.split_once("'shape':").and_then(|(_, rest)| {
+        let inside = rest.trim_start().strip_prefix('(')?.split_once(')')?.0;
+        let sizes: Vec<usize> = inside
+            .split(',')
+            .map(str::trim)
+            .filter(|s| !s.is_empty())
+            .map(|s| s.parse().ok())
+            .collect::<Option<_>>()?;
+        <[usize; 2]>::try_from(sizes).ok()
+    });
+    let [n_rows, n_cols] = shape.ok_or_else(wanted)?;
+    let bytes = (8 + n_length + length) as u64;
+    Ok(Header { width, n_rows, n_cols, bytes })
+}
+
+/// The simple value of a key of the header, which is a Python dictionary.
+fn value_of<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let rest = text.split_once(&format!("'{key}':"))?.1;
+    Some(rest.split([',', '}']).next()?.trim())
+}
+
+fn header_bytes(n_rows: usize, n_cols: usize) -> Vec<u8> {
+    let dictionary =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n_rows}, {n_cols}), }}");
+    // Values begin at a multiple of 64 bytes, so that the file can be mapped.
+    let length = (10 + dictionary.len() + 1).next_multiple_of(64) - 10;
+    let mut bytes = [MAGIC.as_slice(), &[1, 0]].concat();
+    bytes.extend((length as u16).to_le_bytes());
+    bytes.extend(format!("{dictionary:<width$}\n", width = length - 1).bytes());
+    bytes
+}
+
+#[derive(Deserialize)]
+struct TileLine {
+    tile: TileMeta,
+}
+
+fn read_tiles(path: &Path) -> Result<Vec<TileMeta>> {
+    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let mut metas = Vec::new();
+    for (i, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.map_err(|e| Error::io("read", path, e))?;
+        let parsed: TileLine = serde_json::from_str(&line)
+            .map_err(|e| damaged(path, "a tile in JSON", &format!("line {}: {e}", i + 1)))?;
+        metas.push(parsed.tile);
+    }
+    Ok(metas)
+}
+
+fn damaged(path: &Path, expected: &str, found: &str) -> Error {
+    Error::data(path, expected, found, "save it with numpy.save(path, array.astype('float32'))")
+}
