@@ -31,7 +31,8 @@ pub fn demo(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(out) => std::path::absolute(out)?,
         None => workspace.target.with_file_name(name),
     };
-    workspace.cargo("build --package eosin-cli --package eosin-testkit").run()?;
+    // The whole workspace, as CI builds it: other selections would compile shared crates again.
+    workspace.cargo("build --workspace --bins --locked").run()?;
     let (eosin, demo_data) =
         (workspace.binary("eosin", false), workspace.binary("demo-data", false));
     let started = Instant::now();
