@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 /// Texts of the cards that are part of the program, in the order in which they are listed.
-pub const BUILTIN: [&str; 55] = [
+pub const BUILTIN: [&str; 56] = [
     include_str!("../../../configs/backbone/efficientnet-lite0.toml"),
+    include_str!("../../../configs/backbone/efficientnet-lite0-centre.toml"),
     include_str!("../../../configs/backbone/efficientnet-lite0-random.toml"),
     include_str!("../../../configs/backbone/colour-statistics.toml"),
     include_str!("../../../configs/backbone/convnext-tiny.toml"),

@@ -6,7 +6,7 @@ use eosin_core::{Backbone, BackboneInfo, Error, Result};
 
 use crate::arch::{
     ConvNextArch, ConvNextArgs, DenseNetArch, DenseNetArgs, EfficientNetArch, EfficientNetArgs,
-    ResNetArch, ResNetArgs, SwinArch, SwinArgs, TensorSpec, VitArch, VitArgs,
+    EfficientNetWeights, MapPooling, ResNetArch, ResNetArgs, SwinArch, SwinArgs, TensorSpec, VitArch, VitArgs,
 };
 use crate::colour::{COLOUR_DIM, ColourStatistics};
 use crate::engine::Engine;
@@ -48,7 +48,7 @@ static FAMILIES: [Family; 6] = [
     Family { name: "densenet", poolings: &["average"], ignored: &["classifier."], plan: densenet },
     Family {
         name: "efficientnet",
-        poolings: &["average"],
+        poolings: &["average", "centre"],
         ignored: &["classifier."],
         plan: efficientnet,
     },
@@ -120,11 +120,16 @@ fn find_family(card: &Card) -> Result<&'static Family> {
 fn efficientnet(card: &Card) -> Result<Plan> {
     let args: EfficientNetArgs = card.arguments()?;
     let arch = EfficientNetArch::new(&args);
+    let pooling =
+        if card.pooling == "centre" { MapPooling::Centre } else { MapPooling::Average };
     Ok(Plan {
         dim: arch.head.out_channels,
         specs: arch.tensors(),
         has_native: args.lite,
-        take: Box::new(move |weights| (Layers::EfficientNet(arch.take(weights)), None)),
+        take: Box::new(move |weights| {
+            let weights = EfficientNetWeights { pooling, ..arch.take(weights) };
+            (Layers::EfficientNet(weights), None)
+        }),
     })
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::conv::conv_norm_specs;
@@ -63,6 +65,8 @@ pub struct EfficientNetWeights {
     pub blocks: Vec<MbConvWeights>,
     /// Last convolution.
     pub head: Conv,
+    /// Which positions of the last map are averaged.
+    pub pooling: MapPooling,
 }
 
 /// A block's weights.
@@ -93,6 +97,34 @@ pub struct SqueezeExcite {
     pub expand_weight: Vec<f32>,
     /// One value per channel.
     pub expand_bias: Vec<f32>,
+}
+
+/// Which positions of the last feature map make the embedding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MapPooling {
+    /// All of them.
+    #[default]
+    Average,
+    /// Those in the middle: an object that fills the middle of its tile, such as a mitotic figure,
+    /// is diluted by an average over the tissue around it.
+    Centre,
+}
+
+impl MapPooling {
+    /// The rows, and likewise the columns, of a map of this side that are averaged: about half of
+    /// them in the middle, 3 of 7.
+    pub fn range(self, side: usize) -> Range<usize> {
+        match self {
+            Self::Average => 0..side,
+            Self::Centre => {
+                let kept = (side / 2).max(1);
+                // Of the same parity as the side, so that the middle is the middle.
+                let kept = kept + (side - kept) % 2;
+                let from = (side - kept) / 2;
+                from..from + kept
+            }
+        }
+    }
 }
 
 /// Kernel, stride, expansion, channels and repeats of the seven stages of EfficientNet-B0.
@@ -194,7 +226,7 @@ impl EfficientNetArch {
         let blocks = self.blocks.iter().map(|block| self.take_block(block, weights)).collect();
         let head_norm = BatchNorm { name: "bn2", eps };
         let head = Conv::take(weights, "conv_head", head_norm, self.head, activation);
-        EfficientNetWeights { stem, blocks, head }
+        EfficientNetWeights { stem, blocks, head, pooling: MapPooling::Average }
     }
 
     fn take_block(&self, block: &MbConv, weights: &mut WeightMap) -> MbConvWeights {

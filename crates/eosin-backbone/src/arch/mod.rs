@@ -20,7 +20,8 @@ pub use conv::{Activation, BatchNorm, Conv, ConvShape, Padding, TensorSpec, same
 pub use convnext::{ConvNextArch, ConvNextArgs, ConvNextBlock, ConvNextStage, ConvNextWeights};
 pub use densenet::{DenseBlockWeights, DenseNetArch, DenseNetArgs, DenseNetWeights};
 pub use efficientnet::{
-    EfficientNetArch, EfficientNetArgs, EfficientNetWeights, MbConv, MbConvWeights, SqueezeExcite,
+    EfficientNetArch, EfficientNetArgs, EfficientNetWeights, MapPooling, MbConv, MbConvWeights,
+    SqueezeExcite,
 };
 pub use resnet::{
     ResNetArch, ResNetArgs, ResNetBlock, ResNetWeights, ResidualBlock, ResidualBlockWeights,

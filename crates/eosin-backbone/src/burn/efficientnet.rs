@@ -4,7 +4,7 @@ use eosin_core::Result;
 
 use super::BurnDevice;
 use super::layers::{ConvLayer, Tensor4, activate, average_pool, input, tensor, values};
-use crate::arch::{Activation, EfficientNetWeights, MbConvWeights, SqueezeExcite};
+use crate::arch::{Activation, EfficientNetWeights, MapPooling, MbConvWeights, SqueezeExcite};
 use crate::network::Network;
 
 /// EfficientNet and EfficientNet-Lite (Tan and Le 2019) up to the average pool.
@@ -12,6 +12,7 @@ pub(crate) struct EfficientNet {
     stem: ConvLayer,
     blocks: Vec<Block>,
     head: ConvLayer,
+    pooling: MapPooling,
     mean: [f64; 3],
     std: [f64; 3],
     device: BurnDevice,
@@ -41,6 +42,7 @@ impl EfficientNet {
             stem: ConvLayer::new(weights.stem, &device),
             blocks: weights.blocks.into_iter().map(|b| Block::new(b, &device)).collect(),
             head: ConvLayer::new(weights.head, &device),
+            pooling: weights.pooling,
             mean,
             std,
             device,
@@ -52,7 +54,10 @@ impl Network for EfficientNet {
     fn forward(&self, pixels: &[u8], n_tiles: usize, px: usize) -> Result<Vec<f32>> {
         let x = input(pixels, n_tiles, px, self.mean, self.std, &self.device);
         let x = self.blocks.iter().fold(self.stem.forward(x), |x, block| block.forward(x));
-        values(average_pool(self.head.forward(x)))
+        let map = self.head.forward(x);
+        let [n, c, side, _] = map.dims();
+        let kept = self.pooling.range(side);
+        values(average_pool(map.slice([0..n, 0..c, kept.clone(), kept])))
     }
 }
 

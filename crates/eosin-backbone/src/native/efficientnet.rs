@@ -47,6 +47,7 @@ pub struct EfficientNet {
     image: ImageLayout,
     blocks: Vec<Block>,
     head: PackedConv,
+    pooling: arch::MapPooling,
     sizes: Sizes,
     images: Pool<ImageBuffers>,
     strips: Pool<StripBuffers>,
@@ -170,6 +171,7 @@ impl EfficientNet {
             image,
             blocks,
             head,
+            pooling: weights.pooling,
             sizes,
             images: Pool::default(),
             strips: Pool::default(),
@@ -231,7 +233,7 @@ impl EfficientNet {
         }
     }
 
-    /// The head and the mean over its pixels.
+    /// The head and the mean over the pixels that are pooled.
     fn pool_head(&self, input: &[f32], map: &mut [f32], out: &mut [f32]) {
         let Some(last) = self.blocks.last() else { return };
         let (side, px) = (last.side, padded(self.kernels, self.dim()));
@@ -246,12 +248,16 @@ impl EfficientNet {
         };
         self.head.rows(self.kernels, &rows, map);
         out.fill(0.0);
-        for pixel in map[..side * side * px].chunks_exact(px) {
-            for (sum, value) in out.iter_mut().zip(pixel) {
-                *sum += value;
+        let kept = self.pooling.range(side);
+        for row in map[..side * side * px].chunks_exact(side * px).skip(kept.start).take(kept.len())
+        {
+            for pixel in row[kept.start * px..kept.end * px].chunks_exact(px) {
+                for (sum, value) in out.iter_mut().zip(pixel) {
+                    *sum += value;
+                }
             }
         }
-        let n = (side * side) as f32;
+        let n = (kept.len() * kept.len()) as f32;
         for sum in out {
             *sum /= n;
         }

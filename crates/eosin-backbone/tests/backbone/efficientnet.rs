@@ -79,3 +79,24 @@ fn info_tells_what_the_contract_needs() {
     assert!(info.licence.is_commercial());
     assert_eq!(info.parameters, 3_413_024);
 }
+
+#[test]
+fn centre_pooling_is_the_same_on_every_engine_and_another_than_the_average() {
+    let tiles = batch(0..2, 224);
+    let native = backbone("efficientnet-lite0-centre", "native").embed(&tiles).unwrap();
+    for engine in cpu_engines() {
+        let other = backbone("efficientnet-lite0-centre", engine).embed(&tiles).unwrap();
+        assert!(worst_row(&native, &other) < 1e-4, "{engine}");
+        let average = backbone("efficientnet-lite0", engine).embed(&tiles).unwrap();
+        assert!(worst_row(&native, &average) > 1e-2, "{engine}");
+    }
+}
+
+#[test]
+fn centre_pooling_keeps_the_middle_of_any_map() {
+    use eosin_backbone::arch::MapPooling;
+    for (side, kept) in [(7, 2..5), (8, 2..6), (9, 2..7), (2, 0..2), (1, 0..1)] {
+        assert_eq!(MapPooling::Centre.range(side), kept, "{side}");
+        assert_eq!(MapPooling::Average.range(side), 0..side);
+    }
+}
