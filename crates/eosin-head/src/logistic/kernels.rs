@@ -2,6 +2,12 @@
 
 //! Inner loops, compiled for the widest vectors of the machine they run on.
 
+#![allow(
+    clippy::inline_always,
+    clippy::needless_range_loop,
+    reason = "only what is inlined into `dispatch` is compiled for wide vectors, and lanes are counted"
+)]
+
 use pulp::Arch;
 
 /// Columns up to which a block is walked by [`few_scores`] and [`few_gradients`] instead of a

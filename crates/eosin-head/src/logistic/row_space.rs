@@ -28,11 +28,7 @@ struct RowSpace {
 }
 
 /// As [`minimise`], in the rows' own space where that is smaller.
-pub(super) fn minimise_smaller(
-    design: &Design,
-    loss: Path,
-    stop: Stop,
-) -> Result<Vec<Solution>> {
+pub(super) fn minimise_smaller(design: &Design, loss: Path, stop: Stop) -> Result<Vec<Solution>> {
     let path = std::slice::from_ref(&loss);
     if design.n_rows() >= design.n_cols() {
         return Ok(minimise(design, path, stop)?.into_iter().flatten().collect());
@@ -76,9 +72,8 @@ impl RowSpace {
             )
         })?;
         let largest = eigenvalues.column_vector().iter().copied().fold(0.0, f64::max);
-        let kept: Vec<usize> = (0..n)
-            .filter(|&k| eigenvalues.column_vector()[k] > RANK_TOLERANCE * largest)
-            .collect();
+        let kept: Vec<usize> =
+            (0..n).filter(|&k| eigenvalues.column_vector()[k] > RANK_TOLERANCE * largest).collect();
         Ok(Self {
             eigenvectors: Mat::from_fn(n, kept.len(), |i, k| vectors[(i, kept[k])]),
             scales: kept.iter().map(|&k| eigenvalues.column_vector()[k].sqrt()).collect(),
