@@ -16,6 +16,7 @@ type Attributes = HashMap<String, AttrValue>;
 ///
 /// The layout is told by the file itself. `features` names the matrix where a file has several, as
 /// AtlasPatch's do. The contract says what the file tells and marks the rest as unknown.
+/// A matrix in half precision, as STAMP writes it, is refused: the HDF5 reader does not convert it.
 pub fn import_h5(path: &Path, features: Option<&str>) -> Result<Imported> {
     let file = File::open_streaming(path).map_err(|e| h5_error(path, &e))?;
     let root = file.root();

@@ -141,7 +141,6 @@ mod h5 {
         let cases = [
             ("trident.h5", None, "uni_v1", 512, "TRIDENT h5"),
             ("clam.h5", None, UNKNOWN, 512, "CLAM h5"),
-            ("stamp.h5", None, "ctranspath", 0, "STAMP 2.2.0 h5, coordinates in µm"),
             ("atlaspatch.h5", Some("dinov2_small"), "dinov2_small", 448, "AtlasPatch h5"),
         ];
         for (file, features, backbone, size, origin) in cases {
@@ -158,8 +157,6 @@ mod h5 {
                 assert_eq!(imported.embeddings.row(i), expected, "{file}");
             }
         }
-        let stamp = import_h5(&golden("stamp.h5"), None).unwrap().contract;
-        assert_eq!((stamp.tile_um, stamp.tile_px), (Some(256.0), 224));
         let several = import_h5(&golden("atlaspatch.h5"), None).unwrap_err().to_string();
         assert!(several.contains("dinov2_small") && several.contains("resnet50"), "{several}");
     }
