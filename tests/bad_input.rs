@@ -138,8 +138,8 @@ fn truncated_weights_are_refused() {
         .join("crates/eosin-backbone/assets/efficientnet-lite0.f16.safetensors");
     let bytes = std::fs::read(whole).unwrap();
     std::fs::write(bench.path("weights.safetensors"), &bytes[..bytes.len() / 2]).unwrap();
-    let card = std::fs::read_to_string(bench.path("configs/backbone/efficientnet-lite0.toml"))
-        .unwrap();
+    let card =
+        std::fs::read_to_string(bench.path("configs/backbone/efficientnet-lite0.toml")).unwrap();
     let (card, _) = card.split_once("[weights]").unwrap();
     let card = card.replace("\"efficientnet-lite0\"", "\"mine\"")
         + "[weights]\nkind = \"file\"\nfile = \"../../weights.safetensors\"\nsource = \"mine\"\n";
@@ -160,9 +160,7 @@ fn truncated_weights_are_refused() {
 fn help_lists_the_exit_codes_and_an_example_per_command() {
     let help = eosin().arg("--help").output().unwrap();
     assert!(text(&help).contains("Exit codes:"));
-    for command in
-        ["run", "tile", "embed", "select", "train", "predict", "inspect", "backbone"]
-    {
+    for command in ["run", "tile", "embed", "select", "train", "predict", "inspect", "backbone"] {
         let help = text(&eosin().args([command, "--help"]).output().unwrap());
         assert!(help.contains("Example"), "{command}:\n{help}");
     }

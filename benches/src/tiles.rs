@@ -23,8 +23,7 @@ pub fn measure(options: &Options) -> Result<Vec<Measurement>> {
     let side = if options.quick { 4_000 } else { 20_000 };
     let scratch = tempfile::tempdir()?;
     let slide = scratch.path().join("slide.tiff");
-    let tissue =
-        concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/cmu-1-small-region.svs");
+    let tissue = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/cmu-1-small-region.svs");
     let mut figures = Figures::default();
     for threads in [1, 2] {
         let mut peer = Peer::start(&options.python, &options.peer, threads)?;
@@ -46,7 +45,11 @@ pub fn measure(options: &Options) -> Result<Vec<Measurement>> {
                         anyhow::bail!("{} did not count its tiles", answer.system)
                     };
                     check_equal(&ours.means, means, &answer.system)?;
-                    ensure!(*n_tiles == ours.n_tiles, "{} read {n_tiles} tiles", answer.system);
+                    ensure!(
+                        (n_tiles - ours.n_tiles).abs() < 0.5,
+                        "{} read {n_tiles} tiles",
+                        answer.system
+                    );
                     taken.push((answer.system, answer.version, answer.seconds, *n_tiles, *mb));
                 }
                 // The first round fills the page cache.

@@ -101,7 +101,7 @@ struct Problem {
 impl Problem {
     fn new(batch: &TrainBatch, lambda: f64) -> Result<Self> {
         let weights: Array1<f64> = batch.weights().iter().map(|&w| f64::from(w)).collect();
-        let all = as_array(batch.targets())?.mapv(f64::from) * &weights.view().insert_axis(Axis(1));
+        let all = as_array(batch.targets())?.mapv(f64::from) * weights.view().insert_axis(Axis(1));
         let mass = all.sum_axis(Axis(0));
         let present: Vec<usize> = (0..mass.len()).filter(|&c| mass[c] > 0.0).collect();
         if present.len() < 2 {

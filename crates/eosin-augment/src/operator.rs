@@ -78,8 +78,8 @@ impl ViewOperator {
             .into_par_iter()
             .map(|view| {
                 let operator = fit.operator(train, &fitted, view)?;
-                let x = fit.centred(train, &held_out)?;
-                let delta = deltas(train, &held_out, view)?;
+                let x = fit.centred(train, &held_out);
+                let delta = deltas(train, &held_out, view);
                 let mut predicted = x.dot(&as_array(&operator.slope)?.mapv(f64::from));
                 for mut row in predicted.axis_iter_mut(Axis(0)) {
                     for (p, o) in row.iter_mut().zip(&operator.offset) {
@@ -155,7 +155,7 @@ struct Regression {
 
 impl Regression {
     fn new(train: &TrainView, rows: &[usize], ridge: f64) -> Result<Self> {
-        let x = as_f64(train, rows)?;
+        let x = as_f64(train, rows);
         let mean = x.sum_axis(Axis(0)) / rows.len() as f64;
         let x = x - &mean;
         let mut gram = x.t().dot(&x);
@@ -166,19 +166,19 @@ impl Regression {
         Ok(Self { mean: mean.to_vec(), factor })
     }
 
-    fn centred(&self, train: &TrainView, rows: &[usize]) -> Result<Array2<f64>> {
-        let mut x = as_f64(train, rows)?;
+    fn centred(&self, train: &TrainView, rows: &[usize]) -> Array2<f64> {
+        let mut x = as_f64(train, rows);
         for mut row in x.axis_iter_mut(Axis(0)) {
             for (v, m) in row.iter_mut().zip(&self.mean) {
                 *v -= m;
             }
         }
-        Ok(x)
+        x
     }
 
     fn operator(&self, train: &TrainView, rows: &[usize], view: usize) -> Result<Operator> {
-        let x = self.centred(train, rows)?;
-        let delta = deltas(train, rows, view)?;
+        let x = self.centred(train, rows);
+        let delta = deltas(train, rows, view);
         let offset = delta.sum_axis(Axis(0)) / rows.len() as f64;
         let cross = x.t().dot(&(&delta - &offset));
         let slope = self.factor.solve(&cross);
@@ -194,18 +194,18 @@ fn check_bank(train: &TrainView) -> Result<usize> {
     Ok(train.bank().map_or(1, ViewBank::n_views))
 }
 
-fn as_f64(train: &TrainView, rows: &[usize]) -> Result<Array2<f64>> {
+fn as_f64(train: &TrainView, rows: &[usize]) -> Array2<f64> {
     let mut x = Array2::zeros((rows.len(), train.dim()));
     for (mut to, &i) in x.axis_iter_mut(Axis(0)).zip(rows) {
         for (v, x) in to.iter_mut().zip(train.feature_row(i)) {
             *v = f64::from(*x);
         }
     }
-    Ok(x)
+    x
 }
 
 /// f(Tx) − f(x) of the given rows.
-fn deltas(train: &TrainView, rows: &[usize], view: usize) -> Result<Array2<f64>> {
+fn deltas(train: &TrainView, rows: &[usize], view: usize) -> Array2<f64> {
     let mut delta = Array2::zeros((rows.len(), train.dim()));
     for (at, &i) in rows.iter().enumerate() {
         let seen = train.bank_row(i, view).unwrap_or_default();
@@ -214,5 +214,5 @@ fn deltas(train: &TrainView, rows: &[usize], view: usize) -> Result<Array2<f64>>
             *v = f64::from(*t) - f64::from(*x);
         }
     }
-    Ok(delta)
+    delta
 }

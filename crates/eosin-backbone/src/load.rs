@@ -6,7 +6,8 @@ use eosin_core::{Backbone, BackboneInfo, Error, Result};
 
 use crate::arch::{
     ConvNextArch, ConvNextArgs, DenseNetArch, DenseNetArgs, EfficientNetArch, EfficientNetArgs,
-    EfficientNetWeights, MapPooling, ResNetArch, ResNetArgs, SwinArch, SwinArgs, TensorSpec, VitArch, VitArgs,
+    EfficientNetWeights, MapPooling, ResNetArch, ResNetArgs, SwinArch, SwinArgs, TensorSpec,
+    VitArch, VitArgs,
 };
 use crate::colour::{COLOUR_DIM, ColourStatistics};
 use crate::engine::Engine;
@@ -120,8 +121,7 @@ fn find_family(card: &Card) -> Result<&'static Family> {
 fn efficientnet(card: &Card) -> Result<Plan> {
     let args: EfficientNetArgs = card.arguments()?;
     let arch = EfficientNetArch::new(&args);
-    let pooling =
-        if card.pooling == "centre" { MapPooling::Centre } else { MapPooling::Average };
+    let pooling = if card.pooling == "centre" { MapPooling::Centre } else { MapPooling::Average };
     Ok(Plan {
         dim: arch.head.out_channels,
         specs: arch.tensors(),

@@ -91,10 +91,8 @@ pub fn cut(
                         n_tiles += 1;
                     }
                     Err(error @ Error::Environment { .. }) => return Err(error),
-                    Err(error) => skipped.push(Skipped {
-                        tile: meta.tile_id.clone(),
-                        reason: error.to_string(),
-                    }),
+                    Err(error) => skipped
+                        .push(Skipped { tile: meta.tile_id.clone(), reason: error.to_string() }),
                 }
             }
         }

@@ -148,7 +148,8 @@ impl TaskRows {
 
     /// Only the rows to fit on; nothing is held out any more.
     pub fn train_only(&self) -> Self {
-        let pick = |i: &usize| (self.tile_ids[*i].clone(), self.labels[*i], self.groups[*i].clone());
+        let pick =
+            |i: &usize| (self.tile_ids[*i].clone(), self.labels[*i], self.groups[*i].clone());
         let picked: Vec<_> = self.split.train.iter().map(pick).collect();
         Self {
             tile_ids: picked.iter().map(|p| p.0.clone()).collect(),
@@ -176,7 +177,8 @@ impl TaskRows {
     }
 
     fn check(&self, file: &Path, task: &TaskConfig) -> Result<()> {
-        let parts = [("train", &self.split.train, &task.train), ("test", &self.split.held_out, &task.test)];
+        let parts =
+            [("train", &self.split.train, &task.train), ("test", &self.split.held_out, &task.test)];
         for (name, positions, names) in parts {
             if name == "test" && names.is_empty() {
                 continue;

@@ -92,12 +92,7 @@ pub fn embed(
         consume(&receiver, backbone, store, &contract, options.batch_size, progress)
     })?;
     progress.finish();
-    Ok(EmbedOutcome {
-        fingerprint,
-        n_new: n_todo - skipped.len(),
-        n_kept: todo.n_kept,
-        skipped,
-    })
+    Ok(EmbedOutcome { fingerprint, n_new: n_todo - skipped.len(), n_kept: todo.n_kept, skipped })
 }
 
 /// The contract under which `backbone` embeds the tiles of `source`.
@@ -189,9 +184,7 @@ fn prepare(
     match views {
         None => Ok(vec![fit(&tile.image)]),
         // View 0 would be the tile itself, which has a set of its own.
-        Some(bank) => {
-            Ok((1..=bank.n_views).map(|view| fit(&bank.apply(&tile, view))).collect())
-        }
+        Some(bank) => Ok((1..=bank.n_views).map(|view| fit(&bank.apply(&tile, view))).collect()),
     }
 }
 
@@ -223,8 +216,7 @@ fn consume(
         }
         let n_rows = images.len();
         let mut images = images.into_iter();
-        let mut views = views.chunks(batch_size.max(1));
-        while let Some(views) = views.next() {
+        for views in views.chunks(batch_size.max(1)) {
             let mut batch = TileBatch::new(backbone.info().input_px);
             for tile in images.by_ref().take(views.len()) {
                 batch.push(tile)?;
@@ -232,8 +224,7 @@ fn consume(
             let embeddings = backbone.embed(&batch)?;
             progress.advance(views.len() as u64);
             let metas = batch.metas().to_vec();
-            let rows =
-                EmbeddingBatch::new(fingerprint.clone(), metas, views.to_vec(), embeddings)?;
+            let rows = EmbeddingBatch::new(fingerprint.clone(), metas, views.to_vec(), embeddings)?;
             writer.append(rows)?;
         }
         uncommitted += n_rows;

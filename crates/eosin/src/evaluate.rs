@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use eosin_core::{Probabilities, Result};
-use eosin_eval::metrics::{
-    brier, expected_calibration_error, log_loss, log_loss_multiclass,
-};
+use eosin_eval::metrics::{brier, expected_calibration_error, log_loss, log_loss_multiclass};
 use eosin_eval::{BinaryCounts, ConfusionMatrix, GroupBootstrap, Interval, PairedInterval, Ranked};
 
 /// Bins of equal mass for the expected calibration error.
@@ -30,6 +28,9 @@ pub struct Metric {
     /// Estimate and interval.
     pub interval: Interval,
 }
+
+/// Metrics as a function of row weights.
+type Statistics<'a> = Box<dyn Fn(&[f64]) -> Vec<f64> + Sync + 'a>;
 
 impl Scored {
     /// Whether the task has two classes, the last being the positive one.
@@ -107,7 +108,7 @@ impl Scored {
     }
 
     /// All metrics in the order of `names`, as a function of row weights.
-    fn statistics(&self) -> Result<Box<dyn Fn(&[f64]) -> Vec<f64> + Sync + '_>> {
+    fn statistics(&self) -> Result<Statistics<'_>> {
         let called = self.called();
         if !self.is_binary() {
             let n_classes = self.probabilities.n_classes();

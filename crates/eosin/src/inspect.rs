@@ -86,8 +86,7 @@ fn head(path: &Path) -> Result<Inspection> {
 
 fn manifest(path: &Path) -> Result<Inspection> {
     let manifest = Manifest::read(path)?;
-    let missing =
-        manifest.rows().iter().filter(|row| !manifest.resolve(row).is_file()).count();
+    let missing = manifest.rows().iter().filter(|row| !manifest.resolve(row).is_file()).count();
     let mut facts = vec![fact("tiles", manifest.rows().len()), fact("missing files", missing)];
     for column in manifest.columns().iter().filter(|c| *c != "path") {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

@@ -84,7 +84,8 @@ impl<'a> Session<'a> {
                 "labels come from a manifest; cut slides into one with `eosin tile`",
             ));
         }
-        let file: ManifestOptions = toml_file::options("tiles manifest", &config.run.tiles.options)?;
+        let file: ManifestOptions =
+            toml_file::options("tiles manifest", &config.run.tiles.options)?;
         let manifest = Manifest::read(data.join(file.file))?;
         let source = ManifestSource::new(manifest.clone(), TileFileOptions::default());
         let mut engine = config.run.engine.clone();
@@ -184,7 +185,7 @@ pub fn load_backbone(
     let file = configs.join("backbone").join(format!("{name}.toml"));
     let card = if file.is_file() {
         Card::read(&file)?
-    } else if name.ends_with(".toml") {
+    } else if Path::new(name).extension().is_some_and(|e| e == "toml") {
         Card::read(Path::new(name))?
     } else {
         // Without a checkout the cards of the program serve; a wrong name lists the files.

@@ -32,17 +32,14 @@ fn fault(place: &str, error: &toml::de::Error) -> Error {
     let message = error.message();
     // serde names keys between backticks: the unknown one first, then the known ones.
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let is_unknown =
-        message.starts_with("unknown field") || message.starts_with("unknown variant");
+    let is_unknown = message.starts_with("unknown field") || message.starts_with("unknown variant");
     match names.split_first() {
         Some((unknown, known)) if is_unknown => Error::data(
             place,
             format!("one of the keys {}", known.join(", ")),
             format!("`{unknown}`"),
-            nearest(unknown, known.iter().copied()).map_or_else(
-                || "remove it".into(),
-                |near| format!("did you mean `{near}`?"),
-            ),
+            nearest(unknown, known.iter().copied())
+                .map_or_else(|| "remove it".into(), |near| format!("did you mean `{near}`?")),
         ),
         _ => Error::data(
             place,

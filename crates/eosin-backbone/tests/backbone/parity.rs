@@ -26,7 +26,7 @@ fn check_folder(folder: &str) -> usize {
     files.sort();
     for file in &files {
         let name = file.file_stem().unwrap().to_str().unwrap().to_string();
-        let text = std::fs::read_to_string(&file).unwrap();
+        let text = std::fs::read_to_string(file).unwrap();
         let golden: serde_json::Value = serde_json::from_str(&text).unwrap();
         let expected: Vec<Vec<f32>> = serde_json::from_value(golden["embeddings"].clone()).unwrap();
         let card = random_card(&name, golden["seed"].as_u64().unwrap());

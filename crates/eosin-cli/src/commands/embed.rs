@@ -38,20 +38,11 @@ pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
             println!("{name}: {n_rows} rows × {} wanted, {there} there, set {set}", info.dim);
             continue;
         }
-        let options = EmbedOptions {
-            batch_size: arguments.batch_size,
-            views: views.as_ref(),
-            only: None,
-        };
+        let options =
+            EmbedOptions { batch_size: arguments.batch_size, views: views.as_ref(), only: None };
         let started = Instant::now();
-        let outcome = eosin::embed(
-            source.as_ref(),
-            &geometry,
-            backbone.as_ref(),
-            &store,
-            &options,
-            bars,
-        )?;
+        let outcome =
+            eosin::embed(source.as_ref(), &geometry, backbone.as_ref(), &store, &options, bars)?;
         println!(
             "{name} on {}: {} tiles embedded, {} there already, {:.1} s, set {set}",
             info.engine,

@@ -52,7 +52,10 @@ pub fn dry_run(session: &Session) -> Result<Outcome> {
         ("proxies".into(), run.proxies.join(", ")),
         (
             "target".into(),
-            format!("{}: {n_train} to fit on, {n_test} to test on", session.config.task.description),
+            format!(
+                "{}: {n_train} to fit on, {n_test} to test on",
+                session.config.task.description
+            ),
         ),
         ("views".into(), format!("{n_views} of each of {n_train} tiles, up to two backbones")),
         ("augmentation".into(), pipeline.description()),
