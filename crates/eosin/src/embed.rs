@@ -48,8 +48,8 @@ pub struct Skipped {
     pub reason: String,
 }
 
-/// Rows after which work is committed at the end of a batch: a kill loses little more than this.
-const ROWS_PER_COMMIT: usize = 128;
+/// Forward passes after whose rows work is committed: a kill loses little more than these.
+const PASSES_PER_COMMIT: usize = 4;
 
 /// Batches that wait decoded while the engine computes.
 const QUEUE: usize = 2;
@@ -228,7 +228,7 @@ fn consume(
             writer.append(rows)?;
         }
         uncommitted += n_rows;
-        if uncommitted >= ROWS_PER_COMMIT {
+        if uncommitted >= PASSES_PER_COMMIT * batch_size {
             writer.commit()?;
             uncommitted = 0;
         }
