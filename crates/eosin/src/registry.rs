@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eosin_augment::{GaussianNoise, Pipeline, ViewBankTransform};
+use eosin_augment::{
+    BorderlineSmote, CentreSwap, ClassWeights, ClusterNoise, CovarianceTransfer, Delta, Duplicate,
+    Extrapolate, FeatureDropout, GaussianNoise, Interpolate, Mixup, Pipeline, Smote,
+    ViewBankTransform, ViewOperator,
+};
 use eosin_core::{Error, FeatureTransform, HeadTrainer, ProxyTask, Result};
-use eosin_head::{LinfaLogisticTrainer, LogisticTrainer};
-use eosin_proxy::{KnnProbe, LinearProbe};
+use eosin_head::{KnnTrainer, LinfaLogisticTrainer, LogisticTrainer, NearestMeanTrainer};
+use eosin_proxy::{KnnProbe, LinearProbe, SimpleShot};
 
 use crate::config::ComponentConfig;
 use crate::toml_file::{self, nearest};
@@ -25,6 +29,16 @@ pub struct Registry {
     probes: BTreeMap<&'static str, MakeProbe>,
 }
 
+/// Registers transforms whose options are the type itself.
+macro_rules! register_transforms {
+    ($registry:ident, $($kind:literal => $transform:ty,)+) => {
+        $($registry.register_transform($kind, |options| {
+            let place = concat!("augment ", $kind);
+            described(toml_file::options::<$transform>(place, options)?)
+        });)+
+    };
+}
+
 impl Registry {
     /// Everything that this build has.
     pub fn with_defaults() -> Self {
@@ -35,16 +49,37 @@ impl Registry {
         registry.register_head("linfa-logistic", |o| {
             Ok(Arc::new(toml_file::options::<LinfaLogisticTrainer>("head linfa-logistic", o)?))
         });
-        registry.register_transform("gaussian-noise", |o| {
-            described(toml_file::options::<GaussianNoise>("augment gaussian-noise", o)?)
+        registry.register_head("knn", |o| {
+            Ok(Arc::new(toml_file::options::<KnnTrainer>("head knn", o)?))
         });
-        registry.register_transform("view-bank", |o| {
-            described(toml_file::options::<ViewBankTransform>("augment view-bank", o)?)
+        registry.register_head("nearest-mean", |o| {
+            Ok(Arc::new(toml_file::options::<NearestMeanTrainer>("head nearest-mean", o)?))
         });
+        register_transforms! { registry,
+            "gaussian-noise" => GaussianNoise,
+            "view-bank" => ViewBankTransform,
+            "class-weights" => ClassWeights,
+            "duplicate" => Duplicate,
+            "interpolate" => Interpolate,
+            "extrapolate" => Extrapolate,
+            "smote" => Smote,
+            "borderline-smote" => BorderlineSmote,
+            "mixup" => Mixup,
+            "feature-dropout" => FeatureDropout,
+            "cluster-noise" => ClusterNoise,
+            "covariance-transfer" => CovarianceTransfer,
+            "centre-swap" => CentreSwap,
+            "delta" => Delta,
+            "view-operator" => ViewOperator,
+        }
         registry.register_probe("linear", |o, trainer, seed| {
             let options: LinearProbeOptions = toml_file::options("probe linear", o)?;
             let inner_folds = options.inner_folds;
             Ok(Box::new(LinearProbe { trainer: Arc::clone(trainer), inner_folds, seed }))
+        });
+        registry.register_probe("simple-shot", |o, _, _| {
+            toml_file::options::<NoOptions>("probe simple-shot", o)?;
+            Ok(Box::new(SimpleShot))
         });
         registry.register_probe("knn", |o, _, _| {
             Ok(Box::new(toml_file::options::<KnnProbe>("probe knn", o)?))
@@ -106,6 +141,10 @@ impl Registry {
         find(&self.probes, "probe", &config.kind)?(&config.options, trainer, seed)
     }
 }
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoOptions {}
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]

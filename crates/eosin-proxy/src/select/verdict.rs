@@ -89,26 +89,35 @@ pub(super) fn verdict(ranking: &Ranking, choice: &Choice) -> String {
     text
 }
 
-/// A control that does as well means that the proxy shows no use of the network.
+/// A control that does as well, or better, means that the proxy shows no use of the network.
 fn control_warning(ranking: &Ranking, arm: &RankedArm) -> Option<String> {
     let alpha = 1.0 - ranking.level;
-    let rivals: Vec<&str> = ranking
-        .arms
-        .iter()
-        .filter(|c| c.control)
-        .filter(|c| {
-            c.mean >= arm.mean
-                || ranking.pair(&c.backbone, &arm.backbone).is_some_and(|p| p.p_holm >= alpha)
-        })
-        .map(|c| c.backbone.as_str())
-        .collect();
-    (!rivals.is_empty()).then(|| {
+    let (mut better, mut tied) = (Vec::new(), Vec::new());
+    for control in ranking.arms.iter().filter(|c| c.control) {
+        let differs =
+            ranking.pair(&control.backbone, &arm.backbone).is_some_and(|p| p.p_holm < alpha);
+        match (differs, control.mean >= arm.mean) {
+            (true, true) => better.push(control.backbone.as_str()),
+            (false, _) => tied.push(control.backbone.as_str()),
+            (true, false) => {}
+        }
+    }
+    let controls = |names: &[&str]| {
+        format!("control{} {}", if names.len() == 1 { "" } else { "s" }, list(names))
+    };
+    let name = &arm.backbone;
+    let mut clauses = Vec::new();
+    if !better.is_empty() {
+        let verb = if better.len() == 1 { "does" } else { "do" };
+        clauses.push(format!("the {} {verb} better than {name}", controls(&better)));
+    }
+    if !tied.is_empty() {
+        clauses.push(format!("{name} cannot be told from the {}", controls(&tied)));
+    }
+    (!clauses.is_empty()).then(|| {
         format!(
-            "Caution: on these folds {} cannot be told from the control{} {}, so this proxy does \
-             not show that the backbone helps.",
-            arm.backbone,
-            if rivals.len() == 1 { "" } else { "s" },
-            list(&rivals)
+            "Caution: on these folds {}, so this proxy does not show that the backbone helps.",
+            clauses.join(", and ")
         )
     })
 }

@@ -138,6 +138,26 @@ fn a_control_is_never_selected_and_its_rivalry_is_said() {
 }
 
 #[test]
+fn a_control_that_wins_is_said_to_win_and_one_that_ties_to_tie() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let common = shared(&mut rng);
+    let against = |control: f64, rng: &mut ChaCha8Rng| {
+        let arms = [
+            arm("net", &folds(0.80, 0.01, rng, &common)),
+            arm("colour", &folds(control, 0.01, rng, &common)),
+        ];
+        rank(&arms, &RankOptions::default()).unwrap().verdict
+    };
+    let better = against(0.90, &mut rng);
+    assert!(better.contains("the control colour does better than net"), "{better}");
+    assert!(!better.contains("cannot be told"), "{better}");
+    let tied = against(0.80, &mut rng);
+    assert!(tied.contains("net cannot be told from the control colour"), "{tied}");
+    let worse = against(0.60, &mut rng);
+    assert!(!worse.contains("Caution"), "{worse}");
+}
+
+#[test]
 fn no_effect_is_called_tied_in_at_least_93_percent_of_200_draws() {
     let mut all_tied = 0;
     for seed in 0..200 {
