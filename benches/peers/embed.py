@@ -19,7 +19,15 @@ class Graph:
     """Convolutions with folded batch norm in TensorFlow's SAME padding."""
 
     def __init__(self, path):
-        self.weights = {k: v.astype(np.float64) for k, v in load_file(path).items()}
+        tensors = load_file(path)
+        self.weights = {k: v.astype(np.float64) for k, v in tensors.items()}
+        for name, low in tensors.items():
+            if name.endswith(".remainder"):
+                # As Eosin reads them: so many 256ths of the float16's last place.
+                half = tensors[name.removesuffix(".remainder")]
+                exponent = np.maximum((half.view(np.uint16) >> 10) & 31, 1).astype(np.float64)
+                last_place = 2.0 ** (exponent - 25)
+                self.weights[name.removesuffix(".remainder")] += low / 256.0 * last_place
         self.nodes, self.constants = [], []
 
     def constant(self, name, value):
