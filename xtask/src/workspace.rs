@@ -37,10 +37,12 @@ impl Workspace {
 
     /// Builds the command line and returns where its binary lies.
     pub fn build_eosin(&self, backend: &str, release: bool) -> Result<PathBuf> {
-        let mut command = self.cargo("build --package eosin-cli");
-        if backend != "flex" {
-            command = command.args(["--features", backend]);
-        }
+        // Without a GPU feature, as CI builds it: other selections compile shared crates again.
+        let mut command = if backend == "flex" {
+            self.cargo("build --workspace --bins")
+        } else {
+            self.cargo("build --package eosin-cli").args(["--features", backend])
+        };
         if release {
             command = command.arg("--release");
         }
