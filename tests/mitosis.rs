@@ -9,8 +9,11 @@ fn the_two_by_two_of_real_mitoses() {
     let Some(tiles) = data("mitosis") else { return };
     let bench = Bench::new();
     let run = std::fs::read_to_string(bench.path("configs/run/mitosis.toml")).unwrap();
-    // The whole run takes minutes; this one keeps its tasks and leaves out the view bank.
-    let run = run.replace("\"views-and-noise\"", "\"noise\"")
+    // The whole run takes minutes; this one keeps its tasks and leaves out the view bank
+    // and two backbones.
+    let run = run
+        .replace("\"views-and-noise\"", "\"noise\"")
+        .replace("\"efficientnet-lite0-centre\", \"efficientnet-lite0-random\", ", "")
         + "\n[selection]\nfolds = 2\nrepeats = 1\nprobes = [{ kind = \"knn\" }]\n\
            [training]\nfolds = 3\n[evaluation]\nreplicates = 200\n";
     let path = bench.path("configs/run/mitosis.toml");
