@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Golden numbers for eosin-augment: the optimum of ISDA's bound by scipy, term by term.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy==2.3.4 scipy==1.16.3
-    /tmp/venv/bin/python make.py
+    python3 -m venv venv && venv/bin/pip install numpy==2.3.4 scipy==1.16.3
+    venv/bin/python make.py
 
 writes isda.json beside this file.
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Golden numbers for eosin-proxy, from implementations that are not Eosin's.
 
-    python3 -m venv /tmp/venv && /tmp/venv/bin/pip install numpy==2.3.4 scipy==1.16.3 scikit-learn==1.7.2
-    /tmp/venv/bin/python make.py
+    python3 -m venv venv && venv/bin/pip install numpy==2.3.4 scipy==1.16.3 scikit-learn==1.7.2
+    venv/bin/python make.py
 
 writes probes.json, ranking.json, agreement.json and
 scores.json beside this file. With EOSIN_DATA set to the folder
