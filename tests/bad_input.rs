@@ -112,6 +112,34 @@ fn identical_tiles_in_two_splits_are_refused() {
 }
 
 #[test]
+fn missing_tiles_of_two_splits_are_not_taken_for_the_same_tile() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let manifest = std::fs::read_to_string(bench.path("tiles/manifest.csv")).unwrap();
+    for split in ["train", "test"] {
+        let row = manifest.lines().find(|l| l.split(',').nth(3) == Some(split)).unwrap();
+        let tile = row.split(',').next().unwrap();
+        std::fs::remove_file(bench.path("tiles").join(tile)).unwrap();
+    }
+    let output = bench.run("out", &["--dry-run"]);
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+#[test]
+fn a_leaking_split_is_refused_before_anything_is_embedded() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let manifest = std::fs::read_to_string(bench.path("tiles/manifest.csv")).unwrap();
+    let of = |split: &str| {
+        let row = manifest.lines().find(|l| l.split(',').nth(3) == Some(split)).unwrap();
+        bench.path("tiles").join(row.split(',').next().unwrap())
+    };
+    std::fs::copy(of("train"), of("test")).unwrap();
+    check(&bench.run("out", &[]), 7, &["both sides of a split"]);
+    assert!(!bench.path("out/store").exists(), "tiles were embedded first");
+}
+
+#[test]
 fn one_bad_tile_is_recorded_and_the_run_goes_on() {
     let bench = Bench::new();
     bench.write_run("");

@@ -41,6 +41,8 @@ struct Timings {
 pub fn run(session: &Session) -> Result<RunOutcome> {
     let mut timings = Timings { threads: rayon::current_num_threads(), ..Timings::default() };
     let started = Instant::now();
+    // A split that leaks is refused before hours of embedding, not after.
+    check_leakage(session, &session.dataset.rows(&session.config.task, &[])?)?;
     let embedded = embed_all(session, &mut timings)?;
     let skipped = Session::skipped(&embedded);
     let rows = session.dataset.rows(&session.config.task, &skipped)?;
@@ -107,7 +109,8 @@ pub fn check_leakage(session: &Session, rows: &TaskRows) -> Result<Vec<LeakageFi
             group: &rows.groups[i],
             split: side[i],
             label: &rows.classes[rows.labels[i] as usize],
-            digest: digests.get(id.as_str()).copied(),
+            // A file that cannot be read has no digest, and is not the same as another such.
+            digest: digests.get(id.as_str()).copied().filter(|digest| !digest.is_empty()),
         })
         .collect();
     let report = leakage::check(&tiles);
