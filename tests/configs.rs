@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use eosin::crates::backbone::Card;
 use eosin::crates::tile::ViewBank;
-use eosin::{AugmentConfig, ComponentConfig, LoadedRun, Registry, TaskConfig};
+use eosin::{AugmentConfig, ComponentConfig, LoadedRun, Registry, StudyConfig, TaskConfig};
 use eosin_testkit::demo::DemoConfig;
 
 use crate::common::root;
@@ -27,7 +27,7 @@ fn parse<T: serde::de::DeserializeOwned>(path: &PathBuf) -> T {
 
 #[test]
 fn every_folder_of_configs_is_known_here() {
-    let known = ["augment", "backbone", "demo", "head", "run", "task"];
+    let known = ["augment", "backbone", "demo", "head", "run", "study", "task"];
     for entry in std::fs::read_dir(root().join("configs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(known.contains(&name.as_str()), "no test loads configs/{name}");
@@ -46,6 +46,25 @@ fn every_run_loads_with_all_it_names() {
         let trainer = registry.head(&loaded.head.kind, &loaded.head.options).unwrap();
         for probe in &loaded.run.selection.probes {
             registry.probe(probe, &trainer, 0).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_study_loads_with_all_it_names() {
+    let registry = Registry::with_defaults();
+    for path in files("study") {
+        let study = StudyConfig::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let run = root().join("configs/run").join(format!("{}.toml", study.run));
+        let run = LoadedRun::read(&run).unwrap();
+        for (arm, n_settings) in eosin::check_arms(&study, &run.head, &registry).unwrap() {
+            assert_eq!(n_settings, study.design.budget, "{arm} of {}", path.display());
+        }
+        for name in &study.backbones {
+            assert!(root().join(format!("configs/backbone/{name}.toml")).is_file(), "{name}");
+        }
+        if let Some(views) = study.views {
+            views.try_into::<ViewBank>().unwrap().validate().unwrap();
         }
     }
 }

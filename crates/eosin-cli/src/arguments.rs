@@ -39,6 +39,8 @@ pub enum Command {
     Embed(EmbedArguments),
     /// Rank the backbones of a run by its proxy tasks.
     Select(RunArguments),
+    /// Compare augmentations on a run's task: the 2×2, the ablation, learning curves, controls.
+    Study(StudyArguments),
     /// Tune and fit the run's head on its training part and save it.
     Train(TrainArguments),
     /// Apply a saved head to tiles.
@@ -61,6 +63,29 @@ pub struct RunArguments {
     #[arg(long)]
     pub data: Option<PathBuf>,
     /// Folder for the store, heads and reports.
+    #[arg(long, default_value = "eosin-out")]
+    pub out: PathBuf,
+    /// Engine that embeds, instead of the configuration's: auto, native, flex, cuda, tch or wgpu.
+    #[arg(long)]
+    pub engine: Option<String>,
+    /// Check the configuration and the data, say what would be done, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  eosin study configs/study/mitosis.toml --data mitosis --out runs/mitosis
+  eosin study configs/study/mitosis.toml --data mitosis --dry-run
+
+A study that was killed continues with the fits that are not done.")]
+pub struct StudyArguments {
+    /// A file of configs/study.
+    pub config: PathBuf,
+    /// Folder that the run's tiles are relative to [default: the current folder]
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// Folder for the store, the journal and the report.
     #[arg(long, default_value = "eosin-out")]
     pub out: PathBuf,
     /// Engine that embeds, instead of the configuration's: auto, native, flex, cuda, tch or wgpu.

@@ -89,6 +89,20 @@ impl LabelledSet {
         Ok(self)
     }
 
+    /// The same rows under other labels of the same classes, such as permuted ones.
+    pub fn relabelled(&self, labels: Vec<u32>) -> Result<Self> {
+        let sound = labels.iter().all(|&l| (l as usize) < self.classes.len());
+        if labels.len() != self.n_rows() || !sound {
+            return Err(Error::input(
+                "labels",
+                format!("{} class indices below {}", self.n_rows(), self.classes.len()),
+                format!("{} labels", labels.len()),
+                "give one label per row",
+            ));
+        }
+        Ok(Self { labels, ..self.clone() })
+    }
+
     /// Number of rows.
     pub fn n_rows(&self) -> usize {
         self.labels.len()

@@ -5,11 +5,13 @@
 mod curves;
 mod provenance;
 mod selection;
+mod study;
 mod summary;
 
 use eosin_core::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+pub use self::study::render_study_html;
 use crate::plot::N_COLOURS;
 use crate::{RunReport, verdict};
 
@@ -21,7 +23,7 @@ pub fn render_html(report: &RunReport) -> Result<String> {
         summary::result(report),
         selection::rankings(report),
         curves::performance(report),
-        curves::learning(report),
+        curves::learning(&report.learning_curves),
         curves::centres(report),
         selection::trade_offs(report),
         selection::maps(report),
@@ -31,33 +33,48 @@ pub fn render_html(report: &RunReport) -> Result<String> {
         provenance::methods(report),
         provenance::limits(report),
     ];
+    let head = html! {
+        h1 { (report.title) }
+        p class="meta" {
+            "Eosin " (report.eosin_version) " · configuration "
+            code { (report.config_digest) } " · seed " (report.seed)
+        }
+        div class="verdict" {
+            @for sentence in verdict::sentences(report) { p { (inline(&sentence)) } }
+        }
+        (remarks(&report.notes, &report.warnings))
+    };
+    Ok(page(&report.title, &head, &sections))
+}
+
+/// A whole page: the style sheet inside, then what stands above the sections, then they.
+fn page(title: &str, head: &Markup, sections: &[Markup]) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (report.title) }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                h1 { (report.title) }
-                p class="meta" {
-                    "Eosin " (report.eosin_version) " · configuration "
-                    code { (report.config_digest) } " · seed " (report.seed)
-                }
-                div class="verdict" {
-                    @for sentence in verdict::sentences(report) { p { (inline(&sentence)) } }
-                }
-                @if !report.notes.is_empty() {
-                    div class="note" { @for note in &report.notes { p { (inline(note)) } } }
-                }
-                @for warning in &report.warnings { p class="warning" { "Warning: " (inline(warning)) } }
-                @for section in &sections { (section) }
+                (head)
+                @for section in sections { (section) }
             }
         }
     };
-    Ok(page.into_string() + "\n")
+    page.into_string() + "\n"
+}
+
+/// What a reader must know before the numbers.
+fn remarks(notes: &[String], warnings: &[String]) -> Markup {
+    html! {
+        @if !notes.is_empty() {
+            div class="note" { @for note in notes { p { (inline(note)) } } }
+        }
+        @for warning in warnings { p class="warning" { "Warning: " (inline(warning)) } }
+    }
 }
 
 /// A heading with what stands under it; nothing where there is nothing to say.

@@ -82,7 +82,7 @@ fn metric(m: &Metric) -> String {
 }
 
 /// Left-aligned columns two spaces apart, without trailing spaces.
-fn columns(rows: &[Vec<String>]) -> String {
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     let n = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| {
         rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use eosin_core::{Error, Result};
+use eosin_eval::GroupBootstrap;
 use serde::{Deserialize, Serialize};
 
 use crate::toml_file;
@@ -132,13 +133,20 @@ pub struct TrainingConfig {
 }
 
 /// How intervals are made.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvaluationConfig {
     /// Bootstrap replicates over groups.
     pub replicates: usize,
     /// Coverage of the intervals.
     pub level: f64,
+}
+
+impl EvaluationConfig {
+    /// The bootstrap that it describes.
+    pub fn bootstrap(&self, seed: u64) -> GroupBootstrap {
+        GroupBootstrap { replicates: self.replicates, seed, level: self.level }
+    }
 }
 
 /// A run with every file that it names.

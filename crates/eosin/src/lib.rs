@@ -22,6 +22,7 @@ mod registry;
 mod run;
 mod select;
 mod session;
+mod study;
 mod summary;
 mod toml_file;
 mod train;
@@ -41,6 +42,10 @@ pub use registry::Registry;
 pub use run::{RunOutcome, check_leakage, run};
 pub use select::{ProxyRanking, is_control, select};
 pub use session::{Embedded, Session, SessionOptions, load_backbone};
+pub use study::{
+    ArmConfig, CurveConfig, PermutedConfig, StrengthConfig, StudyConfig, StudyDesign, StudyInput,
+    StudyOutcome, StudySet, check_arms, study, study_sets,
+};
 pub use train::{FittedArm, embed_views, fit_arm, labelled, save};
 
 /// The crates underneath, each usable alone.

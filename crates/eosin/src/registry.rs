@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eosin_augment::{
     BorderlineSmote, CentreSwap, ClassWeights, ClusterNoise, CovarianceTransfer, Delta, Duplicate,
-    Extrapolate, FeatureDropout, GaussianNoise, Interpolate, Mixup, Pipeline, Smote,
+    Extrapolate, FeatureDropout, GaussianNoise, Interpolate, IsdaTrainer, Mixup, Pipeline, Smote,
     ViewBankTransform, ViewOperator,
 };
 use eosin_core::{Error, FeatureTransform, HeadTrainer, ProxyTask, Result};
@@ -54,6 +54,9 @@ impl Registry {
         });
         registry.register_head("nearest-mean", |o| {
             Ok(Arc::new(toml_file::options::<NearestMeanTrainer>("head nearest-mean", o)?))
+        });
+        registry.register_head("isda", |o| {
+            Ok(Arc::new(toml_file::options::<IsdaTrainer>("head isda", o)?))
         });
         register_transforms! { registry,
             "gaussian-noise" => GaussianNoise,

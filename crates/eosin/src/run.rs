@@ -208,7 +208,7 @@ fn warnings(
 }
 
 /// Writes a file whole or not at all.
-fn write(path: &std::path::Path, text: &str) -> Result<()> {
+pub(crate) fn write(path: &std::path::Path, text: &str) -> Result<()> {
     let partial = path.with_extension("partial");
     std::fs::write(&partial, text).map_err(|e| Error::io("write", &partial, e))?;
     std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e))

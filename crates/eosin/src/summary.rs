@@ -38,11 +38,7 @@ pub struct Findings<'a> {
 pub fn report(findings: Findings) -> Result<RunReport> {
     let config = &findings.session.config;
     let run = &config.run;
-    let bootstrap = GroupBootstrap {
-        replicates: run.evaluation.replicates,
-        seed: run.seed,
-        level: run.evaluation.level,
-    };
+    let bootstrap = run.evaluation.bootstrap(run.seed);
     Ok(RunReport {
         format: RunReport::FORMAT,
         title: run.title.clone(),

@@ -6,6 +6,7 @@ mod inspect;
 mod predict;
 mod run;
 mod select;
+mod study;
 mod tile;
 mod train;
 
@@ -26,6 +27,7 @@ pub fn dispatch(cli: &Cli) -> Result<Outcome> {
         Command::Tile(arguments) => tile::tile(arguments, &bars),
         Command::Embed(arguments) => embed::embed(arguments, &bars),
         Command::Select(arguments) => select::select(arguments, &bars),
+        Command::Study(arguments) => study::study(arguments, &bars),
         Command::Train(arguments) => train::train(arguments, &bars),
         Command::Predict(arguments) => predict::predict(arguments, &bars),
         Command::Inspect(arguments) => inspect::inspect(arguments),

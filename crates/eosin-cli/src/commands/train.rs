@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use eosin::Session;
-use eosin::crates::eval::GroupBootstrap;
 
 use super::run::dry_run;
 use super::{open, tell_skipped};
@@ -36,12 +35,7 @@ pub fn train(arguments: &TrainArguments, bars: &Bars) -> Result<Outcome> {
     }
     let mut file = arm.file;
     if let Some(test) = &arm.test {
-        let bootstrap = GroupBootstrap {
-            replicates: run.evaluation.replicates,
-            seed: run.seed,
-            level: run.evaluation.level,
-        };
-        let metrics = test.metrics(&bootstrap)?;
+        let metrics = test.metrics(&run.evaluation.bootstrap(run.seed))?;
         for metric in &metrics {
             let i = &metric.interval;
             println!("  {:18} {:.3} ({:.3} to {:.3})", metric.name, i.estimate, i.lower, i.upper);

@@ -113,12 +113,12 @@ fn confusion(report: &RunReport, arm: &Arm) -> Markup {
 }
 
 /// How the metric grows with the number of positives.
-pub(super) fn learning(report: &RunReport) -> Markup {
-    let first = report.learning_curves.first();
+pub(super) fn learning(curves_of: &[LearningCurve]) -> Markup {
+    let first = curves_of.first();
     let body = first.map(|first| {
-        let drawn: Vec<Curve> = report.learning_curves.iter().map(learning_curve).collect();
-        let names: Vec<&str> = report.learning_curves.iter().map(|c| c.name.as_str()).collect();
-        let sizes = report.learning_curves.iter().flat_map(|c| c.points.iter());
+        let drawn: Vec<Curve> = curves_of.iter().map(learning_curve).collect();
+        let names: Vec<&str> = curves_of.iter().map(|c| c.name.as_str()).collect();
+        let sizes = curves_of.iter().flat_map(|c| c.points.iter());
         let sizes: BTreeSet<u64> = sizes.map(|p| p.n_positives).collect();
         let marks: Vec<(f64, String)> =
             sizes.iter().map(|&n| (doublings(n), n.to_string())).collect();
@@ -135,7 +135,7 @@ pub(super) fn learning(report: &RunReport) -> Markup {
             (curves(&chart, &drawn))
             div class="scroll" { table {
                 thead { tr { th { "Arm" } @for n in &sizes { th { (n) " positives" } } } }
-                tbody { @for curve in &report.learning_curves { tr {
+                tbody { @for curve in curves_of { tr {
                     td { (curve.name) }
                     @for n in &sizes { td {
                         @if let Some(p) = curve.points.iter().find(|p| p.n_positives == *n) {

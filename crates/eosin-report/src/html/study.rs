@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use eosin_core::Result;
+use maud::{Markup, html};
+
+use super::{curves, inline, page, remarks, section};
+use crate::number::{interval, percent, score, signed};
+use crate::plot::{IntervalRow, intervals};
+use crate::study_report::{StudyArm, StudyGain, StudyReport};
+use crate::{Metric, study_text};
+
+/// Draws a study, the verdict first; every text of it is escaped.
+pub fn render_study_html(report: &StudyReport) -> Result<String> {
+    let head = html! {
+        h1 { (report.title) }
+        p class="meta" {
+            "Eosin " (report.eosin_version) " · study " code { (report.digest) } " · seed " (report.seed)
+        }
+        div class="verdict" {
+            @for sentence in study_text::verdict(report) { p { (inline(&sentence)) } }
+        }
+        (remarks(&report.notes, &report.warnings))
+    };
+    let sections = [
+        square(report),
+        ablation(report),
+        curves::learning(&report.curves),
+        permuted(report),
+        section(
+            "Methods",
+            Some(html! {
+                @for paragraph in study_text::methods(report) { p { (inline(&paragraph)) } }
+            }),
+        ),
+    ];
+    Ok(page(&report.title, &head, &sections))
+}
+
+/// {default, selected} × {off, on}, by cross-validation and on the test part.
+fn square(report: &StudyReport) -> Markup {
+    let tables = [
+        ("By cross-validation on the training part", &report.square, false),
+        ("On the test part, once", &report.test_square, true),
+    ];
+    let body = html! {
+        @for (title, gains, tested) in tables {
+            @if !gains.is_empty() || !tested {
+                h3 { (title) }
+                div class="scroll" { table {
+                    thead { tr { th { "Backbone" } th { "Augmentation off" } th { "Augmentation on" } } }
+                    tbody { @for backbone in &report.backbones { tr {
+                        td { code { (backbone) } }
+                        @for arm in [&report.reference, &report.on] {
+                            td { (cell(report.arm(backbone, arm).and_then(|a| main_metric(a, tested)))) }
+                        }
+                    } } }
+                } }
+                @if !gains.is_empty() { (gain_table(report, gains)) }
+            }
+        }
+        p class="small" {
+            "Off is the arm " code { (report.reference) } ", on is " code { (report.on) } ". "
+            "Brackets are " (format!("{:.0} %", report.level * 100.0)) " bootstrap intervals over groups ("
+            (report.replicates) " replicates), paired for differences; p is of the corrected resampled t-test over folds."
+        }
+    };
+    section(&format!("Backbone and augmentation: {}", report.metric), Some(body))
+}
+
+fn gain_table(report: &StudyReport, gains: &[StudyGain]) -> Markup {
+    let rows: Vec<IntervalRow> = gains.iter().map(|g| gain_row(&g.change, g)).collect();
+    html! {
+        (intervals(&format!("Differences in {}", report.metric), "difference, paired interval", &rows, Some(0.0)))
+        div class="scroll" { table {
+            thead { tr { th { "Change" } th { "Absolute" } th { "Relative" } th { "p" } th { "p, Holm" } } }
+            tbody { @for gain in gains { tr {
+                td { (gain.change) }
+                td class=(reading(gain)) { (cell(Some(&gain.absolute))) }
+                td { (percent(gain.relative)) }
+                td { (score(gain.p)) }
+                td { (score(gain.p_holm)) }
+            } } }
+        } }
+    }
+}
+
+/// Every arm of every backbone.
+fn ablation(report: &StudyReport) -> Markup {
+    let body = html! {
+        @for backbone in &report.backbones {
+            @let arms: Vec<&StudyArm> = report.arms.iter().filter(|a| a.backbone == *backbone).collect();
+            h3 { code { (backbone) } }
+            @let rows: Vec<IntervalRow> = arms.iter().filter_map(|a| Some(gain_row(&a.arm, a.gain.as_ref()?))).collect();
+            @if !rows.is_empty() {
+                (intervals("Gain over the reference arm", "difference, paired interval", &rows, Some(0.0)))
+            }
+            (arm_table(report, &arms, true))
+        }
+        details { summary { "What the arms do" } ul {
+            @for arm in report.arms.iter().filter(|a| report.backbones.first() == Some(&a.backbone)) {
+                li { strong { (arm.arm) } ": " (inline(&arm.description)) " (" (arm.n_settings) " settings searched)" }
+            }
+        } }
+    };
+    section("Ablation", (!report.arms.is_empty()).then_some(body))
+}
+
+fn arm_table(report: &StudyReport, arms: &[&StudyArm], with_test: bool) -> Markup {
+    let names: Vec<&str> = arms
+        .iter()
+        .map(|a| &a.metrics)
+        .find(|m| !m.is_empty())
+        .map(|m| m.iter().map(|m| m.name.as_str()).collect())
+        .unwrap_or_default();
+    let tested = with_test && arms.iter().any(|a| !a.test.is_empty());
+    html! {
+        div class="scroll" { table {
+            thead { tr {
+                th { "Arm" }
+                @for name in &names { th { (name) } }
+                th { "Gain" } th { "Relative" } th { "p, Holm" }
+                @if tested { th { (report.metric) ", test" } th { "Gain, test" } }
+                @if with_test { th { "Taken by the inner folds" } }
+            } }
+            tbody { @for arm in arms { tr {
+                td { (arm.arm) @if arm.arm == report.reference { " (reference)" } }
+                @if let Some(reason) = &arm.failure {
+                    td colspan=(names.len() + 3) { "no result: " (reason) }
+                } @else {
+                    @for metric in &arm.metrics { td { (cell(Some(metric))) } }
+                    @if let Some(gain) = &arm.gain {
+                        td class=(reading(gain)) { (cell(Some(&gain.absolute))) }
+                        td { (percent(gain.relative)) }
+                        td { (score(gain.p_holm)) }
+                    } @else { td { "–" } td { "–" } td { "–" } }
+                }
+                @if tested {
+                    td { (cell(arm.test.first())) }
+                    td class=(arm.test_gain.as_ref().map(reading).unwrap_or_default()) {
+                        (cell(arm.test_gain.as_ref().map(|g| &g.absolute)))
+                    }
+                }
+                @if with_test { td class="small" { (arm.chosen.join(", ")) } }
+            } } }
+        } }
+    }
+}
+
+fn permuted(report: &StudyReport) -> Markup {
+    let arms: Vec<&StudyArm> = report.permuted.iter().collect();
+    let body = html! {
+        p { "The same arms on labels that were shuffled among the training rows: a gain here would be an artefact of the protocol." }
+        @for backbone in &report.backbones {
+            @let of: Vec<&StudyArm> = arms.iter().filter(|a| a.backbone == *backbone).copied().collect();
+            @if !of.is_empty() { h3 { code { (backbone) } } (arm_table(report, &of, false)) }
+        }
+    };
+    section("Control: permuted labels", (!arms.is_empty()).then_some(body))
+}
+
+fn main_metric(arm: &StudyArm, tested: bool) -> Option<&Metric> {
+    if tested { arm.test.first() } else { arm.metrics.first() }
+}
+
+fn gain_row(name: &str, gain: &StudyGain) -> IntervalRow {
+    let m = &gain.absolute;
+    IntervalRow {
+        name: name.to_string(),
+        estimate: m.estimate,
+        lower: m.lower,
+        upper: m.upper,
+        class: "",
+        tied: false,
+        remark: format!("{} {} ({})", m.name, signed(m.estimate), percent(gain.relative)),
+    }
+}
+
+fn cell(metric: Option<&Metric>) -> Markup {
+    html! {
+        @if let Some(m) = metric {
+            (score(m.estimate)) " " span class="interval" { (interval(m.lower, m.upper)) }
+        } @else { "–" }
+    }
+}
+
+/// Coloured only where the interval leaves out 0.
+fn reading(gain: &StudyGain) -> &'static str {
+    if gain.absolute.lower > 0.0 {
+        "good"
+    } else if gain.absolute.upper < 0.0 {
+        "bad"
+    } else {
+        ""
+    }
+}

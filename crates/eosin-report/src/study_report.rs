@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use eosin_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::run_report::nan;
+use crate::{LearningCurve, Metric};
+
+/// Everything that a study found out: `study.json`, and all that `study.html` is drawn from.
+///
+/// Like a run's report it holds no times, paths or hosts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StudyReport {
+    /// Version of this format.
+    pub format: u32,
+    /// Heading.
+    pub title: String,
+    /// What a reader must know, from the configuration.
+    pub notes: Vec<String>,
+    /// Version of Eosin.
+    pub eosin_version: String,
+    /// Digest of the configuration and of the rows that were studied.
+    pub digest: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Bootstrap replicates over groups behind the intervals.
+    pub replicates: u64,
+    /// Coverage of the intervals.
+    pub level: f64,
+    /// How it was done.
+    pub design: StudyDesign,
+    /// The metric that arms are compared by.
+    pub metric: String,
+    /// Backbones, the default one first.
+    pub backbones: Vec<String>,
+    /// The arm that gains are counted from.
+    pub reference: String,
+    /// The arm that stands for "augmentation on".
+    pub on: String,
+    /// Every arm of every backbone.
+    pub arms: Vec<StudyArm>,
+    /// {default, selected} × {off, on} by cross-validation.
+    pub square: Vec<StudyGain>,
+    /// The same on the test part, where the task has one.
+    pub test_square: Vec<StudyGain>,
+    /// How arms grow with the number of positives.
+    pub curves: Vec<LearningCurve>,
+    /// Arms on permuted labels; their gains should be none.
+    pub permuted: Vec<StudyArm>,
+    /// What a reader should be warned of.
+    pub warnings: Vec<String>,
+}
+
+/// The sizes of a study.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StudyDesign {
+    /// What the task asks, in words.
+    pub task: String,
+    /// Classes in the order of outputs.
+    pub classes: Vec<String>,
+    /// Rows per class of the part that is fitted and cross-validated on.
+    pub train_counts: Vec<u64>,
+    /// Groups of that part.
+    pub train_groups: u64,
+    /// Rows per class of the test part.
+    pub test_counts: Vec<u64>,
+    /// Groups of the test part.
+    pub test_groups: u64,
+    /// Outer folds of a round.
+    pub folds: u64,
+    /// Rounds of outer folds.
+    pub repeats: u64,
+    /// Inner folds.
+    pub inner_folds: u64,
+    /// Settings that every arm may try.
+    pub budget: u64,
+    /// Views per tile.
+    pub n_views: u64,
+    /// The head.
+    pub head: String,
+}
+
+/// An arm on one backbone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StudyArm {
+    /// The backbone.
+    pub backbone: String,
+    /// The arm.
+    pub arm: String,
+    /// What it does.
+    pub description: String,
+    /// Metrics by cross-validation, the one that arms are compared by first.
+    pub metrics: Vec<Metric>,
+    /// Gain over the reference arm of the same backbone; none for the reference itself.
+    pub gain: Option<StudyGain>,
+    /// Metrics on the test part.
+    pub test: Vec<Metric>,
+    /// Gain over the reference on the test part.
+    pub test_gain: Option<StudyGain>,
+    /// What the inner folds took and how often, such as `gamma = 0.1 (14 of 25)`.
+    pub chosen: Vec<String>,
+    /// Settings that the inner folds tried.
+    pub n_settings: u64,
+    /// Why the arm has no numbers, where it has none.
+    pub failure: Option<String>,
+}
+
+/// A difference of two arms on the same rows and folds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StudyGain {
+    /// What was changed.
+    pub change: String,
+    /// The metric with the paired interval over groups.
+    pub absolute: Metric,
+    /// As a share of the first arm's value.
+    #[serde(deserialize_with = "nan")]
+    pub relative: f64,
+    /// Two-sided p of the corrected resampled t-test over folds; NaN where there are no folds.
+    #[serde(deserialize_with = "nan")]
+    pub p: f64,
+    /// The same after Holm's correction over the arms of a table.
+    #[serde(deserialize_with = "nan")]
+    pub p_holm: f64,
+}
+
+impl StudyReport {
+    /// The version of the format that this release writes.
+    pub const FORMAT: u32 = 1;
+
+    /// The JSON text, indented, with a newline at its end.
+    pub fn to_json(&self) -> Result<String> {
+        let json = serde_json::to_string_pretty(self).map_err(|error| fault(&error))?;
+        Ok(json + "\n")
+    }
+
+    /// Reads what [`StudyReport::to_json`] wrote.
+    pub fn from_json(json: &str) -> Result<Self> {
+        serde_json::from_str(json).map_err(|error| fault(&error))
+    }
+
+    /// The arm of this name on a backbone.
+    pub fn arm(&self, backbone: &str, arm: &str) -> Option<&StudyArm> {
+        self.arms.iter().find(|a| a.backbone == backbone && a.arm == arm)
+    }
+}
+
+fn fault(error: &serde_json::Error) -> Error {
+    Error::input(
+        "study.json",
+        "a study of this version",
+        error.to_string(),
+        "write it again with `eosin study`",
+    )
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use eosin_core::{Error, Result};
+use eosin_head::TuneMetric;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{ComponentConfig, EvaluationConfig};
+use crate::toml_file;
+
+/// A study: arms that differ in augmentation alone, under the same folds and the same search
+/// budget (`configs/study/*.toml`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StudyConfig {
+    /// Heading of the report.
+    pub title: String,
+    /// What a reader must know, printed in the report as it is.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// A file of `configs/run/`: data, target task, backbones, head and engine.
+    pub run: String,
+    /// Backbones to study, the default one first. Empty: the run's default backbone and the one
+    /// that its proxy tasks select.
+    #[serde(default)]
+    pub backbones: Vec<String>,
+    /// How arms are fitted and scored.
+    #[serde(default)]
+    pub design: StudyDesign,
+    /// Image views that are embedded for the arms that need them.
+    #[serde(default)]
+    pub views: Option<toml::Table>,
+    /// What is compared.
+    pub arms: Vec<ArmConfig>,
+    /// How arms grow with the number of positives.
+    #[serde(default)]
+    pub curve: Option<CurveConfig>,
+    /// Arms that are fitted on permuted labels, where none may show a gain.
+    #[serde(default)]
+    pub permuted: Option<PermutedConfig>,
+}
+
+/// How arms are fitted and scored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StudyDesign {
+    /// Outer folds, grouped and stratified.
+    pub folds: usize,
+    /// Rounds of outer folds.
+    pub repeats: usize,
+    /// Inner folds, in which penalty and strength are chosen.
+    pub inner_folds: usize,
+    /// Settings that every arm may try in its inner folds: penalties × strengths.
+    pub budget: usize,
+    /// What settings are chosen by.
+    pub metric: TuneMetric,
+    /// Name of the arm that gains are counted from.
+    pub reference: String,
+    /// Name of the arm that stands for "augmentation on" in the 2×2.
+    pub on: String,
+    /// Adds an arm that takes, in every outer fold, the arm of the best inner score.
+    pub choose: bool,
+    /// How intervals are made.
+    pub evaluation: EvaluationConfig,
+}
+
+/// One arm of a study.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmConfig {
+    /// Its name in tables.
+    pub name: String,
+    /// Applied one after the other to the rows that a head is fitted on.
+    #[serde(default)]
+    pub transforms: Vec<ComponentConfig>,
+    /// An option that is searched together with the penalty.
+    #[serde(default)]
+    pub strength: Option<StrengthConfig>,
+    /// Whether the threshold is tuned; otherwise the most probable class is taken.
+    #[serde(default = "yes")]
+    pub threshold: bool,
+    /// Whether predictions are averaged over the views of a held-out tile.
+    #[serde(default)]
+    pub test_time: bool,
+    /// Another head than the run's.
+    #[serde(default)]
+    pub head: Option<ComponentConfig>,
+}
+
+/// An option of one transform, or of the arm's own head, that is searched.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StrengthConfig {
+    /// Number of the transform, from 0; without it the option is the head's.
+    #[serde(default)]
+    pub transform: Option<usize>,
+    /// Name of the option.
+    pub option: String,
+    /// Values to try.
+    pub values: Vec<toml::Value>,
+}
+
+/// Learning curves.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurveConfig {
+    /// Arms that are drawn.
+    pub arms: Vec<String>,
+    /// Numbers of positives; other classes are thinned out alike, and all rows come last.
+    pub positives: Vec<usize>,
+    /// Rounds of outer folds that are used; no more than the study's.
+    pub repeats: usize,
+}
+
+/// The control with permuted labels.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PermutedConfig {
+    /// Arms that are fitted; the reference is always among them.
+    pub arms: Vec<String>,
+    /// Rounds of outer folds; no more than the study's.
+    pub repeats: usize,
+}
+
+impl StudyConfig {
+    /// Reads a file of `configs/study/`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let config: Self = toml_file::read(path)?;
+        config.check().map_err(|error| match error {
+            Error::Input { expected, found, hint, .. } => Error::data(path, expected, found, hint),
+            other => other,
+        })?;
+        Ok(config)
+    }
+
+    /// Refuses what cannot be run.
+    pub fn check(&self) -> Result<()> {
+        let mut names = BTreeSet::new();
+        for arm in &self.arms {
+            if !names.insert(arm.name.as_str()) {
+                return Err(refused("arms of different names", &arm.name, "rename one of the two"));
+            }
+            self.check_strength(arm)?;
+        }
+        let curve = self.curve.iter().flat_map(|c| &c.arms);
+        let permuted = self.permuted.iter().flat_map(|p| &p.arms);
+        let named = [&self.design.reference, &self.design.on];
+        for name in named.into_iter().chain(curve).chain(permuted) {
+            if !names.contains(name.as_str()) {
+                let known: Vec<&str> = names.iter().copied().collect();
+                return Err(refused(
+                    &format!("one of the arms {}", known.join(", ")),
+                    name,
+                    "name an arm of the study, or add it",
+                ));
+            }
+        }
+        let design = &self.design;
+        for (key, value, least) in [
+            ("folds", design.folds, 2),
+            ("repeats", design.repeats, 1),
+            ("inner_folds", design.inner_folds, 2),
+            ("budget", design.budget, 1),
+            ("evaluation.replicates", design.evaluation.replicates, 100),
+        ] {
+            if value < least {
+                return Err(refused(
+                    &format!("`design.{key}` of at least {least}"),
+                    &value.to_string(),
+                    "raise it",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_strength(&self, arm: &ArmConfig) -> Result<()> {
+        let Some(strength) = &arm.strength else { return Ok(()) };
+        let place = match strength.transform {
+            Some(at) => at < arm.transforms.len(),
+            None => arm.head.is_some(),
+        };
+        if !place {
+            return Err(refused(
+                &format!("a transform or a head of arm `{}` that takes the strength", arm.name),
+                &strength.transform.map_or_else(|| "no head".into(), |at| at.to_string()),
+                "count transforms from 0, or give the arm a head",
+            ));
+        }
+        if strength.values.is_empty() || strength.values.len() > self.design.budget {
+            return Err(refused(
+                &format!("1 to {} strengths in arm `{}`", self.design.budget, arm.name),
+                &strength.values.len().to_string(),
+                "a strength takes its share of the budget from the penalties",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Default for StudyDesign {
+    fn default() -> Self {
+        Self {
+            folds: 5,
+            repeats: 5,
+            inner_folds: 3,
+            budget: 12,
+            metric: TuneMetric::default(),
+            reference: "threshold".into(),
+            on: "augmented".into(),
+            choose: true,
+            evaluation: EvaluationConfig::default(),
+        }
+    }
+}
+
+fn refused(expected: &str, found: &str, hint: &str) -> Error {
+    Error::input("study", expected, found, hint)
+}
+
+fn yes() -> bool {
+    true
+}

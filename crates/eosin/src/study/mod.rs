@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! The 2×2 and the ablation: which augmentation helps, by how much, and how sure that is.
+
+mod arms;
+mod config;
+mod digest;
+mod journal;
+mod plan;
+mod score;
+mod session;
+mod summary;
+mod unit;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use eosin_core::{Fold, LabelledSet, Progress, Result, TrainView};
+use eosin_eval::splits;
+use eosin_report::StudyReport;
+use rayon::prelude::*;
+
+use self::arms::Arm;
+pub use self::config::{
+    ArmConfig, CurveConfig, PermutedConfig, StrengthConfig, StudyConfig, StudyDesign,
+};
+use self::journal::Journal;
+pub use self::session::{StudyOutcome, study};
+use self::unit::{InnerSearch, Part, Unit, UnitKey, fit_unit};
+use crate::config::ComponentConfig;
+use crate::registry::Registry;
+
+/// One backbone's embeddings of the rows that are studied.
+pub struct StudySet {
+    /// The backbone.
+    pub backbone: String,
+    /// All rows of the task, those of the test part too; rows, labels and groups are the same for
+    /// every backbone.
+    pub set: LabelledSet,
+}
+
+/// What a study works on, without tiles or stores.
+pub struct StudyInput<'a> {
+    /// Backbones, the default one first.
+    pub sets: &'a [StudySet],
+    /// Rows to fit and cross-validate on, and rows to test on once.
+    pub split: &'a Fold,
+    /// What the task asks, in words.
+    pub task: &'a str,
+    /// The head of every arm that names none.
+    pub head: &'a ComponentConfig,
+    /// Seed of folds, draws and intervals.
+    pub seed: u64,
+}
+
+/// Runs what is not in the journal yet, and sums up.
+///
+/// Every arm meets the same folds and the same search budget, and its settings are chosen in
+/// inner folds. Same input, same report, on any number of threads and however often it was
+/// interrupted.
+pub fn study_sets(
+    input: &StudyInput,
+    config: &StudyConfig,
+    registry: &Registry,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<StudyReport> {
+    config.check()?;
+    let first = &input.sets.first().ok_or_else(no_backbone)?.set;
+    let budget = config.design.budget;
+    let arms: Vec<Arm> = config
+        .arms
+        .iter()
+        .map(|arm| Arm::make(arm, input.head, budget, registry))
+        .collect::<Result<_>>()?;
+    let (journal, mut done) = Journal::open(folder, &digest::of(input, config))?;
+    let permuted: Vec<LabelledSet> = match &config.permuted {
+        Some(_) => input
+            .sets
+            .iter()
+            .map(|s| plan::permuted(&s.set, &input.split.train, input.seed))
+            .collect::<Result<_>>()?,
+        None => Vec::new(),
+    };
+    let main = Folds::new(first, input, &config.design)?;
+    let shuffled =
+        permuted.first().map(|set| Folds::new(set, input, &config.design)).transpose()?;
+
+    let jobs = plan::jobs(config, input, main.k);
+    let pending: Vec<UnitKey> = jobs.iter().filter(|k| !done.contains_key(k)).copied().collect();
+    tracing::info!(units = jobs.len(), done = jobs.len() - pending.len(), "study");
+    progress.start("study", jobs.len() as u64);
+    progress.advance((jobs.len() - pending.len()) as u64);
+    let found: Vec<Unit> = pending
+        .into_par_iter()
+        .map(|key| {
+            let (set, folds) = match (key.part, &shuffled) {
+                (Part::Permuted, Some(folds)) => (&permuted[key.backbone], folds),
+                _ => (&input.sets[key.backbone].set, &main),
+            };
+            let unit = run_unit(key, set, folds, &arms, input, config);
+            journal.append(&unit)?;
+            progress.advance(1);
+            Ok(unit)
+        })
+        .collect::<Result<_>>()?;
+    progress.finish();
+    done.extend(found.into_iter().map(|unit| (unit.key, unit)));
+    let wanted: BTreeMap<UnitKey, Unit> =
+        jobs.into_iter().filter_map(|key| Some((key, done.remove(&key)?))).collect();
+    summary::report(summary::Findings {
+        input,
+        config,
+        arms: &arms,
+        units: &wanted,
+        main: &main,
+        permuted: permuted.first().zip(shuffled.as_ref()),
+    })
+}
+
+/// Makes every arm without fitting it, so that a wrong kind or option is found at once; tells how
+/// many settings each arm tries.
+pub fn check_arms(
+    config: &StudyConfig,
+    head: &ComponentConfig,
+    registry: &Registry,
+) -> Result<Vec<(String, usize)>> {
+    let make = |arm| Arm::make(arm, head, config.design.budget, registry);
+    let told = |arm: Arm| (arm.name.clone(), arm.n_settings());
+    config.arms.iter().map(|arm| make(arm).map(told)).collect()
+}
+
+/// Outer folds of the training part, the same for all arms and backbones.
+struct Folds {
+    /// Of a round.
+    k: usize,
+    /// Positions in the training part, round after round.
+    folds: Vec<Fold>,
+}
+
+impl Folds {
+    fn new(set: &LabelledSet, input: &StudyInput, design: &StudyDesign) -> Result<Self> {
+        let (train, _) = TrainView::whole(set).split(input.split)?;
+        let (labels, groups) = (train.labels(), train.groups());
+        let n_classes = train.classes().len();
+        let k = splits::feasible_folds(&labels, &groups, n_classes, design.folds)?.max(2);
+        let folds = splits::repeated(&labels, &groups, n_classes, k, design.repeats, input.seed)?;
+        Ok(Self { k, folds })
+    }
+
+    fn get(&self, repeat: usize, fold: usize) -> &Fold {
+        &self.folds[repeat * self.k + fold]
+    }
+}
+
+/// Errors of one unit are kept as text: an arm that cannot be fitted does not end a study.
+fn run_unit(
+    key: UnitKey,
+    set: &LabelledSet,
+    folds: &Folds,
+    arms: &[Arm],
+    input: &StudyInput,
+    config: &StudyConfig,
+) -> Unit {
+    let fit = || -> Result<unit::Fitted> {
+        let (train, test) = TrainView::whole(set).split(input.split)?;
+        let search = InnerSearch {
+            folds: config.design.inner_folds,
+            metric: config.design.metric,
+            // The same for all arms and backbones, so that they meet the same inner folds.
+            seed: plan::seed_of(input.seed, key.repeat, key.fold),
+        };
+        let arm = &arms[key.arm];
+        match key.part {
+            Part::Test => fit_unit(&train, &test, arm, search),
+            Part::Main | Part::Permuted => {
+                let (inner, held_out) = train.split(folds.get(key.repeat, key.fold))?;
+                fit_unit(&inner, &held_out, arm, search)
+            }
+            Part::Curve(n) => {
+                let fold = folds.get(key.repeat, key.fold);
+                let thinned = plan::thinned(&train, fold, n, search.seed);
+                let (inner, held_out) = train.split(&thinned)?;
+                fit_unit(&inner, &held_out, arm, search)
+            }
+        }
+    };
+    Unit { key, result: fit().map_err(|error| error.to_string()) }
+}
+
+fn no_backbone() -> eosin_core::Error {
+    eosin_core::Error::input("study", "at least one backbone", "none", "name one in `backbones`")
+}
+
+#[cfg(test)]
+mod tests;

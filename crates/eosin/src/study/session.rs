@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use eosin_core::{Error, LabelledSet, Result, ViewBank};
+use eosin_report::{StudyReport, render_study_html};
+use eosin_tile::views::ViewBank as Views;
+
+use super::{StudyConfig, StudyInput, StudySet, study_sets};
+use crate::dataset::TaskRows;
+use crate::embed::Skipped;
+use crate::run::{check_leakage, selected, write};
+use crate::select::select;
+use crate::session::{Embedded, Session};
+use crate::toml_file;
+
+/// What a study left behind.
+pub struct StudyOutcome {
+    /// The report, as it was written.
+    pub report: StudyReport,
+    /// `study.json`.
+    pub json: PathBuf,
+    /// `study.html`.
+    pub html: PathBuf,
+    /// Tiles that were left out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Embeds what is not embedded yet, runs the study on a run's target task, and writes its report.
+pub fn study(session: &Session, config: &StudyConfig) -> Result<StudyOutcome> {
+    config.check()?;
+    check_leakage(session, &session.dataset.rows(&session.config.task, &[])?)?;
+    let names = if config.backbones.is_empty() {
+        session.config.run.backbones.clone()
+    } else {
+        config.backbones.clone()
+    };
+    let mut embedded: Vec<Embedded> =
+        names.iter().map(|name| session.embed(name, None, None)).collect::<Result<_>>()?;
+    let skipped = Session::skipped(&embedded);
+    if config.backbones.is_empty() {
+        let chosen = selected(session, &select(session, &embedded, &skipped)?);
+        let default = session.config.run.default_backbone.clone();
+        embedded.retain(|e| e.info.name == default || e.info.name == chosen);
+        embedded.sort_by_key(|e| e.info.name != default);
+    }
+    let rows = session.dataset.rows(&session.config.task, &skipped)?;
+    check_leakage(session, &rows)?;
+    let sets = embedded
+        .iter()
+        .map(|e| {
+            let set = study_set(session, config, &rows, e)?;
+            Ok(StudySet { backbone: e.info.name.clone(), set })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let input = StudyInput {
+        sets: &sets,
+        split: &rows.split,
+        task: &session.config.task.description,
+        head: &session.config.head,
+        seed: session.config.run.seed,
+    };
+    let folder = session.out.join("study");
+    let mut report = study_sets(&input, config, &session.registry, &folder, session.progress)?;
+    report.warnings.extend(rows.warnings.iter().cloned());
+    if !skipped.is_empty() {
+        report
+            .warnings
+            .push(format!("{} tiles could not be read and were left out", skipped.len()));
+    }
+    let json = session.out.join("study.json");
+    let html = session.out.join("study.html");
+    write(&json, &report.to_json()?)?;
+    write(&html, &render_study_html(&report)?)?;
+    Ok(StudyOutcome { report, json, html, skipped })
+}
+
+fn study_set(
+    session: &Session,
+    config: &StudyConfig,
+    rows: &TaskRows,
+    embedded: &Embedded,
+) -> Result<LabelledSet> {
+    let matrix = session.matrix(&embedded.outcome.fingerprint, &rows.tile_ids, 1)?;
+    let Some(table) = &config.views else { return rows.labelled(matrix, None) };
+    let views: Views = toml_file::options("views", table)?;
+    // Test-time averaging alone looks at views of tiles that are not fitted on.
+    let positions: Vec<usize> = if config.arms.iter().any(|arm| arm.test_time) {
+        (0..rows.tile_ids.len()).collect()
+    } else {
+        rows.split.train.clone()
+    };
+    let ids: Vec<String> = positions.iter().map(|&i| rows.tile_ids[i].clone()).collect();
+    let only: BTreeSet<String> = ids.iter().cloned().collect();
+    let bank = session.embed(&embedded.info.name, Some(&views), Some(&only))?;
+    if let Some(skip) = bank.outcome.skipped.first() {
+        return Err(Error::input(
+            format!("views of {}", skip.tile),
+            "a tile that can be read, as it was a moment ago",
+            skip.reason.clone(),
+            "run the study again",
+        ));
+    }
+    let n_views = usize::from(views.n_views);
+    let matrix_of_views = session.matrix(&bank.outcome.fingerprint, &ids, n_views)?;
+    let bank = ViewBank::partial(n_views, matrix_of_views, &positions, rows.tile_ids.len())?;
+    rows.labelled(matrix, Some(bank))
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeSet;
+
+use eosin_core::{Fold, LabelledSet, Matrix, NoProgress, TrainView, ViewBank};
+use eosin_report::StudyReport;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::*;
+
+const DIM: usize = 60;
+const NUISANCE: usize = 40;
+const VIEWS: usize = 8;
+
+/// Two classes that differ along one axis. The first `NUISANCE` of the others vary strongly and
+/// say nothing; the views of a row redraw `redrawn` of them, so that views teach a head what to
+/// ignore where `redrawn` is large, and teach nothing where it is 0.
+fn nuisance_set(redrawn: usize, seed: u64) -> LabelledSet {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut normal = |sd: f64| {
+        let z: f64 = StandardNormal.sample(&mut rng);
+        (z * sd) as f32
+    };
+    let (n_groups, per_group) = (30, 12);
+    let (mut values, mut bank, mut labels, mut groups) = (vec![], vec![], vec![], vec![]);
+    for row in 0..n_groups * per_group {
+        let label = u32::from(row % 6 == 0);
+        let mut x: Vec<f32> =
+            (0..DIM).map(|j| normal(if j < NUISANCE { 3.0 } else { 1.0 })).collect();
+        x[DIM - 1] += 2.5 * label as f32;
+        for _ in 0..VIEWS {
+            let mut view = x.clone();
+            view[..redrawn].iter_mut().for_each(|v| *v = normal(3.0));
+            bank.extend(view);
+        }
+        values.extend(x);
+        labels.push(label);
+        groups.push(format!("slide-{:02}", row / per_group));
+    }
+    let n = labels.len();
+    let classes = vec!["normal".to_string(), "mitosis".into()];
+    LabelledSet::new(Matrix::new(n, DIM, values).unwrap(), classes, labels, &groups)
+        .unwrap()
+        .with_bank(ViewBank::new(VIEWS, Matrix::new(n * VIEWS, DIM, bank).unwrap()).unwrap())
+        .unwrap()
+}
+
+fn config(extra: &str) -> StudyConfig {
+    let text = format!(
+        r#"
+title = "Test"
+run = "none"
+[design]
+folds = 5
+repeats = 2
+budget = 6
+reference = "threshold"
+on = "views"
+evaluation = {{ replicates = 300, level = 0.95 }}
+[[arms]]
+name = "none"
+threshold = false
+[[arms]]
+name = "threshold"
+[[arms]]
+name = "views"
+transforms = [{{ kind = "view-bank", options = {{ mode = "all" }} }}]
+{extra}"#
+    );
+    let config: StudyConfig = toml::from_str(&text).unwrap();
+    config.check().unwrap();
+    config
+}
+
+fn head() -> ComponentConfig {
+    ComponentConfig { kind: "logistic".into(), options: toml::Table::new() }
+}
+
+/// All rows but those of the last five groups are for fitting.
+fn split(set: &LabelledSet) -> Fold {
+    let (train, held_out) = (0..set.n_rows()).partition(|&row| set.groups()[row] < 25);
+    Fold { train, held_out }
+}
+
+fn run(set: LabelledSet, config: &StudyConfig, folder: &Path) -> StudyReport {
+    let split = split(&set);
+    let sets = [StudySet { backbone: "synthetic".into(), set }];
+    let head = head();
+    let input = StudyInput { sets: &sets, split: &split, task: "Test.", head: &head, seed: 5 };
+    study_sets(&input, config, &Registry::with_defaults(), folder, &NoProgress).unwrap()
+}
+
+#[test]
+fn a_gain_that_exists_is_found_and_none_is_called_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let permuted = "[permuted]\narms = [\"views\"]\nrepeats = 1\n";
+    let report = run(nuisance_set(NUISANCE, 1), &config(permuted), folder.path());
+    let gain = report.arm("synthetic", "views").unwrap().gain.as_ref().unwrap();
+    assert!(gain.absolute.lower > 0.0, "no gain found: {gain:?}");
+    assert!(gain.p < 0.05, "{gain:?}");
+    assert!(report.square[0].absolute.lower > 0.0, "{:?}", report.square);
+    // The same design without anything to learn from views, and with labels that mean nothing.
+    let gain = report.permuted.iter().find(|a| a.arm == "views").unwrap().gain.as_ref().unwrap();
+    assert!(gain.absolute.lower <= 0.0, "a gain on permuted labels: {gain:?}");
+
+    let report = run(nuisance_set(0, 1), &config(""), folder.path());
+    let gain = report.arm("synthetic", "views").unwrap().gain.as_ref().unwrap();
+    assert!(gain.absolute.lower <= 0.0 && gain.absolute.upper >= 0.0, "{gain:?}");
+    let said = eosin_report::study_text::verdict(&report).join(" ");
+    assert!(said.contains("not to be told from none"), "{said}");
+}
+
+#[test]
+fn an_interrupted_study_continues_to_the_same_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config("");
+    let whole = run(nuisance_set(NUISANCE, 2), &config, folder.path()).to_json().unwrap();
+    let journal = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(&journal).unwrap();
+    // A kill leaves some lines and half of another.
+    let cut = text.match_indices('\n').nth(6).unwrap().0 + 40;
+    std::fs::write(&journal, &text[..cut]).unwrap();
+    let resumed = run(nuisance_set(NUISANCE, 2), &config, folder.path()).to_json().unwrap();
+    assert_eq!(whole, resumed);
+    let lines = |text: &str| text.lines().map(str::to_string).collect::<BTreeSet<_>>();
+    assert_eq!(lines(&text), lines(&std::fs::read_to_string(&journal).unwrap()));
+}
+
+#[test]
+fn one_and_two_threads_write_the_same_bytes() {
+    let report = |threads| {
+        let folder = tempfile::tempdir().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| run(nuisance_set(NUISANCE, 3), &config(""), folder.path()))
+            .to_json()
+            .unwrap()
+    };
+    assert_eq!(report(1), report(2));
+}
+
+#[test]
+fn every_arm_has_the_same_budget() {
+    let registry = Registry::with_defaults();
+    let text = r#"
+name = "noise"
+transforms = [{ kind = "gaussian-noise", options = { copies = 2 } }]
+strength = { transform = 0, option = "gamma", values = [0.1, 0.2, 0.3] }"#;
+    let strong: ArmConfig = toml::from_str(text).unwrap();
+    let plain: ArmConfig = toml::from_str("name = \"plain\"").unwrap();
+    let settings = |arm: &ArmConfig| Arm::make(arm, &head(), 12, &registry).unwrap().n_settings();
+    assert_eq!(settings(&strong), 12);
+    assert_eq!(settings(&plain), 12);
+}
+
+#[test]
+fn an_arm_that_cannot_be_fitted_is_reported_and_the_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = nuisance_set(0, 4);
+    let rows = set.features().clone();
+    let groups: Vec<&str> =
+        set.groups().iter().map(|&g| set.group_names()[g as usize].as_str()).collect();
+    let bare =
+        LabelledSet::new(rows, set.classes().to_vec(), set.labels().to_vec(), &groups).unwrap();
+    let report = run(bare, &config(""), folder.path());
+    let views = report.arm("synthetic", "views").unwrap();
+    assert!(views.failure.as_ref().is_some_and(|why| why.contains("view")), "{views:?}");
+    assert!(report.warnings.iter().any(|w| w.contains("`views`")), "{:?}", report.warnings);
+    assert!(report.arm("synthetic", "threshold").unwrap().failure.is_none());
+}
+
+#[test]
+fn thinning_keeps_groups_apart_and_several() {
+    let set = nuisance_set(0, 5);
+    let (train, _) = TrainView::whole(&set).split(&split(&set)).unwrap();
+    let (train_rows, held_out) = (0..train.n_rows()).partition(|&i| train.groups()[i] < 20);
+    let fold = Fold { train: train_rows, held_out };
+    let thinned = plan::thinned(&train, &fold, 5, 9);
+    let labels = train.labels();
+    let positives: Vec<usize> = thinned.train.iter().copied().filter(|&i| labels[i] == 1).collect();
+    assert_eq!(positives.len(), 5);
+    let groups: BTreeSet<u32> = positives.iter().map(|&i| train.groups()[i]).collect();
+    assert_eq!(groups.len(), 5);
+    // One in six is positive, so one in six of the negatives' fold stays as well.
+    assert_eq!(thinned.train.len() - 5, 25);
+    assert!(thinned.train.iter().all(|i| fold.train.contains(i)));
+    assert_eq!(thinned, plan::thinned(&train, &fold, 5, 9));
+    assert_ne!(thinned, plan::thinned(&train, &fold, 5, 10));
+}
+
+#[test]
+fn curves_end_with_all_rows_and_the_chosen_arm_is_one_of_the_arms() {
+    let folder = tempfile::tempdir().unwrap();
+    let curve = "[curve]\narms = [\"views\"]\npositives = [10, 1000]\nrepeats = 1\n";
+    let report = run(nuisance_set(NUISANCE, 6), &config(curve), folder.path());
+    let sizes: Vec<u64> = report.curves[0].points.iter().map(|p| p.n_positives).collect();
+    assert_eq!(sizes, [10, 40]);
+    let chosen = report.arm("synthetic", summary::CHOSEN).unwrap();
+    assert!(!chosen.chosen.is_empty() && !chosen.metrics.is_empty(), "{chosen:?}");
+    assert_eq!(report.arm("synthetic", "views").unwrap().test.len(), 4);
+}
+
+#[test]
+fn settings_that_cannot_be_run_are_refused() {
+    let refused = |change: &dyn Fn(&mut StudyConfig)| {
+        let mut config = config("");
+        change(&mut config);
+        config.check().unwrap_err().to_string()
+    };
+    assert!(refused(&|c| c.design.on = "viws".into()).contains("views"));
+    assert!(refused(&|c| c.arms[0].name = "views".into()).contains("different names"));
+    assert!(refused(&|c| c.design.repeats = 0).contains("design.repeats"));
+    let strength =
+        |transform| Some(StrengthConfig { transform, option: "n".into(), values: vec![1.into()] });
+    assert!(!refused(&|c| c.arms[0].strength = strength(Some(0))).is_empty());
+    assert!(!refused(&|c| c.arms[2].strength = strength(None)).is_empty());
+}
