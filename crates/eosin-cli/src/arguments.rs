@@ -41,7 +41,7 @@ pub enum Command {
     Select(RunArguments),
     /// Compare augmentations on a run's task: the 2×2, the ablation, learning curves, controls.
     Study(StudyArguments),
-    /// Tune and fit the run's head on its training part and save it.
+    /// Tune, fit and save heads: every task with every head on every backbone, sorted by score.
     Train(TrainArguments),
     /// Apply a saved head to tiles.
     Predict(PredictArguments),
@@ -97,20 +97,25 @@ pub struct StudyArguments {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:
-  eosin train configs/run/mitosis.toml --data mitosis --backbone efficientnet-lite0")]
+#[command(after_help = "Examples:
+  eosin train configs/run/mitosis.toml --data mitosis
+  eosin train configs/run/mitosis.toml --data mitosis --task mitosis-atypical --task mitosis-phase \\
+    --head logistic --head knn --backbone efficientnet-lite0 --no-augment")]
 pub struct TrainArguments {
     #[command(flatten)]
     pub run: RunArguments,
-    /// Backbone to train on [default: the run's default backbone]
+    /// Task to train for, a file of configs/task; may be given more than once [default: the run's]
     #[arg(long)]
-    pub backbone: Option<String>,
+    pub task: Vec<String>,
+    /// Head to train, a file of configs/head; may be given more than once [default: the run's]
+    #[arg(long)]
+    pub head: Vec<String>,
+    /// Backbone to train on; may be given more than once [default: the run's default backbone]
+    #[arg(long)]
+    pub backbone: Vec<String>,
     /// Leave the run's augmentation out.
     #[arg(long)]
     pub no_augment: bool,
-    /// Where to save the head [default: heads/NAME.safetensors in --out]
-    #[arg(long)]
-    pub head: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -3,8 +3,12 @@
 //! A bank of views: the same tile turned, stained and focused a little differently.
 
 use eosin_core::{Error, Result, RgbImage, Tile};
+use image::ExtendedColorType;
+use image::codecs::jpeg::JpegEncoder;
 use serde::{Deserialize, Serialize};
 
+use crate::codec::jpeg;
+use crate::resample::{Filter, PixelBox, resize_box};
 use crate::stain::hed_jitter;
 
 /// Which views of each tile are embedded.
@@ -28,6 +32,10 @@ pub struct ViewBank {
     pub contrast: f64,
     /// Standard deviation in pixels of the strongest Gaussian blur; views draw from 0 to this.
     pub blur_px: f64,
+    /// Views show the middle of the tile enlarged by a factor from 1 to 1 + this.
+    pub zoom: f64,
+    /// Views are stored as JPEG of a quality from this to 100 and read again; 0 leaves it out.
+    pub jpeg_quality: u8,
 }
 
 impl Default for ViewBank {
@@ -40,6 +48,8 @@ impl Default for ViewBank {
             brightness: 0.05,
             contrast: 0.05,
             blur_px: 0.0,
+            zoom: 0.0,
+            jpeg_quality: 0,
         }
     }
 }
@@ -70,16 +80,37 @@ impl ViewBank {
         if !(0.0..=16.0).contains(&self.blur_px) {
             return fault("blur_px", "0 to 16", self.blur_px.to_string());
         }
+        if !(0.0..=1.0).contains(&self.zoom) {
+            return fault("zoom", "0 to 1", self.zoom.to_string());
+        }
+        if self.jpeg_quality > 100 {
+            return fault("jpeg_quality", "1 to 100, or 0 for none", self.jpeg_quality.to_string());
+        }
         Ok(())
     }
 
     /// Everything that the views depend on, for the contract's `view`.
     pub fn describe(&self) -> String {
-        let Self { n_views, seed, dihedral, hed_sigma, brightness, contrast, blur_px } = self;
-        format!(
+        let Self {
+            n_views,
+            seed,
+            dihedral,
+            hed_sigma,
+            brightness,
+            contrast,
+            blur_px,
+            zoom,
+            jpeg_quality,
+        } = self;
+        let text = format!(
             "bank-1 n-views={n_views} seed={seed} dihedral={dihedral} hed-sigma={hed_sigma} \
              brightness={brightness} contrast={contrast} blur-px={blur_px}"
-        )
+        );
+        // Banks from before these settings keep their fingerprints.
+        let zoom = if *zoom > 0.0 { format!(" zoom={zoom}") } else { String::new() };
+        let jpeg =
+            if *jpeg_quality > 0 { format!(" jpeg-quality={jpeg_quality}") } else { String::new() };
+        text + &zoom + &jpeg
     }
 
     /// View `view` of a tile; the same arguments give the same bytes always.
@@ -99,13 +130,46 @@ impl ViewBank {
         let gain = 1.0 + self.brightness * draws.symmetric();
         let contrast = 1.0 + self.contrast * draws.symmetric();
         let blur = self.blur_px * draws.unit();
+        let zoom = 1.0 + self.zoom * draws.unit();
+        let quality = f64::from(self.jpeg_quality);
+        let quality = (quality + (100.0 - quality) * draws.unit()).round() as u8;
+        if zoom > 1.0 {
+            image = enlarged(&image, zoom);
+        }
         if self.hed_sigma > 0.0 {
             hed_jitter(&mut image, alpha, beta);
         }
         if self.brightness > 0.0 || self.contrast > 0.0 {
             scale_intensity(&mut image, gain, contrast);
         }
-        if blur > 0.05 { gaussian_blur(&image, blur) } else { image }
+        if blur > 0.05 {
+            image = gaussian_blur(&image, blur);
+        }
+        if self.jpeg_quality > 0 { through_jpeg(image, quality) } else { image }
+    }
+}
+
+/// The middle of the image at its old size.
+fn enlarged(image: &RgbImage, factor: f64) -> RgbImage {
+    let (width, height) = (f64::from(image.width()), f64::from(image.height()));
+    let (x, y) = ((width - width / factor) / 2.0, (height - height / factor) / 2.0);
+    let middle = PixelBox { x0: x, y0: y, x1: width - x, y1: height - y };
+    resize_box(image, middle, image.width(), image.height(), Filter::Bicubic)
+        .unwrap_or_else(|_| image.clone())
+}
+
+/// What a JPEG of this quality keeps of the image; a size that JPEG cannot hold stays as it is.
+fn through_jpeg(image: RgbImage, quality: u8) -> RgbImage {
+    let mut stream = Vec::new();
+    let encoded = JpegEncoder::new_with_quality(&mut stream, quality.max(1)).encode(
+        image.data(),
+        image.width(),
+        image.height(),
+        ExtendedColorType::Rgb8,
+    );
+    match encoded {
+        Ok(()) => jpeg::decode(&[], &stream, jpeg::Colour::Stream).unwrap_or(image),
+        Err(_) => image,
     }
 }
 

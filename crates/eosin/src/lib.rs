@@ -26,6 +26,7 @@ mod study;
 mod summary;
 mod toml_file;
 mod train;
+mod train_many;
 
 pub use config::{
     AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, LoadedRun, RunConfig,
@@ -34,7 +35,7 @@ pub use config::{
 pub use cut::{CutOutcome, cut, write_png};
 pub use dataset::{Dataset, TaskRows};
 pub use embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
-pub use evaluate::Scored;
+pub use evaluate::{Metric, Scored};
 pub use input::{Geometry, open_input};
 pub use inspect::{Inspection, inspect};
 pub use predict::{PredictOptions, PredictOutcome, predict};
@@ -47,6 +48,7 @@ pub use study::{
     StudyOutcome, StudySet, check_arms, study, study_sets,
 };
 pub use train::{FittedArm, embed_views, fit_arm, labelled, save};
+pub use train_many::{SavedHead, TrainPlan, TrainedHead, train_many};
 
 /// The crates underneath, each usable alone.
 pub mod crates {

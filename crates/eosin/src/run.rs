@@ -168,7 +168,17 @@ fn fit_arms(
         let set = labelled(session, rows, embedded, bank)?;
         for pipeline in [None, Some(&pipeline)] {
             let stage = format!("fit {name} {}", pipeline.map_or("plain", |_| "augmented"));
-            let arm = timings.stage(&stage, || fit_arm(session, rows, &set, embedded, pipeline))?;
+            let arm = timings.stage(&stage, || {
+                fit_arm(
+                    session,
+                    rows,
+                    &set,
+                    embedded,
+                    pipeline,
+                    &session.config.head,
+                    session.progress,
+                )
+            })?;
             arms.push((name != default, Arc::new(arm)));
         }
     }

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use eosin_augment::Pipeline;
-use eosin_core::{FeatureTransform, LabelledSet, Result, TrainView, ViewBank};
+use eosin_core::{FeatureTransform, LabelledSet, Progress, Result, TrainView, ViewBank};
 use eosin_head::{HeadFile, TuneOptions, Tuned, fit_final, save_head, training_digest, tune};
 
+use crate::config::ComponentConfig;
 use crate::dataset::TaskRows;
 use crate::evaluate::Scored;
 use crate::session::{Embedded, Session};
@@ -53,8 +54,10 @@ pub fn fit_arm(
     set: &LabelledSet,
     embedded: &Embedded,
     pipeline: Option<&Pipeline>,
+    head: &ComponentConfig,
+    progress: &dyn Progress,
 ) -> Result<FittedArm> {
-    let (run, head) = (&session.config.run, &session.config.head);
+    let run = &session.config.run;
     let trainer = session.registry.head(&head.kind, &head.options)?;
     let transforms: Vec<&dyn FeatureTransform> =
         pipeline.iter().map(|p| *p as &dyn FeatureTransform).collect();
@@ -65,7 +68,7 @@ pub fn fit_arm(
         seed: run.seed,
         ..TuneOptions::default()
     };
-    let tuned = tune(&train, trainer.as_ref(), &transforms, options, session.progress)?;
+    let tuned = tune(&train, trainer.as_ref(), &transforms, options, progress)?;
     let fitted = fit_final(&train, trainer.as_ref(), &transforms, tuned.penalty, run.seed)?;
     let test = if held_out.n_rows() == 0 {
         None

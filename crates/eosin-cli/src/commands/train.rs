@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::BTreeMap;
-
-use anyhow::Result;
-use eosin::Session;
+use anyhow::{Result, bail};
+use comfy_table::{Table, presets};
+use eosin::crates::eval::Interval;
+use eosin::{SavedHead, TrainPlan, TrainedHead, train_many};
 
 use super::run::dry_run;
 use super::{open, tell_skipped};
@@ -17,40 +17,73 @@ pub fn train(arguments: &TrainArguments, bars: &Bars) -> Result<Outcome> {
     if arguments.run.dry_run {
         return dry_run(&session);
     }
-    let run = &session.config.run;
-    let name = arguments.backbone.as_deref().unwrap_or(&run.default_backbone);
-    let embedded = session.embed(name, None, None)?;
-    let skipped = Session::skipped(std::slice::from_ref(&embedded));
-    let rows = session.dataset.rows(&session.config.task, &skipped)?;
-    eosin::check_leakage(&session, &rows)?;
-    let pipeline = session.registry.pipeline(&session.config.augment.transforms)?;
-    let bank = if arguments.no_augment { None } else { eosin::embed_views(&session, &rows, name)? };
-    let bank = bank.as_ref().map(|(embedded, n_views)| (embedded, *n_views));
-    let set = eosin::labelled(&session, &rows, &embedded, bank)?;
-    let augment = (!arguments.no_augment).then_some(&pipeline);
-    let arm = eosin::fit_arm(&session, &rows, &set, &embedded, augment)?;
-    println!("penalty {} by inner grouped cross-validation", arm.tuned.penalty);
-    if let Some(threshold) = arm.tuned.threshold {
-        println!("threshold {threshold:.4} on out-of-fold predictions");
-    }
-    let mut file = arm.file;
-    if let Some(test) = &arm.test {
-        let metrics = test.metrics(&run.evaluation.bootstrap(run.seed))?;
-        for metric in &metrics {
-            let i = &metric.interval;
-            println!("  {:18} {:.3} ({:.3} to {:.3})", metric.name, i.estimate, i.lower, i.upper);
+    let plan = TrainPlan {
+        tasks: arguments.task.clone(),
+        heads: arguments.head.clone(),
+        backbones: arguments.backbone.clone(),
+        augment: !arguments.no_augment,
+    };
+    let (trained, skipped) = train_many(&session, &plan)?;
+    println!("{}", table(&trained));
+    for head in &trained {
+        match &head.result {
+            Ok(saved) => tell(head, saved, trained.len() == 1),
+            Err(reason) => {
+                eprintln!("{} with {} on {}: {reason}", head.task, head.head, head.backbone);
+            }
         }
-        file.metrics = metrics
-            .iter()
-            .map(|m| (format!("test {}", m.name), m.interval.estimate))
-            .collect::<BTreeMap<_, _>>();
     }
-    let path = arguments
-        .head
-        .clone()
-        .unwrap_or_else(|| session.out.join("heads").join(format!("{name}.safetensors")));
-    eosin::save(&file, &path)?;
     tell_skipped(&skipped);
-    println!("{}", path.display());
-    Ok(Outcome::of(skipped.len()))
+    if trained.iter().all(|head| head.result.is_err()) {
+        bail!("no head could be fitted");
+    }
+    let failed = trained.iter().filter(|head| head.result.is_err()).count();
+    Ok(Outcome::of(skipped.len() + failed))
+}
+
+fn table(trained: &[TrainedHead]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header([
+        "task",
+        "head",
+        "backbone",
+        "metric",
+        "out of fold",
+        "test",
+        "penalty",
+    ]);
+    for head in trained {
+        let names = [head.task.clone(), head.head.clone(), head.backbone.clone()];
+        let cells = match &head.result {
+            Ok(saved) => [
+                saved.out_of_fold.name.to_string(),
+                shown(Some(&saved.out_of_fold.interval)),
+                shown(saved.test_interval()),
+                format!("{:.3e}", saved.penalty),
+            ],
+            Err(_) => ["not fitted".into(), String::new(), String::new(), String::new()],
+        };
+        table.add_row(names.into_iter().chain(cells));
+    }
+    table
+}
+
+fn shown(interval: Option<&Interval>) -> String {
+    interval.map_or_else(
+        || "–".into(),
+        |i| format!("{:.3} ({:.3} to {:.3})", i.estimate, i.lower, i.upper),
+    )
+}
+
+/// The file, and with one head alone everything that is known of it.
+fn tell(head: &TrainedHead, saved: &SavedHead, all: bool) {
+    if all {
+        for metric in &saved.test {
+            println!("  {:18} {}", metric.name, shown(Some(&metric.interval)));
+        }
+        if let Some(threshold) = saved.threshold {
+            println!("  threshold {threshold:.4} on out-of-fold predictions");
+        }
+    }
+    println!("{}: {}", head.task, saved.path.display());
 }

@@ -106,3 +106,34 @@ fn senseless_banks_are_refused() {
     assert!(ViewBank { hed_sigma: f64::NAN, ..ViewBank::default() }.validate().is_err());
     assert!(ViewBank { blur_px: 100.0, ..ViewBank::default() }.validate().is_err());
 }
+
+#[test]
+fn zoom_enlarges_the_middle_and_jpeg_changes_a_little() {
+    let mut smooth = tile("a");
+    smooth.image = RgbImage::filled(32, 32, [0; 3]);
+    for (i, pixel) in smooth.image.data_mut().chunks_exact_mut(3).enumerate() {
+        // Brightness grows with the distance from the middle column.
+        pixel.fill(40 + 8 * ((i % 32) as i32 - 16).unsigned_abs() as u8);
+    }
+    let plain = ViewBank { dihedral: false, ..still() };
+    assert_eq!(plain.apply(&smooth, 1), smooth.image);
+
+    let zoomed = ViewBank { zoom: 0.5, ..plain.clone() }.apply(&smooth, 1);
+    assert_eq!((zoomed.width(), zoomed.height()), (32, 32));
+    // Enlarged, the bright edge moves out of sight and the middle stays.
+    assert!(zoomed.pixel(0, 16)[0] < smooth.image.pixel(0, 16)[0]);
+    assert!(zoomed.pixel(16, 16)[0].abs_diff(smooth.image.pixel(16, 16)[0]) < 8);
+
+    let stored = ViewBank { jpeg_quality: 30, ..plain }.apply(&smooth, 1);
+    assert_ne!(stored, smooth.image);
+    let (ours, theirs) = (stored.data().iter(), smooth.image.data());
+    assert!(ours.zip(theirs).all(|(a, b)| a.abs_diff(*b) < 60));
+}
+
+#[test]
+fn a_bank_without_the_new_settings_is_described_as_before() {
+    let old = ViewBank::default().describe();
+    assert!(!old.contains("zoom") && !old.contains("jpeg"), "{old}");
+    let new = ViewBank { zoom: 0.1, jpeg_quality: 50, ..ViewBank::default() }.describe();
+    assert!(new.ends_with(" zoom=0.1 jpeg-quality=50"), "{new}");
+}

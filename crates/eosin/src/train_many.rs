@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use eosin_augment::Pipeline;
+use eosin_core::{NoProgress, Result};
+use eosin_eval::Interval;
+
+use crate::config::{ComponentConfig, TaskConfig, part};
+use crate::embed::Skipped;
+use crate::evaluate::{Metric, Scored};
+use crate::run::check_leakage;
+use crate::session::{Embedded, Session};
+use crate::train::{embed_views, fit_arm, labelled, save};
+
+/// What to train: every task with every head on every backbone.
+#[derive(Clone, Debug, Default)]
+pub struct TrainPlan {
+    /// Files of `configs/task/`; empty takes the run's target task.
+    pub tasks: Vec<String>,
+    /// Files of `configs/head/`; empty takes the run's head.
+    pub heads: Vec<String>,
+    /// Cards of `configs/backbone/`; empty takes the run's default backbone.
+    pub backbones: Vec<String>,
+    /// Whether the run's augmentation is used.
+    pub augment: bool,
+}
+
+/// One head of a plan.
+pub struct TrainedHead {
+    /// The task.
+    pub task: String,
+    /// Name of the head's configuration.
+    pub head: String,
+    /// The backbone.
+    pub backbone: String,
+    /// Where it was saved, or why it could not be fitted.
+    pub result: std::result::Result<SavedHead, String>,
+}
+
+/// A head that was tuned, fitted, scored and saved.
+pub struct SavedHead {
+    /// The file.
+    pub path: PathBuf,
+    /// The penalty that the inner folds took.
+    pub penalty: f64,
+    /// The threshold, for two classes.
+    pub threshold: Option<f64>,
+    /// The main metric on out-of-fold predictions of the training part.
+    pub out_of_fold: Metric,
+    /// Every metric on the test part, where the task has one.
+    pub test: Vec<Metric>,
+}
+
+/// Trains a plan. A head that cannot be fitted is told in its place and does not end the others.
+///
+/// Heads of a task come one after another, the best out-of-fold score first.
+pub fn train_many(session: &Session, plan: &TrainPlan) -> Result<(Vec<TrainedHead>, Vec<Skipped>)> {
+    let or = |given: &[String], default: &str| {
+        if given.is_empty() { vec![default.to_string()] } else { given.to_vec() }
+    };
+    let run = &session.config.run;
+    let tasks: Vec<(String, TaskConfig)> = named(session, "task", &or(&plan.tasks, &run.task))?;
+    let heads: Vec<(String, ComponentConfig)> =
+        named(session, "head", &or(&plan.heads, &run.head))?;
+    for (_, head) in &heads {
+        session.registry.head(&head.kind, &head.options)?;
+    }
+    for (_, task) in &tasks {
+        check_leakage(session, &session.dataset.rows(task, &[])?)?;
+    }
+    let pipeline = session.registry.pipeline(&session.config.augment.transforms)?;
+    let backbones = or(&plan.backbones, &run.default_backbone);
+    let embedded: Vec<Embedded> =
+        backbones.iter().map(|name| session.embed(name, None, None)).collect::<Result<_>>()?;
+    let skipped = Session::skipped(&embedded);
+
+    let augment = plan.augment.then_some(&pipeline);
+    let mut trained = Vec::new();
+    for (task_name, task) in &tasks {
+        let from = trained.len();
+        for embedded in &embedded {
+            let job = Job { session, task_name, task, embedded, skipped: &skipped, augment };
+            trained.extend(job.run(&heads)?);
+        }
+        trained[from..].sort_by(|a, b| score(b).total_cmp(&score(a)));
+    }
+    Ok((trained, skipped))
+}
+
+fn named<T: serde::de::DeserializeOwned>(
+    session: &Session,
+    group: &str,
+    names: &[String],
+) -> Result<Vec<(String, T)>> {
+    names.iter().map(|n| Ok((n.clone(), part(&session.config.configs, group, n)?))).collect()
+}
+
+fn score(head: &TrainedHead) -> f64 {
+    head.result.as_ref().map_or(f64::NEG_INFINITY, |saved| saved.out_of_fold.interval.estimate)
+}
+
+/// All heads of one task on one backbone.
+struct Job<'a> {
+    session: &'a Session<'a>,
+    task_name: &'a str,
+    task: &'a TaskConfig,
+    embedded: &'a Embedded,
+    skipped: &'a [Skipped],
+    augment: Option<&'a Pipeline>,
+}
+
+impl Job<'_> {
+    fn run(&self, heads: &[(String, ComponentConfig)]) -> Result<Vec<TrainedHead>> {
+        let session = self.session;
+        let rows = session.dataset.rows(self.task, self.skipped)?;
+        check_leakage(session, &rows)?;
+        let name = &self.embedded.info.name;
+        let bank = match self.augment {
+            Some(_) => embed_views(session, &rows, name)?,
+            None => None,
+        };
+        let bank = bank.as_ref().map(|(embedded, n_views)| (embedded, *n_views));
+        let set = labelled(session, &rows, self.embedded, bank)?;
+        let bootstrap = session.config.run.evaluation.bootstrap(session.config.run.seed);
+        let stage = format!("train {} on {name}", self.task_name);
+        session.progress.start(&stage, heads.len() as u64);
+        let mut trained = Vec::new();
+        for (head_name, head) in heads {
+            let fit = || -> Result<SavedHead> {
+                let mut arm =
+                    fit_arm(session, &rows, &set, self.embedded, self.augment, head, &NoProgress)?;
+                let train = |of: &[u32]| rows.split.train.iter().map(|&i| of[i]).collect();
+                let out_of_fold = Scored {
+                    probabilities: arm.tuned.oof.clone(),
+                    labels: train(set.labels()),
+                    groups: train(set.groups()),
+                    threshold: arm.tuned.threshold,
+                };
+                let main = |scored: &Scored| -> Result<Metric> {
+                    Ok(scored.metrics(&bootstrap)?.remove(0))
+                };
+                let test = match &arm.test {
+                    Some(test) => test.metrics(&bootstrap)?,
+                    None => Vec::new(),
+                };
+                let out_of_fold = main(&out_of_fold)?;
+                let told =
+                    |part: &str, m: &Metric| (format!("{part} {}", m.name), m.interval.estimate);
+                arm.file.metrics = test.iter().map(|m| told("test", m)).collect::<BTreeMap<_, _>>();
+                arm.file.metrics.extend([told("out of fold", &out_of_fold)]);
+                let path = session
+                    .out
+                    .join("heads")
+                    .join(format!("{}-{head_name}-{name}.safetensors", self.task_name));
+                save(&arm.file, &path)?;
+                Ok(SavedHead {
+                    path,
+                    penalty: arm.tuned.penalty,
+                    threshold: arm.tuned.threshold,
+                    out_of_fold,
+                    test,
+                })
+            };
+            let result = fit();
+            session.progress.advance(1);
+            trained.push(TrainedHead {
+                task: self.task_name.to_string(),
+                head: head_name.clone(),
+                backbone: name.clone(),
+                result: result.map_err(|e| format!("{e} ({})", e.hint())),
+            });
+        }
+        session.progress.finish();
+        Ok(trained)
+    }
+}
+
+impl SavedHead {
+    /// The main metric on the test part.
+    pub fn test_interval(&self) -> Option<&Interval> {
+        self.test.first().map(|m| &m.interval)
+    }
+}
