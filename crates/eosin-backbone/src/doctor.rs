@@ -120,20 +120,7 @@ fn golden_tiles(px: u32, n_tiles: i64) -> Result<TileBatch> {
                 data.push((value & 255) as u8);
             }
         }
-        let meta = TileMeta {
-            tile_id: format!("golden-{number}"),
-            slide: "golden".into(),
-            group: "golden".into(),
-            centre: None,
-            scanner: None,
-            x: 0,
-            y: 0,
-            size_level0_px: px,
-            requested_mpp: None,
-            effective_mpp: None,
-            tissue_fraction: 1.0,
-            source_digest: String::new(),
-        };
+        let meta = TileMeta::named(format!("golden-{number}"), px);
         batch.push(Tile { meta, image: RgbImage::new(px, px, data)? })?;
     }
     Ok(batch)

@@ -80,7 +80,8 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     if card.family == "colour-statistics" {
         expect_dim(card, COLOUR_DIM)?;
         let info = info(card, "none".into(), 0, "native".into());
-        return Ok(Box::new(NetworkBackbone { info, network: Box::new(ColourStatistics) }));
+        let network = Box::new(ColourStatistics);
+        return Ok(Box::new(NetworkBackbone { info, network, flops: None }));
     }
     let family = find_family(card)?;
     let plan = (family.plan)(card)?;
@@ -91,11 +92,17 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     weights.finish(family.ignored)?;
     let parameters = plan.specs.iter().map(|s| s.shape.iter().product::<usize>() as u64).sum();
     let info = info(card, identity, parameters, engine.name());
+    let flops = layers.flops(card.input_px as usize);
     let mut network = build(layers, card, engine)?;
     if let Some(layer) = projection {
         network = Box::new(Projected { network, layer });
     }
-    Ok(Box::new(NetworkBackbone { info, network }))
+    Ok(Box::new(NetworkBackbone { info, network, flops }))
+}
+
+/// Names and shapes of the tensors that a card's network needs, under timm's names.
+pub fn tensors(card: &Card) -> Result<Vec<TensorSpec>> {
+    Ok((find_family(card)?.plan)(card)?.specs)
 }
 
 fn find_family(card: &Card) -> Result<&'static Family> {

@@ -30,16 +30,15 @@ pub(crate) enum Layers {
 /// Gives the weights to an engine.
 pub(crate) fn build(layers: Layers, card: &Card, engine: Engine) -> Result<Box<dyn Network>> {
     let (px, mean, std) = (card.input_px as usize, card.mean, card.std);
+    let input = native::Input::new(px, mean, std);
     Ok(match engine {
         Engine::Native => match layers {
-            Layers::EfficientNet(weights) => {
-                Box::new(native::EfficientNet::new(&weights, px, mean, std)?)
-            }
-            Layers::Vit(weights) => Box::new(native::Vit::new(&weights, px, mean, std)?),
+            Layers::EfficientNet(weights) => Box::new(native::EfficientNet::new(&weights, &input)?),
+            Layers::Vit(weights) => Box::new(native::Vit::new(&weights, &input)?),
             Layers::DenseNet(_) | Layers::ConvNext(_) | Layers::Swin(_) => {
                 return Err(Error::unsupported("engine `native` here", &[], "use `flex`"));
             }
-            Layers::ResNet(weights) => Box::new(native::ResNet::new(&weights, px, mean, std)?),
+            Layers::ResNet(weights) => Box::new(native::ResNet::new(&weights, &input)?),
         },
         #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
         Engine::Burn(device) => match layers {
@@ -95,6 +94,7 @@ native_network!(native::Vit);
 pub(crate) struct NetworkBackbone {
     pub(crate) info: BackboneInfo,
     pub(crate) network: Box<dyn Network>,
+    pub(crate) flops: Option<f64>,
 }
 
 impl Backbone for NetworkBackbone {
@@ -117,5 +117,9 @@ impl Backbone for NetworkBackbone {
         }
         let values = self.network.forward(batch.pixels(), n_tiles, batch.px() as usize)?;
         Matrix::new(n_tiles, dim, values)
+    }
+
+    fn flops(&self) -> Option<f64> {
+        self.flops
     }
 }

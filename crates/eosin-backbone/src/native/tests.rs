@@ -4,7 +4,7 @@ use super::conv::{ConvRows, PackedConv};
 use super::depthwise::PackedDepthwise;
 use super::kernel::Pixels;
 use super::winograd::Winograd;
-use super::{EfficientNet, Isa, ResNet};
+use super::{EfficientNet, Input, Isa, ResNet};
 use crate::arch::{
     Activation, Conv, ConvShape, EfficientNetArch, EfficientNetArgs, EfficientNetWeights, Padding,
     ResNetArch, ResNetArgs, ResNetBlock, ResNetWeights,
@@ -26,6 +26,10 @@ impl Noise {
     pub(super) fn take(&mut self, n: usize) -> Vec<f32> {
         (0..n).map(|_| self.next()).collect()
     }
+}
+
+fn input(px: usize) -> Input {
+    Input::new(px, [0.5; 3], [0.25; 3])
 }
 
 fn conv(noise: &mut Noise, shape: ConvShape, activation: Activation) -> Conv {
@@ -249,7 +253,7 @@ fn efficientnet_agrees_with_the_definition_on_every_instruction_set() {
     let largest = expected.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
     assert!(largest > 0.1, "the reference is alive: {largest}");
     for isa in Isa::available() {
-        let network = EfficientNet::with_isa(isa, &weights, side, [0.5; 3], [0.25; 3]).unwrap();
+        let network = EfficientNet::new(&weights, &Input { isa, ..input(side) }).unwrap();
         assert_eq!((network.dim(), network.isa()), (1280, isa));
         let mut out = vec![0.0; 1280];
         network.embed(&tile, 1, &mut out).unwrap();
@@ -263,7 +267,7 @@ fn efficientnet_agrees_with_the_definition_on_every_instruction_set() {
 #[test]
 fn threads_and_batch_size_change_no_bit() {
     let (arch, side) = (lite(1.1), 48);
-    let network = EfficientNet::new(&weights(&arch), side, [0.5; 3], [0.25; 3]).unwrap();
+    let network = EfficientNet::new(&weights(&arch), &input(side)).unwrap();
     let n_tiles = 7;
     let tiles: Vec<u8> = Noise(5)
         .take(n_tiles * side * side * 3)
@@ -290,7 +294,7 @@ fn threads_and_batch_size_change_no_bit() {
 
 #[test]
 fn a_batch_of_the_wrong_size_is_an_error() {
-    let network = EfficientNet::new(&weights(&lite(1.0)), 32, [0.5; 3], [0.25; 3]).unwrap();
+    let network = EfficientNet::new(&weights(&lite(1.0)), &input(32)).unwrap();
     let error = network.embed(&[0; 100], 1, &mut [0.0; 1280]).unwrap_err();
     assert!(error.to_string().contains("3072 bytes"), "{error}");
     network.embed(&[], 0, &mut []).unwrap();
@@ -360,7 +364,7 @@ fn resnets_agree_with_the_definition_and_change_no_bit_with_threads() {
             let largest = expected.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
             assert!(largest > 0.1, "the reference is alive: {largest}");
             for isa in Isa::available() {
-                let network = ResNet::with_isa(isa, &weights, side, [0.5; 3], [0.25; 3]).unwrap();
+                let network = ResNet::new(&weights, &Input { isa, ..input(side) }).unwrap();
                 assert_eq!((network.dim(), network.isa()), (dim, isa));
                 let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
                 let mut first = vec![0.0; n_tiles * dim];

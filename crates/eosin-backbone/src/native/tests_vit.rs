@@ -3,7 +3,7 @@
 use super::kernel::{Elementwise, apply, layer_norm_rows, softmax_row};
 use super::tests::Noise;
 use super::{
-    Isa, LayerNorm, Linear, MlpActivation, TokenPooling, Vit, VitBlockWeights, VitWeights,
+    Input, Isa, LayerNorm, Linear, MlpActivation, TokenPooling, Vit, VitBlockWeights, VitWeights,
 };
 use crate::arch::{Activation, Conv, ConvShape, Padding};
 
@@ -190,8 +190,9 @@ fn transformers_agree_with_the_definition_and_change_no_bit_with_threads() {
         let tiles: Vec<u8> =
             Noise(8).take(n_tiles * 4800).iter().map(|v| (v * 127.0 + 128.0) as u8).collect();
         let expected: Vec<f64> = tiles.chunks(4800).flat_map(|t| reference(&weights, t)).collect();
+        let input = Input::new(40, [0.5; 3], [0.5; 3]);
         for isa in Isa::available() {
-            let vit = Vit::with_isa(isa, &weights, 40, [0.5; 3], [0.5; 3]).unwrap();
+            let vit = Vit::new(&weights, &Input { isa, ..input }).unwrap();
             assert_eq!(vit.dim() * n_tiles, expected.len());
             let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
             let mut first = vec![0.0; expected.len()];
@@ -256,6 +257,6 @@ fn softmax_and_layer_norm_survive_extreme_rows() {
 fn weights_that_do_not_fit_name_the_rule() {
     let mut bad = weights(48, 3, 1, MlpActivation::Gelu, TokenPooling::Cls);
     bad.positions.pop();
-    let error = Vit::new(&bad, 40, [0.5; 3], [0.5; 3]).unwrap_err();
+    let error = Vit::new(&bad, &Input::new(40, [0.5; 3], [0.5; 3])).unwrap_err();
     assert!(error.to_string().contains("a position for every patch"), "{error}");
 }
