@@ -112,4 +112,5 @@ def handle(request, threads):
     return answers + [measure("torch", version, network.by_torch, x, request)]
 
 
-serve(handle)
+if __name__ == "__main__":
+    serve(handle)

@@ -8,6 +8,7 @@ mod embed;
 mod heads;
 mod networks;
 mod peer;
+mod pipeline;
 mod table;
 mod tiles;
 
@@ -19,13 +20,13 @@ use clap::Parser;
 #[derive(Parser)]
 struct Options {
     /// What to measure.
-    #[arg(value_parser = ["embed", "heads", "tiles", "memory"])]
+    #[arg(value_parser = ["embed", "heads", "pipeline", "tiles", "memory"])]
     name: String,
     /// The peers' Python.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "python3")]
     python: PathBuf,
     /// The peers' script.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "peer.py")]
     peer: PathBuf,
     /// The JSON file to write.
     #[arg(long)]
@@ -58,6 +59,7 @@ fn main() -> Result<()> {
     let measurements = match options.name.as_str() {
         "memory" => return embed::print_memory(&options),
         "embed" => embed::measure(&options)?,
+        "pipeline" => pipeline::measure(&options)?,
         "tiles" => tiles::measure(&options)?,
         _ => heads::measure(&options)?,
     };

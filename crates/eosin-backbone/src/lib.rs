@@ -40,6 +40,13 @@
 //! ```
 //!
 //! Tensors that are missing, unused or mis-shaped are one error that lists them.
+//!
+//! # Faster, less exact
+//!
+//! A card of family `vit` may say `precision = "int8"`: on engine `native` its linear layers then
+//! multiply bytes. What that costs is measured against f32 when the card is loaded, on synthetic
+//! tiles, and becomes part of the contract: `precision` reads `int8, cosine 0.99… to f32`, so such
+//! embeddings never mix with exact ones.
 
 pub mod arch;
 mod builtin;

@@ -12,7 +12,7 @@ use crate::arch::{
 use crate::colour::{COLOUR_DIM, ColourStatistics};
 use crate::engine::Engine;
 use crate::native::{Linear, TokenPooling};
-use crate::network::{Layers, NetworkBackbone, Projected, build};
+use crate::network::{Built, Layers, NetworkBackbone, Projected, build};
 use crate::source::{Loaded, find_weights};
 use crate::{Card, EngineOptions, WeightMap};
 
@@ -91,9 +91,10 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     let (layers, projection) = (plan.take)(&mut weights);
     weights.finish(family.ignored)?;
     let parameters = plan.specs.iter().map(|s| s.shape.iter().product::<usize>() as u64).sum();
-    let info = info(card, identity, parameters, engine.name());
+    let mut info = info(card, identity, parameters, engine.name());
     let flops = layers.flops(card.input_px as usize);
-    let mut network = build(layers, card, engine)?;
+    let Built { mut network, precision } = build(layers, card, engine)?;
+    info.precision = precision;
     if let Some(layer) = projection {
         network = Box::new(Projected { network, layer });
     }

@@ -16,6 +16,18 @@ pub struct Input {
     pub std: [f64; 3],
     /// Where the machine has not got it, the portable kernels run.
     pub isa: Isa,
+    /// Arithmetic of a transformer's linear layers; other layers are always in f32.
+    pub precision: Precision,
+}
+
+/// Arithmetic of linear layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats.
+    F32,
+    /// 8-bit weights with a scale per output, 8-bit activations with a scale per token, exact
+    /// 32-bit sums.
+    Int8,
 }
 
 /// A normalised RGB image with a network's zeros around it.
@@ -80,9 +92,9 @@ impl ImageLayout {
 }
 
 impl Input {
-    /// For this machine's best instruction set; `mean` and `std` are in units of 0 to 1.
+    /// In f32 on this machine's best instruction set; `mean` and `std` are in units of 0 to 1.
     pub fn new(px: usize, mean: [f64; 3], std: [f64; 3]) -> Self {
-        Self { px, mean, std, isa: Isa::detect() }
+        Self { px, mean, std, isa: Isa::detect(), precision: Precision::F32 }
     }
 }
 

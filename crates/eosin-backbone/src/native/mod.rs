@@ -15,6 +15,7 @@ mod depthwise;
 mod efficientnet;
 mod image;
 mod kernel;
+mod linear;
 mod peak;
 mod pool;
 mod resnet;
@@ -28,7 +29,7 @@ mod tests;
 mod tests_vit;
 
 pub use efficientnet::EfficientNet;
-pub use image::Input;
+pub use image::{Input, Precision};
 pub use kernel::Isa;
 pub use peak::gemm_peak;
 pub use resnet::ResNet;
