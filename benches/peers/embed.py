@@ -1,114 +1,116 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""onnxruntime on the very weights that Eosin embeds, as a graph with batch norm folded in."""
+"""timm's networks in PyTorch, and the same exported to ONNX in onnxruntime.
 
+Both load the very weights file that Eosin loads. Normalising and transposing are not timed here;
+they are part of Eosin's figure.
+"""
+
+import json
+import pathlib
 import time
+import warnings
 
 import numpy as np
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
-from safetensors.numpy import load_file
 
 from serve import serve
 
-# Kernel, stride, repeats of the seven stages.
-STAGES = [(3, 1, 1), (3, 2, 2), (5, 2, 2), (3, 2, 3), (5, 1, 3), (5, 2, 4), (3, 1, 1)]
-EPS = 1e-3
+# Positions of the answer that are compared with Eosin's.
+CHECKED_ROWS = 4
 
 
-class Graph:
-    """Convolutions with folded batch norm in TensorFlow's SAME padding."""
+class Network:
+    """One network in both peers."""
 
-    def __init__(self, path):
-        tensors = load_file(path)
-        self.weights = {k: v.astype(np.float64) for k, v in tensors.items()}
-        for name, low in tensors.items():
-            if name.endswith(".remainder"):
-                # As Eosin reads them: so many 256ths of the float16's last place.
-                half = tensors[name.removesuffix(".remainder")]
-                exponent = np.maximum((half.view(np.uint16) >> 10) & 31, 1).astype(np.float64)
-                last_place = 2.0 ** (exponent - 25)
-                self.weights[name.removesuffix(".remainder")] += low / 256.0 * last_place
-        self.nodes, self.constants = [], []
+    def __init__(self, request, threads):
+        self.onnx = pathlib.Path(request["onnx"])
+        self.model = self.torch_model(request, threads) if request["torch"] else None
+        if not self.onnx.exists():
+            export(self.model, request["px"], self.onnx)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        self.session = onnxruntime.InferenceSession(
+            self.onnx, options, providers=["CPUExecutionProvider"])
 
-    def constant(self, name, value):
-        self.constants.append(numpy_helper.from_array(value.astype(np.float32), name))
-        return name
+    @staticmethod
+    def torch_model(request, threads):
+        import timm
+        import torch
+        from safetensors.torch import load_file
 
-    def node(self, op, inputs, output, **attributes):
-        self.nodes.append(helper.make_node(op, inputs, [output], **attributes))
-        return output
+        torch.set_num_threads(threads)
+        timm.layers.set_exportable(True)
+        model = timm.create_model(request["timm"], num_classes=0, **request["arguments"]).eval()
+        missing, unexpected = model.load_state_dict(load_file(request["weights"]), strict=False)
+        wrong = [m for m in missing if not m.endswith("num_batches_tracked")] + unexpected
+        assert not wrong, wrong
+        return model
 
-    def conv(self, x, name, norm, kernel, stride, groups, relu6):
-        w = self.weights[f"{name}.weight"]
-        bn = {p: self.weights[f"{norm}.{p}"] for p in ("weight", "bias", "running_mean", "running_var")}
-        scale = bn["weight"] / np.sqrt(bn["running_var"] + EPS)
-        weight = self.constant(f"{name}.w", w * scale[:, None, None, None])
-        bias = self.constant(f"{name}.b", bn["bias"] - bn["running_mean"] * scale)
-        x = self.node(
-            "Conv", [x, weight, bias], f"{name}.out", kernel_shape=[kernel, kernel],
-            strides=[stride, stride], group=groups, auto_pad="SAME_UPPER",
-        )
-        if relu6:
-            x = self.node("Clip", [x, "zero", "six"], f"{name}.clip")
-        return x
+    def by_onnxruntime(self, x):
+        return self.session.run(None, {"image": x})[0]
 
-    def build(self):
-        self.constant("zero", np.array(0.0))
-        self.constant("six", np.array(6.0))
-        x = self.conv("image", "conv_stem", "bn1", 3, 2, 1, True)
-        for s, (kernel, stride, repeats) in enumerate(STAGES):
-            for r in range(repeats):
-                p, shortcut = f"blocks.{s}.{r}", x
-                channels = self.weights[f"{p}.conv_dw.weight"].shape[0]
-                step = stride if r == 0 else 1
-                if s == 0:
-                    x = self.conv(x, f"{p}.conv_dw", f"{p}.bn1", kernel, step, channels, True)
-                    x = self.conv(x, f"{p}.conv_pw", f"{p}.bn2", 1, 1, 1, False)
-                else:
-                    x = self.conv(x, f"{p}.conv_pw", f"{p}.bn1", 1, 1, 1, True)
-                    x = self.conv(x, f"{p}.conv_dw", f"{p}.bn2", kernel, step, channels, True)
-                    x = self.conv(x, f"{p}.conv_pwl", f"{p}.bn3", 1, 1, 1, False)
-                if r > 0:
-                    x = self.node("Add", [x, shortcut], f"{p}.sum")
-        x = self.conv(x, "conv_head", "bn2", 1, 1, 1, True)
-        x = self.node("GlobalAveragePool", [x], "pooled")
-        self.node("Flatten", [x], "embedding")
-        graph = helper.make_graph(
-            self.nodes, "efficientnet-lite0",
-            [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 224, 224])],
-            [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 1280])],
-            self.constants,
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-        model.ir_version = 9
-        return model.SerializeToString()
+    def by_torch(self, x):
+        import torch
+
+        with torch.inference_mode():
+            return self.model(torch.from_numpy(x)).numpy()
 
 
-sessions, inputs = {}, {}
+def export(model, px, path):
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model, torch.zeros(1, 3, px, px), path, dynamo=False, opset_version=20,
+            input_names=["image"], output_names=["embedding"],
+            dynamic_axes={"image": {0: "n"}, "embedding": {0: "n"}})
+
+
+networks, inputs = {}, {}
+
+
+def images(request):
+    key = json.dumps([request["tiles"], request["mean"]])
+    if key not in inputs:
+        px = request["px"]
+        x = np.fromfile(request["tiles"], np.uint8).reshape(-1, px, px, 3).astype(np.float32)
+        x = (x / 255 - np.float32(request["mean"])) / np.float32(request["std"])
+        inputs[key] = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    return inputs[key][: request["n_tiles"]]
+
+
+def measure(system, version, run, x, request):
+    batch = request["batch"]
+    started = time.perf_counter()
+    rows = [run(x[i : i + batch]) for i in range(0, len(x), batch)]
+    seconds = time.perf_counter() - started
+    check = np.concatenate(rows)[:CHECKED_ROWS].ravel() if request["check"] else []
+    return {
+        "system": system, "version": version, "seconds": seconds,
+        "check": [float(v) for v in check],
+    }
+
+
+def peak_mb():
+    status = pathlib.Path("/proc/self/status").read_text()
+    line = next(l for l in status.splitlines() if l.startswith("VmHWM:"))
+    return float(line.split()[1]) / 1024
 
 
 def handle(request, threads):
-    weights, tiles, batch = request["weights"], request["tiles"], request["batch"]
-    if weights not in sessions:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        sessions[weights] = onnxruntime.InferenceSession(
-            Graph(weights).build(), options, providers=["CPUExecutionProvider"]
-        )
-    if tiles not in inputs:
-        # Normalising and transposing are not timed here; they are in Eosin's figure.
-        x = np.fromfile(tiles, np.uint8).reshape(-1, 224, 224, 3).astype(np.float32)
-        inputs[tiles] = np.ascontiguousarray(((x - 127.0) / 128.0).transpose(0, 3, 1, 2))
-    x, session = inputs[tiles], sessions[weights]
-    started = time.perf_counter()
-    rows = [session.run(None, {"image": x[i : i + batch]})[0] for i in range(0, len(x), batch)]
-    seconds = time.perf_counter() - started
-    return [{
-        "system": "onnxruntime",
-        "version": onnxruntime.__version__,
-        "seconds": seconds,
-        "check": [float(v) for v in np.concatenate(rows)[0]],
-    }]
+    if request["weights"] not in networks:
+        networks[request["weights"]] = Network(request, threads)
+    network, x = networks[request["weights"]], images(request)
+    answers = [measure(
+        "onnxruntime", onnxruntime.__version__, network.by_onnxruntime, x, request)]
+    if network.model is None:
+        return [{**answers[0], "check": [peak_mb()]}]
+    import torch
+
+    version = torch.__version__.split("+")[0]
+    return answers + [measure("torch", version, network.by_torch, x, request)]
 
 
-serve(handle)
+if __name__ == "__main__":
+    serve(handle)

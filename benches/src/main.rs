@@ -6,7 +6,9 @@
 
 mod embed;
 mod heads;
+mod networks;
 mod peer;
+mod pipeline;
 mod table;
 mod tiles;
 
@@ -18,13 +20,13 @@ use clap::Parser;
 #[derive(Parser)]
 struct Options {
     /// What to measure.
-    #[arg(value_parser = ["embed", "heads", "tiles"])]
+    #[arg(value_parser = ["embed", "heads", "pipeline", "tiles", "memory"])]
     name: String,
     /// The peers' Python.
-    #[arg(long)]
+    #[arg(long, default_value = "python3")]
     python: PathBuf,
     /// The peers' script.
-    #[arg(long)]
+    #[arg(long, default_value = "peer.py")]
     peer: PathBuf,
     /// The JSON file to write.
     #[arg(long)]
@@ -35,16 +37,35 @@ struct Options {
     /// A smaller size of the same work.
     #[arg(long)]
     quick: bool,
+    /// embed: also the networks that take gigabytes.
+    #[arg(long)]
+    large: bool,
+    /// embed, pipeline: only these networks.
+    #[arg(long, value_delimiter = ',')]
+    models: Vec<String>,
+    /// embed: only these batch sizes.
+    #[arg(long, value_delimiter = ',')]
+    batches: Vec<usize>,
+    /// embed: only these numbers of threads.
+    #[arg(long, value_delimiter = ',')]
+    threads: Vec<usize>,
+    /// Keep the cases of an earlier run that this one does not measure again.
+    #[arg(long)]
+    merge: bool,
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
     let measurements = match options.name.as_str() {
+        "memory" => return embed::print_memory(&options),
         "embed" => embed::measure(&options)?,
+        "pipeline" => pipeline::measure(&options)?,
         "tiles" => tiles::measure(&options)?,
         _ => heads::measure(&options)?,
     };
     print!("{}", table::text(&measurements));
+    let kept = if options.merge { table::read(&options.out)? } else { Vec::new() };
+    let measurements = table::merged(kept, measurements);
     std::fs::write(&options.out, serde_json::to_string_pretty(&measurements)?)?;
     Ok(())
 }

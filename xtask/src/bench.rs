@@ -9,11 +9,11 @@ use crate::readme_table;
 use crate::workspace::Workspace;
 
 /// What can be measured; each has a Python peer of the same name in `benches/peers`.
-const BENCHES: &[&str] = &["embed", "heads", "tiles"];
+const BENCHES: &[&str] = &["embed", "heads", "pipeline", "tiles"];
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  cargo xtask bench heads --quick\n  cargo xtask bench embed\n  \
+    after_help = "Examples:\n  cargo xtask bench heads --quick\n  cargo xtask bench embed -- --models vit-s --batches 8 --merge\n  \
     cargo xtask bench --readme"
 )]
 pub struct Options {
@@ -29,6 +29,9 @@ pub struct Options {
     /// Repeats of every case.
     #[arg(long, default_value_t = 5)]
     repeats: usize,
+    /// What follows goes to the bench: --large, --models, --batches, --threads, --merge.
+    #[arg(last = true)]
+    rest: Vec<String>,
 }
 
 /// Builds the bench binary, makes its peers' environment, and runs every contender interleaved.
@@ -38,14 +41,20 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.readme {
         return readme_table::rewrite(workspace, &folder);
     }
-    let python = peers_python(workspace)?;
-    workspace.cargo("build --release --package eosin-bench").run()?;
+    let mut build = workspace.cargo("build --release --package eosin-bench");
+    if std::env::var_os("LIBTORCH").is_some() {
+        build = build.args(["--features", "tch"]);
+    } else {
+        println!("burn on libtorch is left out: LIBTORCH names no folder");
+    }
+    build.run()?;
     let binary = workspace.binary("eosin-bench", true);
     let names = match &options.name {
         Some(name) => vec![name.as_str()],
         None => BENCHES.to_vec(),
     };
     for name in names {
+        let python = peers_python(workspace, matches!(name, "embed" | "pipeline"))?;
         let out = folder.join(format!("{name}.json"));
         let repeats = options.repeats.to_string();
         let peer = workspace.root.join("benches/peers").join(format!("{name}.py"));
@@ -56,30 +65,40 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
         if options.quick {
             command = command.arg("--quick");
         }
-        command.run()?;
+        command.args(&options.rest).run()?;
         println!("written: {}", out.display());
     }
     Ok(())
 }
 
-/// A virtual environment with the pinned peers, made once per list of requirements.
-fn peers_python(workspace: &Workspace) -> Result<PathBuf> {
+/// A virtual environment with the pinned peers, made once per list of requirements; PyTorch, some
+/// gigabytes, has a list of its own.
+fn peers_python(workspace: &Workspace, with_torch: bool) -> Result<PathBuf> {
     let sh = &workspace.shell;
-    let requirements = workspace.root.join("benches/peers/requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements)
-        .with_context(|| format!("no {}", requirements.display()))?;
     let venv = workspace.target.join("bench").join("venv");
     let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let stamp = venv.join("eosin-requirements.txt");
-    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
-        return Ok(python);
+    let lists: &[&str] = if with_torch {
+        &["requirements.txt", "requirements-torch.txt"]
+    } else {
+        &["requirements.txt"]
+    };
+    for list in lists {
+        let requirements = workspace.root.join("benches/peers").join(list);
+        let wanted = std::fs::read_to_string(&requirements)
+            .with_context(|| format!("no {}", requirements.display()))?;
+        let stamp = venv.join(format!("eosin-{list}"));
+        if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
+            continue;
+        }
+        println!("installing {list} in {}", venv.display());
+        if !python.exists() {
+            cmd!(sh, "python3 -m venv {venv}").run()?;
+        }
+        cmd!(sh, "{python} -m pip install --quiet --requirement {requirements}").run()?;
+        std::fs::write(&stamp, wanted)?;
     }
-    println!("making the peers' environment in {}", venv.display());
-    cmd!(sh, "python3 -m venv {venv}").run()?;
-    cmd!(sh, "{python} -m pip install --quiet --requirement {requirements}").run()?;
     if !python.exists() {
         bail!("no {} after making the environment", python.display());
     }
-    std::fs::write(&stamp, wanted)?;
     Ok(python)
 }

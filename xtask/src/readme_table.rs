@@ -25,6 +25,9 @@ struct Measurement {
     min: f64,
     max: f64,
     repeats: usize,
+    /// Of the result, against the reference's.
+    max_difference: Option<f64>,
+    cosine: Option<f64>,
 }
 
 /// Rewrites the README's benchmark table from the files in `folder`.
@@ -38,16 +41,19 @@ pub fn rewrite(workspace: &Workspace, folder: &Path) -> Result<()> {
     if files.is_empty() {
         bail!("no bench files in {}; run `cargo xtask bench` first", folder.display());
     }
-    let mut table = format!("Measured on {}.\n\n", processor());
-    table.push_str("| bench | case | threads | system | median | range | unit | eosin is |\n");
-    table.push_str("|---|---|---|---|---|---|---|---|\n");
+    let mut table = format!(
+        "Measured on {}: medians (ranges) of contenders that took turns, and how many times better \
+         Eosin is.\n",
+        processor()
+    );
     for file in &files {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(file)?;
         let rows: Vec<Measurement> =
             serde_json::from_str(&text).with_context(|| format!("in {}", file.display()))?;
-        write_rows(&mut table, &name, &rows)?;
+        write_table(&mut table, &name, &rows)?;
     }
+    table.push('\n');
     let path = workspace.root.join("README.md");
     let readme = std::fs::read_to_string(&path)?;
     let (before, rest) = readme.split_once(BEGIN).context("README.md has no benchmark marker")?;
@@ -57,36 +63,66 @@ pub fn rewrite(workspace: &Workspace, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn write_rows(table: &mut String, bench: &str, rows: &[Measurement]) -> Result<()> {
-    let mut cases: BTreeMap<(&str, usize), Vec<&Measurement>> = BTreeMap::new();
-    for row in rows {
-        cases.entry((&row.case, row.threads)).or_default().push(row);
+/// Whether the README shows a case: of several batch sizes one, the rest is in RESULTS.md.
+fn is_shown(row: &Measurement) -> bool {
+    !row.case.ends_with(", batch 1") && !row.case.ends_with(", batch 32")
+}
+
+/// A line per case, a column per system.
+fn write_table(table: &mut String, bench: &str, rows: &[Measurement]) -> Result<()> {
+    let rows: Vec<&Measurement> = rows.iter().filter(|row| is_shown(row)).collect();
+    let mut systems: Vec<&str> = rows.iter().map(|r| r.system.as_str()).collect();
+    systems.sort_unstable_by_key(|name| (*name != "eosin", *name));
+    systems.dedup();
+    let has_agreement = rows.iter().any(|r| r.max_difference.is_some());
+    let repeats = rows.iter().map(|r| r.repeats).max().unwrap_or(0);
+    write!(table, "\n| {bench}, {repeats} repeats | threads | unit |")?;
+    for system in &systems {
+        let versions = rows.iter().filter(|r| r.system == *system).map(|r| r.version.as_str());
+        write!(table, " {system} {} |", versions.last().unwrap_or_default())?;
     }
-    for ((case, threads), rows) in cases {
-        let ours = rows.iter().find(|r| r.system == "eosin").map(|r| r.median);
-        for row in rows {
-            let ratio = match ours {
-                Some(ours) if row.system != "eosin" && row.median > 0.0 && ours > 0.0 => {
-                    let faster =
-                        if row.higher_is_better { ours / row.median } else { row.median / ours };
-                    format!("{faster:.2}×")
-                }
-                _ => String::new(),
-            };
-            writeln!(
-                table,
-                "| {bench} | {case} | {threads} | {} {} | {} | {}–{} ({}) | {} | {ratio} |",
-                row.system,
-                row.version,
-                figure(row.median),
-                figure(row.min),
-                figure(row.max),
-                row.repeats,
-                row.unit,
-            )?;
+    table.push_str(if has_agreement { " largest difference, 1 − cosine |\n" } else { "\n" });
+    table.push_str(&"|---".repeat(systems.len() + 3 + usize::from(has_agreement)));
+    table.push_str("|\n");
+    let mut cases: BTreeMap<(&str, usize, &str), Vec<&Measurement>> = BTreeMap::new();
+    for row in rows {
+        cases.entry((&row.case, row.threads, &row.unit)).or_default().push(row);
+    }
+    for ((case, threads, unit), rows) in cases {
+        write!(table, "| {case} | {threads} | {unit} |")?;
+        let find = |system: &str| rows.iter().find(|r| r.system == system);
+        let ours = find("eosin").map(|r| r.median);
+        for system in &systems {
+            match find(system) {
+                Some(row) => write!(table, " {} |", cell(row, ours))?,
+                None => table.push_str(" |"),
+            }
         }
+        if has_agreement {
+            match find("eosin").and_then(|r| Some((r.max_difference?, r.cosine?))) {
+                Some((d, cosine)) => write!(table, " {d:.0e}, {:.0e} |", (1.0 - cosine).max(0.0))?,
+                None => table.push_str(" |"),
+            }
+        }
+        table.push('\n');
     }
     Ok(())
+}
+
+fn cell(row: &Measurement, ours: Option<f64>) -> String {
+    let mut text = figure(row.median);
+    if row.repeats > 1 {
+        text += &format!(" ({}–{})", figure(row.min), figure(row.max));
+    }
+    if let Some(ours) = ours
+        && row.system != "eosin"
+        && row.median > 0.0
+        && ours > 0.0
+    {
+        let ratio = if row.higher_is_better { ours / row.median } else { row.median / ours };
+        text += &format!(", **{ratio:.2}×**");
+    }
+    text
 }
 
 fn figure(value: f64) -> String {

@@ -41,20 +41,7 @@ fn main() -> Result<()> {
 fn blank_batch(px: u32, n_tiles: usize) -> Result<TileBatch> {
     let mut batch = TileBatch::new(px);
     for number in 0..n_tiles {
-        let meta = TileMeta {
-            tile_id: number.to_string(),
-            slide: String::new(),
-            group: String::new(),
-            centre: None,
-            scanner: None,
-            x: 0,
-            y: 0,
-            size_level0_px: px,
-            requested_mpp: None,
-            effective_mpp: None,
-            tissue_fraction: 1.0,
-            source_digest: String::new(),
-        };
+        let meta = TileMeta::named(number.to_string(), px);
         let data = (0..px * px * 3).map(|i| (i * 7 + number as u32 * 31) as u8).collect();
         batch.push(Tile { meta, image: RgbImage::new(px, px, data)? })?;
     }

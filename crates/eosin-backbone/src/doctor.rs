@@ -34,7 +34,7 @@ pub struct EngineReport {
 }
 
 /// Number of golden tiles.
-const N_TILES: i64 = 4;
+pub(crate) const N_TILES: i64 = 4;
 /// Embeddings of the golden tiles by onnxruntime, made by `tests/golden/backbone`.
 const EFFICIENTNET_LITE0: &str =
     include_str!("../../../tests/golden/backbone/efficientnet_lite0.json");
@@ -104,7 +104,7 @@ fn check(card: &Card, options: &LoadOptions, reference: &mut Reference) -> Resul
 }
 
 /// The tiles of `tests/golden/backbone/tiles.py`: textures and smooth fields in turn.
-fn golden_tiles(px: u32, n_tiles: i64) -> Result<TileBatch> {
+pub(crate) fn golden_tiles(px: u32, n_tiles: i64) -> Result<TileBatch> {
     let mut batch = TileBatch::new(px);
     let side = i64::from(px);
     for number in 0..n_tiles {
@@ -120,26 +120,13 @@ fn golden_tiles(px: u32, n_tiles: i64) -> Result<TileBatch> {
                 data.push((value & 255) as u8);
             }
         }
-        let meta = TileMeta {
-            tile_id: format!("golden-{number}"),
-            slide: "golden".into(),
-            group: "golden".into(),
-            centre: None,
-            scanner: None,
-            x: 0,
-            y: 0,
-            size_level0_px: px,
-            requested_mpp: None,
-            effective_mpp: None,
-            tissue_fraction: 1.0,
-            source_digest: String::new(),
-        };
+        let meta = TileMeta::named(format!("golden-{number}"), px);
         batch.push(Tile { meta, image: RgbImage::new(px, px, data)? })?;
     }
     Ok(batch)
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
+pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |x: &[f32], y: &[f32]| -> f64 {
         x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
     };

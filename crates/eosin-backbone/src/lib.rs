@@ -40,6 +40,13 @@
 //! ```
 //!
 //! Tensors that are missing, unused or mis-shaped are one error that lists them.
+//!
+//! # Faster, less exact
+//!
+//! A card of family `vit` may say `precision = "int8"`: on engine `native` its linear layers then
+//! multiply bytes. What that costs is measured against f32 when the card is loaded, on synthetic
+//! tiles, and becomes part of the contract: `precision` reads `int8, cosine 0.99… to f32`, so such
+//! embeddings never mix with exact ones.
 
 pub mod arch;
 mod builtin;
@@ -50,6 +57,7 @@ mod colour;
 mod doctor;
 mod embedded;
 mod engine;
+mod flops;
 mod load;
 mod names;
 pub mod native;
@@ -64,6 +72,6 @@ mod zip;
 pub use card::{Card, WeightsSource, builtin_cards};
 pub use doctor::{EngineCheck, EngineReport, doctor};
 pub use engine::{ENGINES, EngineOptions};
-pub use load::{LoadOptions, load};
+pub use load::{LoadOptions, load, tensors};
 pub use random::{random_tensor, random_weights};
 pub use weights::{WeightMap, WeightTensor, sha256_hex};

@@ -12,7 +12,7 @@ use crate::arch::{
 use crate::colour::{COLOUR_DIM, ColourStatistics};
 use crate::engine::Engine;
 use crate::native::{Linear, TokenPooling};
-use crate::network::{Layers, NetworkBackbone, Projected, build};
+use crate::network::{Built, Layers, NetworkBackbone, Projected, build};
 use crate::source::{Loaded, find_weights};
 use crate::{Card, EngineOptions, WeightMap};
 
@@ -80,7 +80,8 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     if card.family == "colour-statistics" {
         expect_dim(card, COLOUR_DIM)?;
         let info = info(card, "none".into(), 0, "native".into());
-        return Ok(Box::new(NetworkBackbone { info, network: Box::new(ColourStatistics) }));
+        let network = Box::new(ColourStatistics);
+        return Ok(Box::new(NetworkBackbone { info, network, flops: None }));
     }
     let family = find_family(card)?;
     let plan = (family.plan)(card)?;
@@ -90,12 +91,19 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     let (layers, projection) = (plan.take)(&mut weights);
     weights.finish(family.ignored)?;
     let parameters = plan.specs.iter().map(|s| s.shape.iter().product::<usize>() as u64).sum();
-    let info = info(card, identity, parameters, engine.name());
-    let mut network = build(layers, card, engine)?;
+    let mut info = info(card, identity, parameters, engine.name());
+    let flops = layers.flops(card.input_px as usize);
+    let Built { mut network, precision } = build(layers, card, engine)?;
+    info.precision = precision;
     if let Some(layer) = projection {
         network = Box::new(Projected { network, layer });
     }
-    Ok(Box::new(NetworkBackbone { info, network }))
+    Ok(Box::new(NetworkBackbone { info, network, flops }))
+}
+
+/// Names and shapes of the tensors that a card's network needs, under timm's names.
+pub fn tensors(card: &Card) -> Result<Vec<TensorSpec>> {
+    Ok((find_family(card)?.plan)(card)?.specs)
 }
 
 fn find_family(card: &Card) -> Result<&'static Family> {

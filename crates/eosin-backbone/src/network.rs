@@ -8,8 +8,9 @@ use crate::arch::{
 };
 #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
 use crate::burn;
+use crate::doctor::{N_TILES, cosine, golden_tiles};
 use crate::engine::Engine;
-use crate::native::{self, Linear, VitWeights};
+use crate::native::{self, Linear, Precision, VitWeights};
 
 /// A forward pass on some engine.
 pub(crate) trait Network: Send + Sync {
@@ -27,19 +28,64 @@ pub(crate) enum Layers {
     Vit(VitWeights),
 }
 
-/// Gives the weights to an engine.
-pub(crate) fn build(layers: Layers, card: &Card, engine: Engine) -> Result<Box<dyn Network>> {
-    let (px, mean, std) = (card.input_px as usize, card.mean, card.std);
+/// A network on its engine, and the arithmetic that the contract names.
+pub(crate) struct Built {
+    pub(crate) network: Box<dyn Network>,
+    pub(crate) precision: String,
+}
+
+/// Gives the weights to an engine, in the card's precision.
+pub(crate) fn build(layers: Layers, card: &Card, engine: Engine) -> Result<Built> {
+    let input = native::Input::new(card.input_px as usize, card.mean, card.std);
+    match (card.precision.as_str(), &engine, &layers) {
+        ("f32", ..) => {}
+        ("int8", Engine::Native, Layers::Vit(weights)) => return int8(weights, card, input),
+        (other, ..) => {
+            return Err(Error::unsupported(
+                format!("precision `{other}` of card {} on engine {}", card.name, engine.name()),
+                &["f32", "int8 for family vit on engine native"],
+                "name one of these in the card's `precision`",
+            ));
+        }
+    }
+    Ok(Built { network: build_f32(layers, card, engine, &input)?, precision: "f32".into() })
+}
+
+/// Bytes for the linear layers, with the cosine to f32 on the golden tiles in the precision's
+/// name: embeddings of another accuracy never share a contract.
+fn int8(weights: &VitWeights, card: &Card, input: native::Input) -> Result<Built> {
+    let network =
+        native::Vit::new(weights, &native::Input { precision: Precision::Int8, ..input })?;
+    let exact = native::Vit::new(weights, &input)?;
+    let tiles = golden_tiles(card.input_px, N_TILES)?;
+    let rows = |network: &native::Vit| network.forward(tiles.pixels(), tiles.n_tiles(), input.px);
+    let (found, expected) = (rows(&network)?, rows(&exact)?);
+    let cosines = found.chunks(exact.dim()).zip(expected.chunks(exact.dim()));
+    let least = cosines.map(|(a, b)| cosine(a, b)).fold(1.0, f64::min);
+    // Cut, not rounded: it promises no more than was measured.
+    let precision = format!("int8, cosine {:.3} to f32", (least * 1000.0).floor() / 1000.0);
+    Ok(Built { network: Box::new(network), precision })
+}
+
+fn build_f32(
+    layers: Layers,
+    card: &Card,
+    engine: Engine,
+    input: &native::Input,
+) -> Result<Box<dyn Network>> {
+    let (px, mean, std) = (input.px, input.mean, input.std);
     Ok(match engine {
         Engine::Native => match layers {
-            Layers::EfficientNet(weights) => {
-                Box::new(native::EfficientNet::new(&weights, px, mean, std)?)
-            }
-            Layers::Vit(weights) => Box::new(native::Vit::new(&weights, px, mean, std)?),
+            Layers::EfficientNet(weights) => Box::new(native::EfficientNet::new(&weights, input)?),
+            Layers::Vit(weights) => Box::new(native::Vit::new(&weights, input)?),
             Layers::DenseNet(_) | Layers::ConvNext(_) | Layers::Swin(_) => {
-                return Err(Error::unsupported("engine `native` here", &[], "use `flex`"));
+                return Err(Error::unsupported(
+                    format!("engine `native` for card {}", card.name),
+                    &[],
+                    "use `flex`",
+                ));
             }
-            Layers::ResNet(weights) => Box::new(native::ResNet::new(&weights, px, mean, std)?),
+            Layers::ResNet(weights) => Box::new(native::ResNet::new(&weights, input)?),
         },
         #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
         Engine::Burn(device) => match layers {
@@ -95,6 +141,7 @@ native_network!(native::Vit);
 pub(crate) struct NetworkBackbone {
     pub(crate) info: BackboneInfo,
     pub(crate) network: Box<dyn Network>,
+    pub(crate) flops: Option<f64>,
 }
 
 impl Backbone for NetworkBackbone {
@@ -117,5 +164,9 @@ impl Backbone for NetworkBackbone {
         }
         let values = self.network.forward(batch.pixels(), n_tiles, batch.px() as usize)?;
         Matrix::new(n_tiles, dim, values)
+    }
+
+    fn flops(&self) -> Option<f64> {
+        self.flops
     }
 }

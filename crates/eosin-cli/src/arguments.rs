@@ -185,6 +185,9 @@ pub struct EmbedArguments {
     pub configs: PathBuf,
     #[command(flatten)]
     pub grid: GridArguments,
+    /// Say where the time went, and what share of the machine's matrix products it was.
+    #[arg(long)]
+    pub stats: bool,
     /// Say what would be embedded, and stop.
     #[arg(long)]
     pub dry_run: bool,

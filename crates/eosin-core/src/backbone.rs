@@ -64,4 +64,9 @@ pub trait Backbone: Send + Sync {
     fn info(&self) -> &BackboneInfo;
     /// Embeds a batch: N × dim.
     fn embed(&self, batch: &TileBatch) -> Result<Matrix>;
+    /// Multiplications and additions that a tile's matrix products and convolutions take by their
+    /// definition, whatever a faster algorithm saves; `None` where nobody counted.
+    fn flops(&self) -> Option<f64> {
+        None
+    }
 }

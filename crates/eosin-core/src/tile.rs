@@ -87,6 +87,27 @@ pub trait TileSource: Send + Sync {
     fn read(&self, index: usize) -> Result<Tile>;
 }
 
+impl TileMeta {
+    /// A tile of which nothing is known but its name and side: it is its own slide and group.
+    pub fn named(tile_id: impl Into<String>, size_level0_px: u32) -> Self {
+        let tile_id = tile_id.into();
+        Self {
+            slide: tile_id.clone(),
+            group: tile_id.clone(),
+            tile_id,
+            centre: None,
+            scanner: None,
+            x: 0,
+            y: 0,
+            size_level0_px,
+            requested_mpp: None,
+            effective_mpp: None,
+            tissue_fraction: 1.0,
+            source_digest: String::new(),
+        }
+    }
+}
+
 impl RgbImage {
     /// Takes `width` × `height` × 3 bytes.
     pub fn new(width: u32, height: u32, data: Vec<u8>) -> Result<Self> {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, Sender, bounded};
 use eosin_core::{
-    Backbone, BackboneInfo, Contract, EmbeddingBatch, EmbeddingStore, Error, Fingerprint, Progress,
-    Result, RgbImage, Tile, TileBatch, TileSource,
+    Backbone, BackboneInfo, Contract, EmbeddingBatch, EmbeddingStore, EmbeddingWriter, Error,
+    Fingerprint, Progress, Result, RgbImage, Tile, TileBatch, TileSource,
 };
 use eosin_store::{ParquetStore, RowKey};
 use eosin_tile::resample::{self, Filter};
@@ -13,6 +14,7 @@ use eosin_tile::views::ViewBank;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::embed_stats::{Clock, EmbedStats, StageTime};
 use crate::input::Geometry;
 
 /// How tiles are embedded.
@@ -37,6 +39,8 @@ pub struct EmbedOutcome {
     pub n_kept: usize,
     /// Tiles that could not be read.
     pub skipped: Vec<Skipped>,
+    /// Where the time went.
+    pub stats: EmbedStats,
 }
 
 /// A tile that was left out, with the reason.
@@ -51,14 +55,24 @@ pub struct Skipped {
 /// Forward passes after whose rows work is committed: a kill loses little more than these.
 const PASSES_PER_COMMIT: usize = 4;
 
-/// Batches that wait decoded while the engine computes.
+/// Batches that wait decoded while the engine computes, and embedded ones that wait to be written.
 const QUEUE: usize = 2;
 
 /// One tile's images, ready for the backbone, or why there are none.
 type Prepared = Result<Vec<Tile>, Skipped>;
 
+/// Rows of one forward pass.
+struct Embedded {
+    rows: EmbeddingBatch,
+    /// Whether they are the last of their batch: commits never tear one, nor a tile's views.
+    ends_batch: bool,
+}
+
 /// Embeds what the store does not have yet and commits it batch by batch.
 ///
+/// Reading, the engine and writing each have a thread of their own and bounded queues between
+/// them. Tiles are decoded, and the engine computes, on the same rayon pool: whichever has less
+/// to do leaves its cores to the other.
 /// Batches are cut by position in the source, so an interrupted run continues with the same
 /// batches and the store ends with the same bytes.
 pub fn embed(
@@ -69,6 +83,7 @@ pub fn embed(
     options: &EmbedOptions,
     progress: &dyn Progress,
 ) -> Result<EmbedOutcome> {
+    let started = Instant::now();
     let contract = contract(backbone.info(), source, geometry, options.views);
     let fingerprint = contract.fingerprint();
     let filter = filter(backbone.info())?;
@@ -76,23 +91,43 @@ pub fn embed(
     let n_views = options.views.map_or(1, |bank| usize::from(bank.n_views));
     let n_todo: usize = todo.batches.iter().map(Vec::len).sum();
     progress.start(&format!("embed {}", backbone.info().name), (n_todo * n_views) as u64);
-    let (sender, receiver) = bounded::<Vec<Prepared>>(QUEUE);
     let input_px = backbone.info().input_px;
-    let prepare = |index: usize| prepare(source, index, input_px, filter, options.views);
-    let skipped = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for batch in &todo.batches {
-                let prepared = batch.par_iter().map(|&i| prepare(i)).collect();
-                // The receiver is gone only after an error, which it reports itself.
-                if sender.send(prepared).is_err() {
-                    return;
-                }
-            }
-        });
-        consume(&receiver, backbone, store, &contract, options.batch_size, progress)
-    })?;
+    let clocks = [Clock::default(), Clock::default()];
+    let prepare = |index: usize| {
+        prepare(source, index, input_px, filter, options.views, [&clocks[0], &clocks[1]])
+    };
+    let (to_engine, from_reader) = bounded::<Vec<Prepared>>(QUEUE);
+    let (to_writer, from_engine) = bounded::<Embedded>(QUEUE);
+    let mut writer = store.writer(&contract)?;
+    let commit_rows = PASSES_PER_COMMIT * options.batch_size;
+    let (read, forward, written) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| read(&todo.batches, prepare, to_engine));
+        let writer = scope.spawn(|| write(&from_engine, writer.as_mut(), commit_rows));
+        let forward =
+            forward(&from_reader, backbone, &fingerprint, options.batch_size, to_writer, progress);
+        // A full queue would keep the reader waiting for an engine that has stopped.
+        drop(from_reader);
+        (reader.join(), forward, writer.join())
+    });
+    let stopped = |_| Error::data("embedding", "a thread that ends", "a panic in it", "report it");
+    // The writer's error is the cause where the engine found nobody to take its rows.
+    let write = written.map_err(stopped)??;
+    let (engine, skipped) = forward?;
+    let read = read.map_err(stopped)?;
     progress.finish();
-    Ok(EmbedOutcome { fingerprint, n_new: n_todo - skipped.len(), n_kept: todo.n_kept, skipped })
+    let [decode, resample] = clocks.map(|clock| clock.seconds());
+    let n_new = n_todo - skipped.len();
+    let stats = EmbedStats {
+        seconds: started.elapsed().as_secs_f64(),
+        n_rows: n_new * n_views,
+        decode_core_seconds: decode,
+        resample_core_seconds: resample,
+        read,
+        engine,
+        write,
+        flops_per_row: backbone.flops(),
+    };
+    Ok(EmbedOutcome { fingerprint, n_new, n_kept: todo.n_kept, skipped, stats })
 }
 
 /// The contract under which `backbone` embeds the tiles of `source`.
@@ -171,37 +206,53 @@ fn prepare(
     input_px: u32,
     filter: Filter,
     views: Option<&ViewBank>,
+    [decoding, resampling]: [&Clock; 2],
 ) -> Prepared {
     let skipped = |error: Error| Skipped {
         tile: source.tiles()[index].tile_id.clone(),
         reason: error.to_string(),
     };
-    let tile = source.read(index).map_err(skipped)?;
+    let tile = decoding.time(|| source.read(index)).map_err(skipped)?;
     let fit = |image: &RgbImage| {
         let image = resample::resize(image, input_px, input_px, filter);
         Tile { meta: tile.meta.clone(), image }
     };
-    match views {
+    resampling.time(|| match views {
         None => Ok(vec![fit(&tile.image)]),
         // View 0 would be the tile itself, which has a set of its own.
         Some(bank) => Ok((1..=bank.n_views).map(|view| fit(&bank.apply(&tile, view))).collect()),
-    }
+    })
 }
 
-fn consume(
-    receiver: &crossbeam_channel::Receiver<Vec<Prepared>>,
+/// Decodes batch after batch as long as the queue takes them.
+fn read(
+    batches: &[Vec<usize>],
+    prepare: impl Fn(usize) -> Prepared + Sync,
+    queue: Sender<Vec<Prepared>>,
+) -> StageTime {
+    let mut time = StageTime::default();
+    for batch in batches {
+        let prepared = time.work(|| batch.par_iter().map(|&i| prepare(i)).collect());
+        // The receiver is gone only after an error, which it reports itself.
+        if time.wait(|| queue.send(prepared)).is_err() {
+            break;
+        }
+    }
+    time
+}
+
+/// Embeds what comes decoded; normalising is the first step of the engine.
+fn forward(
+    tiles: &Receiver<Vec<Prepared>>,
     backbone: &dyn Backbone,
-    store: &ParquetStore,
-    contract: &Contract,
+    set: &Fingerprint,
     batch_size: usize,
+    queue: Sender<Embedded>,
     progress: &dyn Progress,
-) -> Result<Vec<Skipped>> {
-    let mut writer = store.writer(contract)?;
-    let fingerprint = contract.fingerprint();
-    let (mut skipped, mut uncommitted) = (Vec::new(), 0);
-    for prepared in receiver {
-        let mut images = Vec::new();
-        let mut views = Vec::new();
+) -> Result<(StageTime, Vec<Skipped>)> {
+    let (mut time, mut skipped) = (StageTime::default(), Vec::new());
+    while let Ok(prepared) = time.wait(|| tiles.recv()) {
+        let (mut images, mut views) = (Vec::new(), Vec::new());
         for tile in prepared {
             match tile {
                 Ok(tiles) => {
@@ -214,29 +265,51 @@ fn consume(
                 }
             }
         }
-        let n_rows = images.len();
         let mut images = images.into_iter();
-        for views in views.chunks(batch_size.max(1)) {
-            let mut batch = TileBatch::new(backbone.info().input_px);
-            for tile in images.by_ref().take(views.len()) {
-                batch.push(tile)?;
-            }
-            let embeddings = backbone.embed(&batch)?;
+        let mut passes = views.chunks(batch_size.max(1)).peekable();
+        while let Some(views) = passes.next() {
+            let rows = time.work(|| {
+                let mut batch = TileBatch::new(backbone.info().input_px);
+                for tile in images.by_ref().take(views.len()) {
+                    batch.push(tile)?;
+                }
+                let embeddings = backbone.embed(&batch)?;
+                let metas = batch.metas().to_vec();
+                EmbeddingBatch::new(set.clone(), metas, views.to_vec(), embeddings)
+            })?;
             progress.advance(views.len() as u64);
-            let metas = batch.metas().to_vec();
-            let rows = EmbeddingBatch::new(fingerprint.clone(), metas, views.to_vec(), embeddings)?;
+            // The writer is gone only after an error, which it reports itself.
+            let embedded = Embedded { rows, ends_batch: passes.peek().is_none() };
+            if time.wait(|| queue.send(embedded)).is_err() {
+                return Ok((time, skipped));
+            }
+        }
+    }
+    Ok((time, skipped))
+}
+
+/// Appends what comes embedded and commits it every `commit_rows` rows and at the end.
+fn write(
+    batches: &Receiver<Embedded>,
+    writer: &mut dyn EmbeddingWriter,
+    commit_rows: usize,
+) -> Result<StageTime> {
+    let (mut time, mut uncommitted) = (StageTime::default(), 0);
+    while let Ok(Embedded { rows, ends_batch }) = time.wait(|| batches.recv()) {
+        time.work(|| {
+            uncommitted += rows.embeddings.n_rows();
             writer.append(rows)?;
-        }
-        uncommitted += n_rows;
-        if uncommitted >= PASSES_PER_COMMIT * batch_size {
-            writer.commit()?;
-            uncommitted = 0;
-        }
+            if ends_batch && uncommitted >= commit_rows {
+                writer.commit()?;
+                uncommitted = 0;
+            }
+            Ok(())
+        })?;
     }
     if uncommitted > 0 {
-        writer.commit()?;
+        time.work(|| writer.commit())?;
     }
-    Ok(skipped)
+    Ok(time)
 }
 
 fn filter(info: &BackboneInfo) -> Result<Filter> {

@@ -14,6 +14,7 @@ mod config;
 mod cut;
 mod dataset;
 mod embed;
+mod embed_stats;
 mod evaluate;
 mod input;
 mod inspect;
@@ -35,6 +36,7 @@ pub use config::{
 pub use cut::{CutOutcome, cut, write_png};
 pub use dataset::{Dataset, TaskRows};
 pub use embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
+pub use embed_stats::{EmbedStats, StageTime};
 pub use evaluate::{Metric, Scored};
 pub use input::{Geometry, open_input};
 pub use inspect::{Inspection, inspect};

@@ -51,8 +51,8 @@ impl Attention {
             px: head_dim.next_multiple_of(kernels.lanes),
             row,
             block: n_tokens.div_ceil(n_tokens.div_ceil(most)),
-            key_panels: plan_panels(kernels, n_tokens, head_dim),
-            value_panels: plan_panels(kernels, head_dim, row),
+            key_panels: plan_panels(kernels.lanes, kernels.vectors, n_tokens, head_dim),
+            value_panels: plan_panels(kernels.lanes, kernels.vectors, head_dim, row),
         }
     }
 

@@ -86,7 +86,7 @@ impl PackedConv {
         let shape = conv.shape;
         let per_pixel = shape.in_channels;
         let n_values = per_pixel * shape.kernel * shape.kernel;
-        let panels = plan_panels(kernels, shape.out_channels, n_values);
+        let panels = plan_panels(kernels.lanes, kernels.vectors, shape.out_channels, n_values);
         let padded = shape.out_channels.next_multiple_of(kernels.lanes);
         let mut weights = AlignedVec::zeros(padded * n_values);
         for panel in &panels {
@@ -195,16 +195,21 @@ impl Runs {
 }
 
 /// The fewest panels, as even as vectors allow: a narrow one would wait for its own sums.
-pub(super) fn plan_panels(kernels: &Kernels, channels: usize, n_values: usize) -> Vec<Panel> {
-    let n_vectors = channels.div_ceil(kernels.lanes);
-    let n_panels = n_vectors.div_ceil(kernels.vectors);
+pub(super) fn plan_panels(
+    lanes: usize,
+    vectors: usize,
+    channels: usize,
+    n_values: usize,
+) -> Vec<Panel> {
+    let n_vectors = channels.div_ceil(lanes);
+    let n_panels = n_vectors.div_ceil(vectors);
     (0..n_panels)
         .map(|panel| {
             let (first, next) = (panel * n_vectors / n_panels, (panel + 1) * n_vectors / n_panels);
             Panel {
-                channel: first * kernels.lanes,
+                channel: first * lanes,
                 vectors: next - first,
-                offset: first * kernels.lanes * n_values,
+                offset: first * lanes * n_values,
             }
         })
         .collect()

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::buffer::AlignedVec;
 use super::conv::{ConvRows, PackedConv};
 use super::depthwise::PackedDepthwise;
-use super::image::{ImageLayout, Normaliser};
+use super::image::{ImageLayout, Input, Normaliser};
 use super::kernel::{Isa, Kernels, Pixels};
 use super::pool::Pool;
 use crate::arch::{self, Activation, ConvShape, EfficientNetWeights, Padding};
@@ -22,7 +22,8 @@ const STRIP_BYTES: usize = 640 << 10;
 ///
 /// ```
 /// use eosin_backbone::arch::{EfficientNetArch, EfficientNetArgs, Padding};
-/// use eosin_backbone::{native::EfficientNet, WeightMap, WeightTensor};
+/// use eosin_backbone::native::{EfficientNet, Input};
+/// use eosin_backbone::{WeightMap, WeightTensor};
 ///
 /// # fn main() -> eosin_core::Result<()> {
 /// let arch = EfficientNetArch::new(&EfficientNetArgs {
@@ -33,7 +34,8 @@ const STRIP_BYTES: usize = 640 << 10;
 ///     let values = vec![1.0; spec.shape.iter().product()];
 ///     weights.insert(spec.name, WeightTensor { shape: spec.shape, values });
 /// }
-/// let network = EfficientNet::new(&arch.take(&mut weights), 32, [0.5; 3], [0.5; 3])?;
+/// let input = Input::new(32, [0.5; 3], [0.5; 3]);
+/// let network = EfficientNet::new(&arch.take(&mut weights), &input)?;
 /// let tiles = vec![200; 2 * 32 * 32 * 3];
 /// let mut embeddings = vec![0.0; 2 * network.dim()];
 /// network.embed(&tiles, 2, &mut embeddings)?;
@@ -104,27 +106,9 @@ struct StripBuffers {
 }
 
 impl EfficientNet {
-    /// Packs the weights for this machine's best instruction set.
-    ///
-    /// `mean` and `std` are in units of 0 to 1.
-    pub fn new(
-        weights: &EfficientNetWeights,
-        input_px: usize,
-        mean: [f64; 3],
-        std: [f64; 3],
-    ) -> Result<Self> {
-        Self::with_isa(Isa::detect(), weights, input_px, mean, std)
-    }
-
-    /// Packs the weights for `isa`, or for the portable kernels where the machine has not got it.
-    pub fn with_isa(
-        isa: Isa,
-        weights: &EfficientNetWeights,
-        input_px: usize,
-        mean: [f64; 3],
-        std: [f64; 3],
-    ) -> Result<Self> {
-        let kernels = isa.kernels();
+    /// Packs the weights for what `input` says.
+    pub fn new(weights: &EfficientNetWeights, input: &Input) -> Result<Self> {
+        let (kernels, input_px) = (input.isa.kernels(), input.px);
         let stem = &weights.stem;
         if stem.shape.in_channels != 3 || input_px < stem.shape.kernel || input_px > 1 << 12 {
             return Err(Error::input(
@@ -137,7 +121,7 @@ impl EfficientNet {
         let (before, after) = stem.shape.pads(input_px);
         let image = ImageLayout::new(input_px, before, after);
         let mut blocks = Vec::with_capacity(weights.blocks.len());
-        let mut input = MapLayout { side: input_px, row: image.row, px: 3 };
+        let mut map = MapLayout { side: input_px, row: image.row, px: 3 };
         for (index, block) in weights.blocks.iter().enumerate() {
             let expand = match (index, &block.expand) {
                 (0, None) => stem.clone(),
@@ -148,16 +132,16 @@ impl EfficientNet {
             if block.squeeze.is_some() {
                 return Err(unsupported("squeeze-excite"));
             }
-            let block = Block::new(kernels, &expand, block, input)?;
-            input = MapLayout { side: block.side, row: block.side * block.px, px: block.px };
+            let block = Block::new(kernels, &expand, block, map)?;
+            map = MapLayout { side: block.side, row: block.side * block.px, px: block.px };
             blocks.push(block);
         }
-        let head = PackedConv::new(kernels, &weights.head, input.row, input.px)?;
+        let head = PackedConv::new(kernels, &weights.head, map.row, map.px)?;
         if blocks.is_empty() || head.kernel != 1 || head.stride != 1 {
             return Err(unsupported("an architecture without blocks or with another head"));
         }
         let mut sizes = Sizes { image: image.len(), ..Sizes::default() };
-        sizes.map = input.side * input.side * padded(kernels, head.out_channels);
+        sizes.map = map.side * map.side * padded(kernels, head.out_channels);
         for block in &blocks {
             let inner = block.depthwise.channels;
             sizes.map = sizes.map.max(block.side * block.side * block.px);
@@ -167,7 +151,7 @@ impl EfficientNet {
         }
         Ok(Self {
             kernels,
-            normaliser: Normaliser::new(input_px, mean, std),
+            normaliser: Normaliser::new(input),
             image,
             blocks,
             head,
@@ -188,21 +172,14 @@ impl EfficientNet {
         self.kernels.isa
     }
 
-    /// Embeds `n_tiles` RGB tiles, each `input_px`² × 3 bytes, into rows of `dim` values.
+    /// Embeds `n_tiles` RGB tiles, each `px`² × 3 bytes, into rows of `dim` values.
     ///
     /// Runs on the current rayon pool; the numbers are the same for any pool and batch size.
     pub fn embed(&self, pixels: &[u8], n_tiles: usize, out: &mut [f32]) -> Result<()> {
-        let tile = self.image.check(pixels, n_tiles, out, self.dim())?;
-        // Whole images keep every core busy without meeting; rows are split only where there are
-        // fewer images than cores, since neighbouring parts compute some rows twice.
-        let parts = rayon::current_num_threads() / n_tiles.max(1);
-        pixels.par_chunks_exact(tile).zip(out.par_chunks_exact_mut(self.dim())).for_each(
-            |(tile, row)| {
-                let make = || ImageBuffers::new(&self.sizes);
-                self.images.with(make, |buffers| self.embed_tile(tile, buffers, parts, row));
-            },
-        );
-        Ok(())
+        self.image.over_tiles(pixels, n_tiles, out, self.dim(), |tile, parts, row| {
+            let make = || ImageBuffers::new(&self.sizes);
+            self.images.with(make, |buffers| self.embed_tile(tile, buffers, parts, row));
+        })
     }
 
     fn embed_tile(&self, tile: &[u8], buffers: &mut ImageBuffers, parts: usize, out: &mut [f32]) {

@@ -1,6 +1,34 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use eosin_core::{Error, Result};
+use rayon::prelude::*;
+
+use super::kernel::Isa;
+
+/// What a network is fed, and the instruction set that it computes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Input {
+    /// Side of a tile in pixels.
+    pub px: usize,
+    /// Mean that is subtracted, in units of 0 to 1.
+    pub mean: [f64; 3],
+    /// Standard deviation that is divided by, in units of 0 to 1.
+    pub std: [f64; 3],
+    /// Where the machine has not got it, the portable kernels run.
+    pub isa: Isa,
+    /// Arithmetic of a transformer's linear layers; other layers are always in f32.
+    pub precision: Precision,
+}
+
+/// Arithmetic of linear layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats.
+    F32,
+    /// 8-bit weights with a scale per output, 8-bit activations with a scale per token, exact
+    /// 32-bit sums.
+    Int8,
+}
 
 /// A normalised RGB image with a network's zeros around it.
 #[derive(Clone, Copy, Debug)]
@@ -34,30 +62,45 @@ impl ImageLayout {
         self.side * self.row
     }
 
-    /// Checks that `pixels` are `n_tiles` tiles and `out` as many rows of `dim`, and returns the
-    /// bytes of a tile.
-    pub(super) fn check(
+    /// Calls `run` with every tile, the number of parts into which it may split its work and its
+    /// row of `out`.
+    ///
+    /// Whole images keep every core busy without meeting; one is split only where there are fewer
+    /// images than cores, since neighbouring parts wait for each other or compute rows twice.
+    pub(super) fn over_tiles(
         &self,
         pixels: &[u8],
         n_tiles: usize,
-        out: &[f32],
+        out: &mut [f32],
         dim: usize,
-    ) -> Result<usize> {
+        run: impl Fn(&[u8], usize, &mut [f32]) + Sync,
+    ) -> Result<()> {
         let tile = self.px * self.px * 3;
-        if pixels.len() == n_tiles * tile && out.len() == n_tiles * dim {
-            return Ok(tile);
+        if pixels.len() != n_tiles * tile || out.len() != n_tiles * dim {
+            return Err(Error::input(
+                "batch",
+                format!("{} bytes and room for {} values", n_tiles * tile, n_tiles * dim),
+                format!("{} bytes and room for {} values", pixels.len(), out.len()),
+                "pass whole tiles of the backbone's input size",
+            ));
         }
-        Err(Error::input(
-            "batch",
-            format!("{} bytes and room for {} values", n_tiles * tile, n_tiles * dim),
-            format!("{} bytes and room for {} values", pixels.len(), out.len()),
-            "pass whole tiles of the backbone's input size",
-        ))
+        let parts = (rayon::current_num_threads() / n_tiles.max(1)).max(1);
+        let rows = out.par_chunks_exact_mut(dim);
+        pixels.par_chunks_exact(tile).zip(rows).for_each(|(tile, row)| run(tile, parts, row));
+        Ok(())
+    }
+}
+
+impl Input {
+    /// In f32 on this machine's best instruction set; `mean` and `std` are in units of 0 to 1.
+    pub fn new(px: usize, mean: [f64; 3], std: [f64; 3]) -> Self {
+        Self { px, mean, std, isa: Isa::detect(), precision: Precision::F32 }
     }
 }
 
 impl Normaliser {
-    pub(super) fn new(px: usize, mean: [f64; 3], std: [f64; 3]) -> Self {
+    pub(super) fn new(input: &Input) -> Self {
+        let Input { px, mean, std, .. } = *input;
         let row = |value: &dyn Fn(usize) -> f64| -> Vec<f32> {
             (0..px * 3).map(|i| value(i % 3) as f32).collect()
         };

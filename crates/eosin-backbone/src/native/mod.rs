@@ -15,6 +15,8 @@ mod depthwise;
 mod efficientnet;
 mod image;
 mod kernel;
+mod linear;
+mod peak;
 mod pool;
 mod resnet;
 mod vit;
@@ -27,7 +29,9 @@ mod tests;
 mod tests_vit;
 
 pub use efficientnet::EfficientNet;
+pub use image::{Input, Precision};
 pub use kernel::Isa;
+pub use peak::gemm_peak;
 pub use resnet::ResNet;
 pub use vit::Vit;
 pub use vit_weights::{

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use eosin_core::{Error, Result};
-use rayon::prelude::*;
 
 use super::buffer::{AlignedVec, over_chunks};
 use super::conv::{ConvRows, PackedConv};
-use super::image::{ImageLayout, Normaliser};
+use super::image::{ImageLayout, Input, Normaliser};
 use super::kernel::{Isa, Kernels, Pixels};
 use super::pool::Pool;
 use super::winograd::{Winograd, WinogradBuffers};
@@ -78,27 +77,9 @@ struct ImageBuffers {
 }
 
 impl ResNet {
-    /// Packs the weights for this machine's best instruction set.
-    ///
-    /// `mean` and `std` are in units of 0 to 1.
-    pub fn new(
-        weights: &ResNetWeights,
-        input_px: usize,
-        mean: [f64; 3],
-        std: [f64; 3],
-    ) -> Result<Self> {
-        Self::with_isa(Isa::detect(), weights, input_px, mean, std)
-    }
-
-    /// Packs the weights for `isa`, or for the portable kernels where the machine has not got it.
-    pub fn with_isa(
-        isa: Isa,
-        weights: &ResNetWeights,
-        input_px: usize,
-        mean: [f64; 3],
-        std: [f64; 3],
-    ) -> Result<Self> {
-        let kernels = isa.kernels();
+    /// Packs the weights for what `input` says.
+    pub fn new(weights: &ResNetWeights, input: &Input) -> Result<Self> {
+        let (kernels, input_px) = (input.isa.kernels(), input.px);
         let stem = &weights.stem;
         if stem.shape.in_channels != 3 || !(32..=4096).contains(&input_px) {
             return Err(unsupported(&format!(
@@ -127,7 +108,7 @@ impl ResNet {
         Ok(Self {
             kernels,
             image,
-            normaliser: Normaliser::new(input_px, mean, std),
+            normaliser: Normaliser::new(input),
             stem: PackedConv::new(kernels, stem, image.row, 3)?,
             stem_map,
             pooled,
@@ -149,24 +130,17 @@ impl ResNet {
         self.kernels.isa
     }
 
-    /// Embeds `n_tiles` RGB tiles, each `input_px`² × 3 bytes, into rows of `dim` values.
+    /// Embeds `n_tiles` RGB tiles, each `px`² × 3 bytes, into rows of `dim` values.
     ///
     /// Runs on the current rayon pool; the numbers are the same for any pool and batch size.
     pub fn embed(&self, pixels: &[u8], n_tiles: usize, out: &mut [f32]) -> Result<()> {
-        let tile = self.image.check(pixels, n_tiles, out, self.dim)?;
-        // Whole images keep every core busy without meeting; rows are split only where there are
-        // fewer images than cores.
-        let parts = (rayon::current_num_threads() / n_tiles.max(1)).max(1);
-        pixels.par_chunks_exact(tile).zip(out.par_chunks_exact_mut(self.dim)).for_each(
-            |(tile, row)| {
-                let make = || ImageBuffers {
-                    image: AlignedVec::zeros(self.image.len()),
-                    maps: std::array::from_fn(|_| AlignedVec::zeros(self.map_len)),
-                };
-                self.images.with(make, |buffers| self.embed_tile(tile, buffers, parts, row));
-            },
-        );
-        Ok(())
+        self.image.over_tiles(pixels, n_tiles, out, self.dim, |tile, parts, row| {
+            let make = || ImageBuffers {
+                image: AlignedVec::zeros(self.image.len()),
+                maps: std::array::from_fn(|_| AlignedVec::zeros(self.map_len)),
+            };
+            self.images.with(make, |buffers| self.embed_tile(tile, buffers, parts, row));
+        })
     }
 
     fn embed_tile(&self, tile: &[u8], buffers: &mut ImageBuffers, parts: usize, out: &mut [f32]) {

@@ -4,7 +4,7 @@ use super::conv::{ConvRows, PackedConv};
 use super::depthwise::PackedDepthwise;
 use super::kernel::Pixels;
 use super::winograd::Winograd;
-use super::{EfficientNet, Isa, ResNet};
+use super::{EfficientNet, Input, Isa, ResNet};
 use crate::arch::{
     Activation, Conv, ConvShape, EfficientNetArch, EfficientNetArgs, EfficientNetWeights, Padding,
     ResNetArch, ResNetArgs, ResNetBlock, ResNetWeights,
@@ -26,6 +26,15 @@ impl Noise {
     pub(super) fn take(&mut self, n: usize) -> Vec<f32> {
         (0..n).map(|_| self.next()).collect()
     }
+}
+
+/// `all`, or under Miri, a thousand times slower, `few` that reach every tail of the loops.
+pub(super) fn sizes<T: Clone, const N: usize, const M: usize>(all: [T; N], few: [T; M]) -> Vec<T> {
+    if cfg!(miri) { few.to_vec() } else { all.to_vec() }
+}
+
+fn input(px: usize) -> Input {
+    Input::new(px, [0.5; 3], [0.25; 3])
 }
 
 fn conv(noise: &mut Noise, shape: ConvShape, activation: Activation) -> Conv {
@@ -65,14 +74,17 @@ fn direct(
 fn convolutions_of_every_size_and_instruction_set_agree_with_the_definition() {
     let mut noise = Noise(1);
     // in, out, kernel, stride, output width, rows: tails of pixels, vectors, panels and passes.
-    for (cin, cout, kernel, stride, width, n_rows) in [
-        (3, 32, 3, 2, 9, 3),
-        (24, 40, 1, 1, 13, 2),
-        (5, 7, 3, 1, 1, 1),
-        (700, 50, 1, 1, 7, 1),
-        (64, 17, 3, 2, 5, 2),
-        (16, 100, 1, 2, 11, 3),
-    ] {
+    for (cin, cout, kernel, stride, width, n_rows) in sizes(
+        [
+            (3, 32, 3, 2, 9, 3),
+            (24, 40, 1, 1, 13, 2),
+            (5, 7, 3, 1, 1, 1),
+            (700, 50, 1, 1, 7, 1),
+            (64, 17, 3, 2, 5, 2),
+            (16, 100, 1, 2, 11, 3),
+        ],
+        [(3, 20, 3, 2, 5, 2), (9, 7, 1, 1, 5, 1), (800, 5, 1, 1, 2, 1)],
+    ) {
         let shape = ConvShape {
             in_channels: cin,
             out_channels: cout,
@@ -240,6 +252,7 @@ fn reference(weights: &EfficientNetWeights, side: usize, tile: &[u8]) -> Vec<f64
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a whole network; its kernels are tested alone")]
 fn efficientnet_agrees_with_the_definition_on_every_instruction_set() {
     let (arch, side) = (lite(1.0), 37);
     let weights = weights(&arch);
@@ -249,7 +262,7 @@ fn efficientnet_agrees_with_the_definition_on_every_instruction_set() {
     let largest = expected.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
     assert!(largest > 0.1, "the reference is alive: {largest}");
     for isa in Isa::available() {
-        let network = EfficientNet::with_isa(isa, &weights, side, [0.5; 3], [0.25; 3]).unwrap();
+        let network = EfficientNet::new(&weights, &Input { isa, ..input(side) }).unwrap();
         assert_eq!((network.dim(), network.isa()), (1280, isa));
         let mut out = vec![0.0; 1280];
         network.embed(&tile, 1, &mut out).unwrap();
@@ -261,9 +274,10 @@ fn efficientnet_agrees_with_the_definition_on_every_instruction_set() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a whole network; its kernels are tested alone")]
 fn threads_and_batch_size_change_no_bit() {
     let (arch, side) = (lite(1.1), 48);
-    let network = EfficientNet::new(&weights(&arch), side, [0.5; 3], [0.25; 3]).unwrap();
+    let network = EfficientNet::new(&weights(&arch), &input(side)).unwrap();
     let n_tiles = 7;
     let tiles: Vec<u8> = Noise(5)
         .take(n_tiles * side * side * 3)
@@ -289,8 +303,9 @@ fn threads_and_batch_size_change_no_bit() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a whole network; its kernels are tested alone")]
 fn a_batch_of_the_wrong_size_is_an_error() {
-    let network = EfficientNet::new(&weights(&lite(1.0)), 32, [0.5; 3], [0.25; 3]).unwrap();
+    let network = EfficientNet::new(&weights(&lite(1.0)), &input(32)).unwrap();
     let error = network.embed(&[0; 100], 1, &mut [0.0; 1280]).unwrap_err();
     assert!(error.to_string().contains("3072 bytes"), "{error}");
     network.embed(&[], 0, &mut []).unwrap();
@@ -328,6 +343,7 @@ fn resnet_reference(weights: &ResNetWeights, side: usize, tile: &[u8]) -> Vec<f6
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "a whole network; its kernels are tested alone")]
 fn resnets_agree_with_the_definition_and_change_no_bit_with_threads() {
     for (block, layers) in
         [(ResNetBlock::Basic, vec![1, 1, 1]), (ResNetBlock::Bottleneck, vec![1, 2, 1])]
@@ -360,7 +376,7 @@ fn resnets_agree_with_the_definition_and_change_no_bit_with_threads() {
             let largest = expected.iter().fold(0.0, |m: f64, v| m.max(v.abs()));
             assert!(largest > 0.1, "the reference is alive: {largest}");
             for isa in Isa::available() {
-                let network = ResNet::with_isa(isa, &weights, side, [0.5; 3], [0.25; 3]).unwrap();
+                let network = ResNet::new(&weights, &Input { isa, ..input(side) }).unwrap();
                 assert_eq!((network.dim(), network.isa()), (dim, isa));
                 let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
                 let mut first = vec![0.0; n_tiles * dim];
@@ -386,7 +402,9 @@ fn resnets_agree_with_the_definition_and_change_no_bit_with_threads() {
 #[test]
 fn winograd_agrees_with_the_definition() {
     let mut noise = Noise(11);
-    for (side, cin, cout) in [(24, 16, 20), (12, 33, 16), (14, 16, 7)] {
+    for (side, cin, cout) in
+        sizes([(24, 16, 20), (12, 33, 16), (14, 16, 7)], [(24, 4, 5), (12, 5, 4)])
+    {
         let shape = ConvShape {
             in_channels: cin,
             out_channels: cout,

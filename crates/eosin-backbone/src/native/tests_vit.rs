@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use super::kernel::{Elementwise, apply, layer_norm_rows, softmax_row};
-use super::tests::Noise;
+use super::linear::TokenLayer;
+use super::tests::{Noise, sizes};
 use super::{
-    Isa, LayerNorm, Linear, MlpActivation, TokenPooling, Vit, VitBlockWeights, VitWeights,
+    Input, Isa, LayerNorm, Linear, MlpActivation, Precision, TokenPooling, Vit, VitBlockWeights,
+    VitWeights,
 };
 use crate::arch::{Activation, Conv, ConvShape, Padding};
 
@@ -179,19 +181,23 @@ fn reference(w: &VitWeights, tile: &[u8]) -> Vec<f64> {
 
 #[test]
 fn transformers_agree_with_the_definition_and_change_no_bit_with_threads() {
-    for (dim, n_heads, n_prefix, activation, pooling) in [
-        (48, 3, 1, MlpActivation::Gelu, TokenPooling::Cls),
-        (32, 4, 5, MlpActivation::SwiGlu, TokenPooling::ClsMean),
-        (80, 1, 0, MlpActivation::QuickGelu, TokenPooling::Mean),
-        (176, 2, 1, MlpActivation::Gelu, TokenPooling::Cls),
-    ] {
+    for (dim, n_heads, n_prefix, activation, pooling) in sizes(
+        [
+            (48, 3, 1, MlpActivation::Gelu, TokenPooling::Cls),
+            (32, 4, 5, MlpActivation::SwiGlu, TokenPooling::ClsMean),
+            (80, 1, 0, MlpActivation::QuickGelu, TokenPooling::Mean),
+            (176, 2, 1, MlpActivation::Gelu, TokenPooling::Cls),
+        ],
+        [(32, 4, 5, MlpActivation::SwiGlu, TokenPooling::ClsMean)],
+    ) {
         let weights = weights(dim, n_heads, n_prefix, activation, pooling);
-        let n_tiles = 3;
+        let n_tiles = if cfg!(miri) { 1 } else { 3 };
         let tiles: Vec<u8> =
             Noise(8).take(n_tiles * 4800).iter().map(|v| (v * 127.0 + 128.0) as u8).collect();
         let expected: Vec<f64> = tiles.chunks(4800).flat_map(|t| reference(&weights, t)).collect();
+        let input = Input::new(40, [0.5; 3], [0.5; 3]);
         for isa in Isa::available() {
-            let vit = Vit::with_isa(isa, &weights, 40, [0.5; 3], [0.5; 3]).unwrap();
+            let vit = Vit::new(&weights, &Input { isa, ..input }).unwrap();
             assert_eq!(vit.dim() * n_tiles, expected.len());
             let pool = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
             let mut first = vec![0.0; expected.len()];
@@ -200,7 +206,7 @@ fn transformers_agree_with_the_definition_and_change_no_bit_with_threads() {
                 let error = (f64::from(*value) - expected).abs();
                 assert!(error < 1e-4, "{isa:?} {activation:?}: {value} {expected}");
             }
-            for (threads, batch) in [(2, 3), (2, 1), (5, 2), (1, 1)] {
+            for (threads, batch) in sizes([(2, 3), (2, 1), (5, 2), (1, 1)], [(2, 1)]) {
                 let mut out = vec![0.0; expected.len()];
                 pool(threads).install(|| {
                     for (t, o) in tiles.chunks(batch * 4800).zip(out.chunks_mut(batch * vit.dim()))
@@ -216,7 +222,8 @@ fn transformers_agree_with_the_definition_and_change_no_bit_with_threads() {
 
 #[test]
 fn activations_are_accurate_over_their_whole_range() {
-    let x: Vec<f32> = (-4800..4800).map(|i| i as f32 / 400.0).collect();
+    let x: Vec<f32> =
+        (-4800..4800).step_by(if cfg!(miri) { 100 } else { 1 }).map(|i| i as f32 / 400.0).collect();
     for isa in Isa::available() {
         let kernels = isa.kernels();
         for (what, name) in [
@@ -256,6 +263,64 @@ fn softmax_and_layer_norm_survive_extreme_rows() {
 fn weights_that_do_not_fit_name_the_rule() {
     let mut bad = weights(48, 3, 1, MlpActivation::Gelu, TokenPooling::Cls);
     bad.positions.pop();
-    let error = Vit::new(&bad, 40, [0.5; 3], [0.5; 3]).unwrap_err();
+    let error = Vit::new(&bad, &Input::new(40, [0.5; 3], [0.5; 3])).unwrap_err();
     assert!(error.to_string().contains("a position for every patch"), "{error}");
+}
+
+/// The bytes' own arithmetic in whole numbers: what rounding costs is not a matter of this test.
+#[test]
+fn byte_products_agree_with_the_definition_on_every_instruction_set() {
+    for (n_in, n_out, n_tokens) in sizes([(48, 144, 11), (30, 80, 3), (384, 50, 17)], [(10, 20, 5)])
+    {
+        let noise = &mut Noise(21);
+        let layer = linear(noise, n_in, n_out);
+        let rows = noise.take(n_tokens * n_in);
+        let residual = noise.take(n_tokens * n_out.next_multiple_of(16));
+        let byte = |value: f32, most: f32| f64::from((value * (127.0 / most)).round_ties_even());
+        let most = |values: &[f32]| values.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        for isa in Isa::available() {
+            let input =
+                Input { isa, precision: Precision::Int8, ..Input::new(8, [0.5; 3], [0.5; 3]) };
+            let packed = TokenLayer::new(&input, &layer).unwrap();
+            let px = n_out.next_multiple_of(16);
+            let mut out = vec![f32::NAN; n_tokens * px];
+            let from = (rows.as_slice(), 0, n_in);
+            packed.tokens(isa.kernels(), from, Some(&residual), &mut out, px);
+            for (token, (row, out)) in rows.chunks(n_in).zip(out.chunks(px)).enumerate() {
+                for (c, weights) in layer.weight.chunks(n_in).enumerate() {
+                    let scales = (most(row), most(weights));
+                    let sum: f64 = row
+                        .iter()
+                        .zip(weights)
+                        .map(|(x, w)| byte(*x, scales.0) * byte(*w, scales.1))
+                        .sum();
+                    let expected = sum * f64::from(scales.0) / 127.0 * f64::from(scales.1) / 127.0
+                        + f64::from(layer.bias[c])
+                        + f64::from(residual[token * px + c]);
+                    let error = (f64::from(out[c]) - expected).abs();
+                    assert!(error < 1e-4, "{isa:?} {n_in} to {n_out}: {} {expected}", out[c]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "a whole network; its kernels are tested alone")]
+fn a_transformer_in_bytes_is_near_and_hides_no_nan() {
+    let weights = weights(48, 3, 1, MlpActivation::Gelu, TokenPooling::Cls);
+    let tile: Vec<u8> = Noise(8).take(4800).iter().map(|v| (v * 127.0 + 128.0) as u8).collect();
+    let input = Input::new(40, [0.5; 3], [0.5; 3]);
+    let embed = |weights: &VitWeights, precision| {
+        let vit = Vit::new(weights, &Input { precision, ..input }).unwrap();
+        let mut out = vec![0.0; vit.dim()];
+        vit.embed(&tile, 1, &mut out).unwrap();
+        out
+    };
+    let (exact, bytes) = (embed(&weights, Precision::F32), embed(&weights, Precision::Int8));
+    let cosine = crate::doctor::cosine(&exact, &bytes);
+    assert!((0.999..0.999_999_9).contains(&cosine), "cosine {cosine}");
+    let mut bad = weights;
+    bad.prefix[0] = f32::NAN;
+    assert!(embed(&bad, Precision::Int8).iter().any(|v| v.is_nan()));
 }

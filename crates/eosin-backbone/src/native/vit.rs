@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use eosin_core::{Error, Result};
-use rayon::prelude::*;
 
 use super::attention::{Attention, HeadBuffers};
 use super::buffer::{AlignedVec, over_chunks};
 use super::conv::{ConvRows, PackedConv};
-use super::image::{ImageLayout, Normaliser};
+use super::image::{ImageLayout, Input, Normaliser};
 use super::kernel::{Elementwise, Isa, Kernels, Pixels, apply, layer_norm_rows};
+use super::linear::TokenLayer;
 use super::pool::Pool;
 use super::vit_weights::{LayerNorm, MlpActivation, TokenPooling, VitBlockWeights, VitWeights};
 
@@ -46,11 +46,11 @@ pub struct Vit {
 #[derive(Debug)]
 struct Block {
     norm1: LayerNorm,
-    qkv: PackedConv,
-    proj: PackedConv,
+    qkv: TokenLayer,
+    proj: TokenLayer,
     norm2: LayerNorm,
-    fc1: PackedConv,
-    fc2: PackedConv,
+    fc1: TokenLayer,
+    fc2: TokenLayer,
 }
 
 /// What one image needs.
@@ -64,27 +64,9 @@ struct ImageBuffers {
 }
 
 impl Vit {
-    /// Packs the weights for this machine's best instruction set.
-    ///
-    /// `mean` and `std` are in units of 0 to 1.
-    pub fn new(
-        weights: &VitWeights,
-        input_px: usize,
-        mean: [f64; 3],
-        std: [f64; 3],
-    ) -> Result<Self> {
-        Self::with_isa(Isa::detect(), weights, input_px, mean, std)
-    }
-
-    /// Packs the weights for `isa`, or for the portable kernels where the machine has not got it.
-    pub fn with_isa(
-        isa: Isa,
-        weights: &VitWeights,
-        input_px: usize,
-        mean: [f64; 3],
-        std: [f64; 3],
-    ) -> Result<Self> {
-        let kernels = isa.kernels();
+    /// Packs the weights for what `input` says.
+    pub fn new(weights: &VitWeights, input: &Input) -> Result<Self> {
+        let (kernels, input_px) = (input.isa.kernels(), input.px);
         let shape = weights.patch.shape;
         let (dim, side) = (shape.out_channels, shape.kernel);
         let grid = input_px / side.max(1);
@@ -104,25 +86,20 @@ impl Vit {
             // The attention's scale goes into the queries.
             let mut scale = vec![1.0; 3 * dim];
             scale[..dim].fill(head_scale);
-            let qkv = block.qkv.scaled(&scale).to_conv();
+            let map = attention.map_len();
             Ok(Block {
                 norm1: block.norm1.clone(),
-                qkv: PackedConv::new(kernels, &qkv, 0, dim)?,
-                proj: PackedConv::of_heads(
-                    kernels,
-                    &block.proj.to_conv(),
-                    weights.n_heads,
-                    attention.map_len(),
-                )?,
+                qkv: TokenLayer::new(input, &block.qkv.scaled(&scale))?,
+                proj: TokenLayer::of_heads(input, &block.proj, weights.n_heads, map)?,
                 norm2: block.norm2.clone(),
-                fc1: PackedConv::new(kernels, &block.fc1.padded(gates, padded).to_conv(), 0, dim)?,
-                fc2: PackedConv::new(kernels, &block.fc2.to_conv(), 0, hidden)?,
+                fc1: TokenLayer::new(input, &block.fc1.padded(gates, padded))?,
+                fc2: TokenLayer::new(input, &block.fc2)?,
             })
         };
         Ok(Self {
             kernels,
             image,
-            normaliser: Normaliser::new(input_px, mean, std),
+            normaliser: Normaliser::new(input),
             patch: PackedConv::new(kernels, &weights.patch, image.row, 3)?,
             prefix: weights.prefix.clone(),
             positions,
@@ -153,21 +130,14 @@ impl Vit {
         self.kernels.isa
     }
 
-    /// Embeds `n_tiles` RGB tiles, each `input_px`² × 3 bytes, into rows of `dim` values.
+    /// Embeds `n_tiles` RGB tiles, each `px`² × 3 bytes, into rows of `dim` values.
     ///
     /// Runs on the current rayon pool; the numbers are the same for any pool and batch size.
     pub fn embed(&self, pixels: &[u8], n_tiles: usize, out: &mut [f32]) -> Result<()> {
-        let tile = self.image.check(pixels, n_tiles, out, self.dim())?;
-        // Whole images keep every core busy without meeting; tokens and heads are split only
-        // where there are fewer images than cores.
-        let parts = rayon::current_num_threads() / n_tiles.max(1);
-        pixels.par_chunks_exact(tile).zip(out.par_chunks_exact_mut(self.dim())).for_each(
-            |(tile, row)| {
-                let make = || ImageBuffers::new(self);
-                self.images.with(make, |buffers| self.embed_tile(tile, buffers, parts.max(1), row));
-            },
-        );
-        Ok(())
+        self.image.over_tiles(pixels, n_tiles, out, self.dim(), |tile, parts, row| {
+            let make = || ImageBuffers::new(self);
+            self.images.with(make, |buffers| self.embed_tile(tile, buffers, parts, row));
+        })
     }
 
     fn embed_tile(&self, tile: &[u8], buffers: &mut ImageBuffers, parts: usize, out: &mut [f32]) {
@@ -227,7 +197,7 @@ impl Vit {
     #[expect(clippy::too_many_arguments, reason = "operands of a product, each of its own kind")]
     fn linear(
         &self,
-        layer: &PackedConv,
+        layer: &TokenLayer,
         input: &[f32],
         input_px: usize,
         residual: Option<&[f32]>,
@@ -240,7 +210,7 @@ impl Vit {
         over_chunks(out, even * out_px, parts > 1, |chunk, out| {
             let first = chunk * even;
             let residual = residual.map(|r| &r[first * out_px..]);
-            tokens(self.kernels, layer, (input, first, input_px), residual, out, out_px);
+            layer.tokens(self.kernels, (input, first, input_px), residual, out, out_px);
         });
     }
 
@@ -254,11 +224,11 @@ impl Vit {
                 || AlignedVec::zeros(self.strip() * hidden),
                 |values| {
                     let values = &mut values[..n * hidden];
-                    tokens(self.kernels, &block.fc1, (normed, first, dim), None, values, hidden);
+                    block.fc1.tokens(self.kernels, (normed, first, dim), None, values, hidden);
                     self.activate(values);
                     let from = (&*values, 0, hidden);
                     let residual = Some(&residual[first * dim..]);
-                    tokens(self.kernels, &block.fc2, from, residual, out, dim);
+                    block.fc2.tokens(self.kernels, from, residual, out, dim);
                 },
             );
         });
@@ -321,27 +291,6 @@ impl ImageBuffers {
             heads: AlignedVec::zeros(vit.attention.n_heads() * vit.attention.map_len()),
         }
     }
-}
-
-/// A linear layer over as many tokens as `out` holds, from token `first` of the input on.
-fn tokens(
-    kernels: &Kernels,
-    layer: &PackedConv,
-    (input, first, input_px): (&[f32], usize, usize),
-    residual: Option<&[f32]>,
-    out: &mut [f32],
-    out_px: usize,
-) {
-    let call = ConvRows {
-        input,
-        from: Pixels { start: first * input_px, row: 0, px: input_px, ring: usize::MAX },
-        first_row: 0,
-        n_rows: 1,
-        width: out.len() / out_px,
-        to: Pixels { start: 0, row: 0, px: out_px, ring: usize::MAX },
-        residual,
-    };
-    layer.rows(kernels, &call, out);
 }
 
 fn check(weights: &VitWeights, input_px: usize, lanes: usize) -> Result<()> {

@@ -76,3 +76,26 @@ fn a_gated_card_tells_where_its_weights_are() {
     let error = load(&Card::builtin("uni").unwrap(), &LoadOptions::default()).map(|_| ());
     assert!(error.unwrap_err().hint().contains("MahmoodLab/UNI"));
 }
+
+/// Its cosine is measured when it loads and stands in the contract's `precision`.
+#[test]
+fn int8_says_how_near_it_is_and_is_refused_where_there_is_none() {
+    let int8 = |name: &str| Card { precision: "int8".into(), ..random_card(name, 2) };
+    let network = load(&int8("lunit-dino-s16"), &options("native")).unwrap();
+    let exact = load(&random_card("lunit-dino-s16", 2), &options("native")).unwrap();
+    let precision = network.info().precision.clone();
+    let stated = precision.strip_prefix("int8, cosine ").and_then(|p| p.strip_suffix(" to f32"));
+    let stated: f64 = stated.unwrap().parse().unwrap();
+    let tiles = batch(0..4, 224);
+    let (found, expected) = (network.embed(&tiles).unwrap(), exact.embed(&tiles).unwrap());
+    let least = found.rows().zip(expected.rows()).map(|(a, b)| cosine(a, b)).fold(1.0, f64::min);
+    eprintln!("{precision}, measured {least:.6}");
+    assert!((stated..stated + 0.001).contains(&least), "{precision}, measured {least}");
+    assert!(least > 0.99 && least < 0.999_999, "{least}");
+    for (name, engine) in [("resnet18", "native"), ("lunit-dino-s16", "flex")] {
+        if cpu_engines().contains(&engine) {
+            let error = load(&int8(name), &options(engine)).map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains("precision `int8`"), "{error}");
+        }
+    }
+}

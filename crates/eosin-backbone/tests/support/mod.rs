@@ -34,21 +34,7 @@ pub fn batch(numbers: impl IntoIterator<Item = i64>, px: u32) -> TileBatch {
 }
 
 pub fn tile(number: i64, image: RgbImage) -> Tile {
-    let meta = TileMeta {
-        tile_id: format!("t{number}"),
-        slide: "s".into(),
-        group: "g".into(),
-        centre: None,
-        scanner: None,
-        x: 0,
-        y: 0,
-        size_level0_px: image.width(),
-        requested_mpp: None,
-        effective_mpp: None,
-        tissue_fraction: 1.0,
-        source_digest: String::new(),
-    };
-    Tile { meta, image }
+    Tile { meta: TileMeta::named(format!("t{number}"), image.width()), image }
 }
 
 pub fn backbone(card: &str, engine: &str) -> Box<dyn Backbone> {

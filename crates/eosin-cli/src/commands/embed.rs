@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::fmt::Write as _;
 use std::time::Instant;
 
 use anyhow::Result;
+use eosin::crates::backbone::native::gemm_peak;
 use eosin::crates::store::ParquetStore;
 use eosin::crates::tile::ViewBank;
-use eosin::{EmbedOptions, EngineConfig, contract, load_backbone, open_input};
+use eosin::{EmbedOptions, EmbedStats, EngineConfig, contract, load_backbone, open_input};
 
 use super::{tell_skipped, tiling};
 use crate::arguments::EmbedArguments;
@@ -50,10 +52,36 @@ pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
             outcome.n_kept,
             started.elapsed().as_secs_f64()
         );
+        if arguments.stats {
+            print!("{}", stats_text(&outcome.stats, gemm_peak()? / 1e9));
+        }
         skipped.extend(outcome.skipped);
     }
     skipped.sort();
     skipped.dedup();
     tell_skipped(&skipped);
     Ok(Outcome::of(skipped.len()))
+}
+
+/// The stages, and the rate against the machine's `peak` in GFLOP/s.
+fn stats_text(stats: &EmbedStats, peak: f64) -> String {
+    let mut text = format!("  {:30} {:>9} {:>9}\n", "stage", "work s", "waits s");
+    for (name, stage) in [
+        ("read, decode, resample", stats.read),
+        ("normalise, engine", stats.engine),
+        ("write, commit", stats.write),
+    ] {
+        let _ = writeln!(text, "  {name:30} {:9.2} {:9.2}", stage.work, stage.waiting);
+    }
+    let _ = writeln!(
+        text,
+        "  core seconds: {:.2} reading and decoding, {:.2} resampling",
+        stats.decode_core_seconds, stats.resample_core_seconds
+    );
+    let _ = write!(text, "  {:.1} tiles/s", stats.rows_per_second());
+    if let Some(gflops) = stats.gflops() {
+        let share = 100.0 * gflops / peak;
+        let _ = write!(text, ", {gflops:.1} GFLOP/s, {share:.0} % of {peak:.0} measured");
+    }
+    text + "\n"
 }

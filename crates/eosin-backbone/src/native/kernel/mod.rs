@@ -14,6 +14,7 @@ mod call;
 mod call_rows;
 mod call_winograd;
 mod generic;
+mod int8;
 mod isa;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -26,6 +27,7 @@ mod x86;
 pub(super) use call::{ConvCall, DepthwiseCall, Panel, Pixels, Window, conv_rows, depthwise_rows};
 pub(super) use call_rows::{Elementwise, apply, layer_norm_rows, softmax_row};
 pub(super) use call_winograd::{Finish, Tiles, winograd_input, winograd_output};
+pub(super) use int8::{Int8Call, Int8Kernels, QUAD};
 pub use isa::Isa;
 pub(super) use isa::Kernels;
 
