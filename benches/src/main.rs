@@ -7,6 +7,7 @@
 mod embed;
 mod heads;
 mod peer;
+mod store;
 mod table;
 mod tiles;
 
@@ -18,7 +19,7 @@ use clap::Parser;
 #[derive(Parser)]
 struct Options {
     /// What to measure.
-    #[arg(value_parser = ["embed", "heads", "tiles"])]
+    #[arg(value_parser = ["embed", "heads", "store", "tiles"])]
     name: String,
     /// The peers' Python.
     #[arg(long)]
@@ -38,9 +39,17 @@ struct Options {
 }
 
 fn main() -> Result<()> {
+    // The store's bench starts itself as a process of its own, whose memory it measures.
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let [_, flag, folder] = &arguments[..]
+        && flag == "--stream"
+    {
+        return store::stream(folder.as_ref());
+    }
     let options = Options::parse();
     let measurements = match options.name.as_str() {
         "embed" => embed::measure(&options)?,
+        "store" => store::measure(&options)?,
         "tiles" => tiles::measure(&options)?,
         _ => heads::measure(&options)?,
     };
