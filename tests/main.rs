@@ -9,3 +9,4 @@ mod mitosis;
 mod resume;
 mod same_bytes;
 mod steps;
+mod store;

@@ -9,6 +9,7 @@ mod heads;
 mod networks;
 mod peer;
 mod pipeline;
+mod store;
 mod table;
 mod tiles;
 
@@ -20,7 +21,7 @@ use clap::Parser;
 #[derive(Parser)]
 struct Options {
     /// What to measure.
-    #[arg(value_parser = ["embed", "heads", "pipeline", "tiles", "memory"])]
+    #[arg(value_parser = ["embed", "heads", "memory", "pipeline", "store", "tiles"])]
     name: String,
     /// The peers' Python.
     #[arg(long, default_value = "python3")]
@@ -55,11 +56,19 @@ struct Options {
 }
 
 fn main() -> Result<()> {
+    // The store's bench starts itself as a process of its own, whose memory it measures.
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let [_, flag, folder] = &arguments[..]
+        && flag == "--stream"
+    {
+        return store::stream(folder.as_ref());
+    }
     let options = Options::parse();
     let measurements = match options.name.as_str() {
         "memory" => return embed::print_memory(&options),
         "embed" => embed::measure(&options)?,
         "pipeline" => pipeline::measure(&options)?,
+        "store" => store::measure(&options)?,
         "tiles" => tiles::measure(&options)?,
         _ => heads::measure(&options)?,
     };

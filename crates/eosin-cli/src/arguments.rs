@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+#[cfg(feature = "sql")]
+use crate::commands::query::QueryArguments;
+use crate::commands::store::StoreArguments;
 use crate::exit;
 
 /// Embed every tile once, choose the backbone by statistics, train small calibrated heads.
@@ -49,6 +52,11 @@ pub enum Command {
     Inspect(InspectArguments),
     /// List the backbones, or show one card.
     Backbone(BackboneArguments),
+    /// List, check, tidy, import and export the sets of embeddings of a store.
+    Store(StoreArguments),
+    /// Ask questions in SQL of tiles, labels and clinical tables.
+    #[cfg(feature = "sql")]
+    Query(QueryArguments),
 }
 
 #[derive(Args)]

@@ -54,6 +54,14 @@ impl Encoded {
         }
     }
 
+    /// No values, with room for as many.
+    pub(crate) fn emptied(&self) -> Self {
+        match self {
+            Self::F16(bits) => Self::F16(Vec::with_capacity(bits.len())),
+            Self::F32(values) => Self::F32(Vec::with_capacity(values.len())),
+        }
+    }
+
     /// Rounds `values` and adds them.
     pub(crate) fn push(&mut self, values: &[f32]) {
         match self {
@@ -87,10 +95,6 @@ impl Encoded {
             Self::F16(bits) => bits.len(),
             Self::F32(values) => values.len(),
         }
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.truncate(0);
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

@@ -6,7 +6,10 @@
 mod h5_export;
 #[cfg(feature = "hdf5")]
 mod h5_import;
+#[cfg(feature = "hdf5")]
+mod h5ad;
 mod npy;
+mod npz;
 mod safetensors;
 
 use std::collections::BTreeMap;
@@ -20,8 +23,11 @@ use eosin_core::{
 pub use h5_export::{H5Layout, export_h5};
 #[cfg(feature = "hdf5")]
 pub use h5_import::import_h5;
+#[cfg(feature = "hdf5")]
+pub use h5ad::export_h5ad;
 pub use npy::{export_npy, import_npy, read_npy};
-pub use safetensors::export_safetensors;
+pub use npz::import_npz;
+pub use safetensors::{export_safetensors, import_safetensors};
 
 /// What an imported contract says of what the file did not tell.
 pub const UNKNOWN: &str = "unknown";
@@ -33,6 +39,8 @@ pub struct Imported {
     pub contract: Contract,
     /// What the file tells of each tile.
     pub metas: Vec<TileMeta>,
+    /// Which view of its tile each row is; 0 where the file does not say.
+    pub views: Vec<u16>,
     /// N × dim.
     pub embeddings: Matrix,
 }
@@ -40,8 +48,7 @@ pub struct Imported {
 impl Imported {
     /// The rows as a batch for a writer of the contract.
     pub fn into_batch(self) -> Result<EmbeddingBatch> {
-        let views = vec![0; self.metas.len()];
-        EmbeddingBatch::new(self.contract.fingerprint(), self.metas, views, self.embeddings)
+        EmbeddingBatch::new(self.contract.fingerprint(), self.metas, self.views, self.embeddings)
     }
 }
 

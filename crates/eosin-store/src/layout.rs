@@ -3,8 +3,11 @@
 //! Where things lie in a store; the drawing is in the crate's documentation.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use eosin_core::Fingerprint;
+
+use crate::objects::Objects;
 
 /// Version of the layout on disk, in every log entry and shard.
 pub(crate) const FORMAT: u32 = 1;
@@ -13,11 +16,25 @@ pub(crate) const FORMAT: u32 = 1;
 #[derive(Clone, Debug)]
 pub(crate) struct SetPaths {
     folder: PathBuf,
+    /// Where the set truly is, if the folder only mirrors it.
+    bucket: Option<Arc<dyn Objects>>,
 }
 
 impl SetPaths {
-    pub(crate) fn new(root: &Path, set: &Fingerprint) -> Self {
-        Self { folder: root.join(set.as_str()) }
+    pub(crate) fn new(root: &Path, bucket: Option<&Arc<dyn Objects>>, set: &Fingerprint) -> Self {
+        Self { folder: root.join(set.as_str()), bucket: bucket.cloned() }
+    }
+
+    pub(crate) fn bucket(&self) -> Option<&dyn Objects> {
+        self.bucket.as_deref()
+    }
+
+    /// The key of a file of the set, which is its path from the store's root on.
+    pub(crate) fn key(&self, path: &Path) -> String {
+        let root = self.folder.parent().unwrap_or(Path::new(""));
+        let path = path.strip_prefix(root).unwrap_or(path);
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        parts.join("/")
     }
 
     pub(crate) fn folder(&self) -> &Path {

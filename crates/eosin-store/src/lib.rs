@@ -31,12 +31,13 @@
 //! A **shard** is a Parquet file without compression, with row groups of 8,192, data pages of
 //! 64 KiB and a page index. Its columns are `tile_id, slide, patient, centre, scanner, x, y,
 //! size_level0_px, requested_mpp, effective_mpp, tissue_fraction, source_digest, view` and
-//! `embedding`, a fixed-size list of `f16` (or `f32`, by option). Its metadata holds
+//! `embedding`, a fixed-size list of `f16` (or `f32`, by option). In a **cold** shard, by option,
+//! the embeddings' bytes are split by significance and packed with gzip. Its metadata holds
 //! `eosin.format`, `eosin.fingerprint` and `eosin.contract`, beside the Arrow schema. A shard ends
 //! with its slide, unless the slide is small. Equal rows give equal bytes and so equal names;
 //! nothing in a store tells the time or the machine.
 //!
-//! A **log entry** is `{"format":1,"version":V,"adds":[{"name","rows","bytes","blake3","dtype"}],
+//! A **log entry** is `{"format":1,"version":V,"adds":[{"name","rows","bytes","blake3","dtype","cold"?}],
 //! "removes":[name…],"order":[name…]?}`. Folding the entries in order gives the live shards and
 //! their order, which is the order of rows: removals first, then additions at the end (a shard
 //! that is live already is not added twice), then `order` where it stands. Files that are not live
@@ -48,13 +49,23 @@
 //! or none, a kill at any instant loses at most what was not committed, and two writers lose
 //! nothing.
 //!
-//! | | data of format 1 | data of a later format |
-//! |---|---|---|
-//! | this release | reads and writes | refuses, naming the entry and its format |
-//! | a later release | must read | reads and writes |
+//! **In a bucket** the same files are objects of the same keys, without `cache` and temporaries,
+//! and an entry is put on the condition that its key is free. The folder on the disk mirrors what
+//! was needed so far.
+//!
+//! | | data of format 1, without `cold` | format 1, with `cold` | a later format |
+//! |---|---|---|---|
+//! | a reader from before `cold` | reads | refuses, naming the entry and the field | refuses, naming the entry and its format |
+//! | this release | reads and writes | reads and writes | refuses, naming the entry and its format |
+//! | a later release | must read | must read | reads and writes |
+//!
+//! Fields may be added to entries only where a reader that does not know them would read wrongly
+//! without them, since a reader refuses every entry with an unknown field.
 //!
 //! Any Parquet reader reads `shards/*.parquet` as they are, once `gc` has swept what is not live.
 
+#[cfg(feature = "object")]
+mod bucket;
 mod cache;
 mod dtype;
 mod durable;
@@ -64,7 +75,10 @@ mod layout;
 mod log;
 mod maintain;
 mod memory;
+mod mirror;
+mod objects;
 mod open_set;
+mod open_shard;
 mod pages;
 mod parquet_store;
 mod read;
@@ -74,15 +88,19 @@ mod shard_writer;
 mod verify;
 mod writer;
 
+#[cfg(feature = "object")]
+pub use bucket::Bucket;
 pub use cache::TrainingCache;
 pub use dtype::Dtype;
 #[cfg(feature = "hdf5")]
-pub use interop::{H5Layout, export_h5, import_h5};
+pub use interop::{H5Layout, export_h5, export_h5ad, import_h5};
 pub use interop::{
-    Imported, UNKNOWN, export_npy, export_safetensors, import_npy, imported_contract, read_npy,
+    Imported, UNKNOWN, export_npy, export_safetensors, import_npy, import_npz, import_safetensors,
+    imported_contract, read_npy,
 };
 pub use maintain::{CompactReport, GcReport};
 pub use memory::MemoryStore;
+pub use objects::{MemoryObjects, ObjectInfo, Objects};
 pub use parquet_store::{ParquetStore, StoreOptions};
 pub use read::{RowKey, StoreExt};
 pub use verify::{Problem, VerifyReport};

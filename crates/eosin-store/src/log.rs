@@ -11,8 +11,8 @@ use eosin_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Dtype;
-use crate::durable::create_if_absent;
 use crate::layout::{FORMAT, SetPaths};
+use crate::mirror;
 
 /// A shard as the log knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub(crate) struct Shard {
     /// Digest of the whole file.
     pub(crate) blake3: String,
     pub(crate) dtype: Dtype,
+    /// Whether its embeddings are packed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) cold: bool,
 }
 
 /// One commit.
@@ -100,6 +103,7 @@ impl State {
 
 /// Folds a set's log; a set without one is at version 0.
 pub(crate) fn read_state(set: &SetPaths) -> Result<State> {
+    mirror::pull_log(set)?;
     let mut state = State::default();
     for version in versions(&set.log())? {
         let path = set.entry(version);
@@ -149,6 +153,7 @@ fn damaged_entry(path: &Path, version: u64, found: &str) -> Error {
 
 /// Appends an entry that only adds; writers that collide all get a version of their own.
 pub(crate) fn commit_adds(set: &SetPaths, adds: &[Shard]) -> Result<u64> {
+    mirror::pull_log(set)?;
     let mut version = versions(&set.log())?.last().copied().unwrap_or(0) + 1;
     let mut entry =
         Entry { format: FORMAT, version, adds: adds.to_vec(), removes: Vec::new(), order: None };
@@ -173,7 +178,7 @@ fn put_entry(set: &SetPaths, entry: &Entry) -> Result<bool> {
     let mut json = serde_json::to_vec(entry)
         .map_err(|e| Error::io("commit", &path, std::io::Error::other(e)))?;
     json.push(b'\n');
-    create_if_absent(&path, &json)
+    mirror::push_entry(set, &path, &json)
 }
 
 /// The versions that a log folder holds, in order; none where there is no folder.

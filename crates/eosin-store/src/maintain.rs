@@ -14,6 +14,7 @@ use eosin_core::{Error, Fingerprint, Result};
 use crate::cache::cache_path;
 use crate::durable::TEMPORARY;
 use crate::log::{self, Change, Shard};
+use crate::mirror;
 use crate::open_set::OpenSet;
 use crate::parquet_store::{ParquetStore, StoreOptions};
 use crate::read::RowKey;
@@ -43,6 +44,9 @@ pub struct GcReport {
 
 /// How often a change is tried again when other writers commit in between.
 const ATTEMPTS: usize = 20;
+
+/// Rows that are read at a time to be written anew.
+const REWRITTEN_ROWS: usize = 1024;
 
 impl ParquetStore {
     /// Drops rows, in one commit, and returns how many there were.
@@ -75,7 +79,8 @@ impl ParquetStore {
 
     /// Merges small neighbouring shards and drops rows that a later commit superseded.
     ///
-    /// Rows keep their order; the old files stay until [`ParquetStore::gc`].
+    /// With [`StoreOptions::cold`], shards that are not packed yet are packed. Rows keep their
+    /// order; the old files stay until [`ParquetStore::gc`].
     pub fn compact(&self, set: &Fingerprint) -> Result<CompactReport> {
         let (plan, before) = self.change(set, |open| {
             let latest = latest_rows(open)?;
@@ -84,14 +89,14 @@ impl ParquetStore {
             let mut run_rows = 0;
             for (shard, keep) in open.state.shards.iter().zip(latest) {
                 plan.dropped += shard.rows - keep.len() as u64;
-                let whole = keep.len() as u64 == shard.rows;
+                let settled = self.is_settled(shard, &keep);
                 let large = shard.rows >= self.options().min_shard_rows as u64;
                 let fits = run_rows + keep.len() <= self.options().max_shard_rows;
-                if (whole && large) || !fits {
+                if (settled && large) || !fits {
                     self.end_run(open, &mut run, &mut plan)?;
                     run_rows = 0;
                 }
-                if whole && large {
+                if settled && large {
                     plan.keep(shard);
                 } else {
                     run_rows += keep.len();
@@ -140,6 +145,7 @@ impl ParquetStore {
                 }
             }
         }
+        mirror::sweep_bucket(&open.paths, &open.state, min_age, &mut report)?;
         Ok(report)
     }
 
@@ -172,14 +178,18 @@ impl ParquetStore {
         ))
     }
 
+    /// Whether a shard of which these rows are kept can stay as it is.
+    fn is_settled(&self, shard: &Shard, keep: &[usize]) -> bool {
+        keep.len() as u64 == shard.rows && (shard.cold || !self.options().cold)
+    }
+
     fn end_run(
         &self,
         open: &OpenSet,
         run: &mut Vec<(&Shard, Vec<usize>)>,
         plan: &mut Plan,
     ) -> Result<()> {
-        let whole = run.iter().all(|(shard, keep)| keep.len() as u64 == shard.rows);
-        if run.len() == 1 && whole {
+        if run.len() == 1 && self.is_settled(run[0].0, &run[0].1) {
             plan.keep(run[0].0);
         } else if !run.is_empty() {
             let new = self.rewrite(open, run, self.options())?;
@@ -199,13 +209,17 @@ impl ParquetStore {
     ) -> Result<Vec<FinishedShard>> {
         let Some(dtype) = open.state.dtype() else { return Ok(Vec::new()) };
         let mut writer = ParquetWriter::with_dtype(self, &open.contract, dtype, options);
-        let mut row = vec![0.0; open.contract.dim as usize];
+        let dim = open.contract.dim as usize;
+        let mut values = Vec::new();
         for (shard, keep) in sources {
             let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
             let (metas, views) = reader.read_metas()?;
-            for &i in keep {
-                reader.read_values(i, &mut row)?;
-                writer.push(metas[i].clone(), views[i], &row)?;
+            for rows in keep.chunks(REWRITTEN_ROWS) {
+                values.resize(rows.len() * dim, 0.0);
+                reader.read_rows(rows, &mut values)?;
+                for (&i, row) in rows.iter().zip(values.chunks_exact(dim)) {
+                    writer.push(metas[i].clone(), views[i], row)?;
+                }
             }
         }
         writer.finish_shards()

@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::{StringArray, UInt16Array};
 use eosin_core::{
     Contract, EmbeddingBatch, EmbeddingStore, EmbeddingWriter, Error, Fingerprint, Matrix, Result,
-    SetSummary,
+    SetSummary, TileMeta,
 };
 
 use crate::layout::SetPaths;
 use crate::log;
+use crate::objects::Objects;
 use crate::open_set::OpenSet;
-use crate::read::{latest, rows_of_tiles};
+use crate::read::{latest, latest_rows, rows_of_tiles};
 use crate::schema::{column, read_metas};
 use crate::shard_reader::{MetaColumns, ShardReader, damaged};
 use crate::writer::ParquetWriter;
@@ -25,6 +27,8 @@ use crate::{Dtype, RowKey};
 pub struct StoreOptions {
     /// The number type of new sets; an existing set keeps its own.
     pub dtype: Dtype,
+    /// Pack embeddings: an eighth smaller, and many times slower to write and read.
+    pub cold: bool,
     /// A shard ends where the slide changes once it has this many rows, so that large slides have
     /// a shard of their own and small ones share.
     pub min_shard_rows: usize,
@@ -34,17 +38,19 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { dtype: Dtype::F16, min_shard_rows: 4096, max_shard_rows: 262_144 }
+        Self { dtype: Dtype::F16, cold: false, min_shard_rows: 4096, max_shard_rows: 262_144 }
     }
 }
 
 /// An [`EmbeddingStore`] in a folder: Parquet shards under an atomic log.
 ///
-/// Any number of processes may read and write the same folder at once.
+/// Any number of processes may read and write the same folder at once. A store may also be in a
+/// bucket, of which the folder is then a mirror; see [`ParquetStore::open_mirror`].
 #[derive(Clone, Debug)]
 pub struct ParquetStore {
     root: PathBuf,
     options: StoreOptions,
+    bucket: Option<Arc<dyn Objects>>,
 }
 
 impl ParquetStore {
@@ -72,12 +78,29 @@ impl ParquetStore {
                 "leave it at its default",
             ));
         }
-        Ok(Self { root, options })
+        Ok(Self { root, options, bucket: None })
+    }
+
+    /// The store in `bucket`, mirrored in the folder `mirror`, which may be deleted at any time.
+    ///
+    /// A commit counts once the bucket has it. Readers see the bucket's newest state whenever they
+    /// open a set, and fetch the shards they lack, each once, when they first need them.
+    /// [`ParquetStore::verify`] reads the mirror, after fetching what it lacks.
+    pub fn open_mirror(
+        bucket: Arc<dyn Objects>,
+        mirror: impl Into<PathBuf>,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        Ok(Self { bucket: Some(bucket), ..Self::open_with(mirror, options)? })
     }
 
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    pub(crate) fn paths(&self, set: &Fingerprint) -> SetPaths {
+        SetPaths::new(&self.root, self.bucket.as_ref(), set)
     }
 
     pub(crate) fn options(&self) -> StoreOptions {
@@ -109,6 +132,12 @@ impl ParquetStore {
         Ok(rows)
     }
 
+    /// The tiles and views of all committed rows, in the order of [`EmbeddingStore::scan`];
+    /// embeddings are not read.
+    pub fn tiles(&self, set: &Fingerprint) -> Result<(Vec<TileMeta>, Vec<u16>)> {
+        self.open_set(set)?.read_metas()
+    }
+
     /// The set's embeddings without its tiles, in the order of [`EmbeddingStore::scan`].
     pub fn read_embeddings(&self, set: &Fingerprint) -> Result<Matrix> {
         self.open_set(set)?.read_embeddings()
@@ -137,6 +166,30 @@ impl ParquetStore {
         )
     }
 
+    /// The rows that meet a condition on their tile and view, in the order of
+    /// [`EmbeddingStore::scan`]; the embeddings of others are not read.
+    ///
+    /// Where a row was committed twice, the later one decides and counts.
+    pub fn read_where(
+        &self,
+        set: &Fingerprint,
+        wanted: &dyn Fn(&TileMeta, u16) -> bool,
+    ) -> Result<EmbeddingBatch> {
+        let open = self.open_set(set)?;
+        let (metas, views) = open.read_metas()?;
+        let rows: Vec<usize> = latest_rows(&metas, &views)
+            .into_iter()
+            .filter(|&row| wanted(&metas[row], views[row]))
+            .collect();
+        let numbers: Vec<u64> = rows.iter().map(|&r| r as u64).collect();
+        EmbeddingBatch::new(
+            set.clone(),
+            rows.iter().map(|&r| metas[r].clone()).collect(),
+            rows.iter().map(|&r| views[r]).collect(),
+            open.read_rows(&numbers)?,
+        )
+    }
+
     /// The embeddings of rows by their number in the order of [`EmbeddingStore::scan`], in the
     /// order asked for; other rows are not read.
     pub fn read_rows(&self, set: &Fingerprint, rows: &[u64]) -> Result<Matrix> {
@@ -153,7 +206,7 @@ impl ParquetStore {
 
     /// A set, if it has a commit.
     pub(crate) fn try_open_set(&self, set: &Fingerprint) -> Result<Option<OpenSet>> {
-        let paths = SetPaths::new(&self.root, set);
+        let paths = self.paths(set);
         let state = log::read_state(&paths)?;
         if state.version == 0 {
             return Ok(None);
@@ -164,6 +217,15 @@ impl ParquetStore {
 
     /// Sets with at least one commit, in order.
     pub(crate) fn fingerprints(&self) -> Result<Vec<Fingerprint>> {
+        if let Some(bucket) = &self.bucket {
+            let objects = bucket.list("")?;
+            let logged = objects.iter().filter_map(|o| o.key.split_once("/_log/"));
+            let mut found: Vec<Fingerprint> =
+                logged.filter_map(|(set, _)| Fingerprint::parse(set).ok()).collect();
+            found.sort_unstable();
+            found.dedup();
+            return Ok(found);
+        }
         let listing = match fs::read_dir(&self.root) {
             Ok(listing) => listing,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -175,7 +237,7 @@ impl ParquetStore {
             let Some(set) = name.to_str().and_then(|n| Fingerprint::parse(n).ok()) else {
                 continue;
             };
-            let log = SetPaths::new(&self.root, &set).log();
+            let log = self.paths(&set).log();
             if !log::versions(&log)?.is_empty() {
                 found.push(set);
             }

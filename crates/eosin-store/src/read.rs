@@ -68,9 +68,15 @@ fn collect<S: EmbeddingStore + ?Sized>(
 
 /// The batch without rows that a later one supersedes, each successor in its first row's place.
 pub(crate) fn latest(batch: EmbeddingBatch) -> Result<EmbeddingBatch> {
-    let mut places: HashMap<(&str, u16), usize> = HashMap::with_capacity(batch.metas.len());
-    let mut rows = Vec::with_capacity(batch.metas.len());
-    for (row, (meta, &view)) in batch.metas.iter().zip(&batch.views).enumerate() {
+    let rows = latest_rows(&batch.metas, &batch.views);
+    if rows.len() == batch.metas.len() { Ok(batch) } else { select(&batch, &rows) }
+}
+
+/// For every tile and view its latest row, in the order of their first rows.
+pub(crate) fn latest_rows(metas: &[TileMeta], views: &[u16]) -> Vec<usize> {
+    let mut places: HashMap<(&str, u16), usize> = HashMap::with_capacity(metas.len());
+    let mut rows = Vec::with_capacity(metas.len());
+    for (row, (meta, &view)) in metas.iter().zip(views).enumerate() {
         match places.entry((&meta.tile_id, view)) {
             Entry::Occupied(place) => rows[*place.get()] = row,
             Entry::Vacant(place) => {
@@ -79,8 +85,7 @@ pub(crate) fn latest(batch: EmbeddingBatch) -> Result<EmbeddingBatch> {
             }
         }
     }
-    drop(places);
-    if rows.len() == batch.metas.len() { Ok(batch) } else { select(&batch, &rows) }
+    rows
 }
 
 /// For the tiles asked for, in order, the latest row of each of their views.

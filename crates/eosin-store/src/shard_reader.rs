@@ -21,6 +21,7 @@ use crate::Dtype;
 use crate::dtype::Widener;
 use crate::layout::SetPaths;
 use crate::log::Shard;
+use crate::mirror;
 use crate::read::RowKey;
 use crate::schema::{EMBEDDING, KEY_COLUMNS, N_META, column, read_metas, shard_schema};
 use crate::shard_writer::{KEY_CONTRACT, KEY_FINGERPRINT};
@@ -58,6 +59,7 @@ pub(crate) enum MetaColumns {
 impl ShardReader {
     /// Opens a shard of the log and checks that it is what the log says, without reading its rows.
     pub(crate) fn open(set: &SetPaths, shard: &Shard, contract: &Contract) -> Result<Self> {
+        mirror::pull_shard(set, shard)?;
         let path = set.shard(&shard.name);
         let open = || File::open(&path).map_err(|e| Error::io("read", &path, e));
         let (file, values) = (open()?, open()?);

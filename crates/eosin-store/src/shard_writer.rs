@@ -15,13 +15,15 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
+use crate::Dtype;
 use crate::dtype::Encoded;
 use crate::durable::{create_temporary, sync_folder};
 use crate::hashing_file::{HashingFile, Sync, Written};
 use crate::layout::{FORMAT, SetPaths};
 use crate::log::Shard;
+use crate::mirror;
+use crate::pages::{self, PageLayout};
 use crate::schema::{N_META, meta_columns, shard_schema};
-use crate::{Dtype, pages};
 
 /// Keys of a shard's metadata.
 pub(crate) const KEY_FORMAT: &str = "eosin.format";
@@ -32,7 +34,7 @@ pub(crate) const KEY_CONTRACT: &str = "eosin.contract";
 pub(crate) struct ShardWriter {
     temporary: PathBuf,
     dtype: Dtype,
-    dim: usize,
+    layout: PageLayout,
     schema: SchemaRef,
     file: SerializedFileWriter<HashingFile>,
     rows: u64,
@@ -51,7 +53,12 @@ pub(crate) struct FinishedShard {
 }
 
 impl ShardWriter {
-    pub(crate) fn create(set: &SetPaths, contract: &Contract, dtype: Dtype) -> Result<Self> {
+    pub(crate) fn create(
+        set: &SetPaths,
+        contract: &Contract,
+        dtype: Dtype,
+        cold: bool,
+    ) -> Result<Self> {
         let dim = contract.dim as usize;
         let schema = shard_schema(dim, dtype);
         let (temporary, file) = create_temporary(set.folder())?;
@@ -63,11 +70,8 @@ impl ShardWriter {
             SerializedFileWriter::new(sink, descriptor.root_schema_ptr(), Arc::new(properties))
         };
         let file = open().map_err(|e| write_error(&temporary, e))?;
-        Ok(Self { temporary, dtype, dim, schema, file, rows: 0, chunk: Vec::new() })
-    }
-
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows
+        let layout = PageLayout { dim, width: dtype.width(), cold };
+        Ok(Self { temporary, dtype, layout, schema, file, rows: 0, chunk: Vec::new() })
     }
 
     /// Writes one row group.
@@ -101,15 +105,9 @@ impl ShardWriter {
             }
             writer.close()?.append_to_row_group(&mut group)?;
         }
-        let row_bytes = self.dim * self.dtype.width();
         self.chunk.clear();
-        let close = pages::encode_chunk(
-            &embedding,
-            self.dim,
-            values.as_bytes(),
-            row_bytes,
-            &mut self.chunk,
-        )?;
+        let close =
+            pages::encode_chunk(&embedding, self.layout, values.as_bytes(), &mut self.chunk)?;
         let bytes = Bytes::from(std::mem::take(&mut self.chunk));
         group.append_column(&bytes, close)?;
         group.close()?;
@@ -136,6 +134,7 @@ impl ShardWriter {
             bytes,
             blake3: digest,
             dtype: self.dtype,
+            cold: self.layout.cold,
         };
         Ok(FinishedShard { shard, temporary: Some(temporary), sync })
     }
@@ -159,6 +158,7 @@ impl FinishedShard {
             let path = set.shard(&self.shard.name);
             fs::rename(temporary, &path).map_err(|e| Error::io("name", &path, e))?;
             self.temporary = None;
+            mirror::push_shard(set, &path)?;
         }
         Ok(())
     }

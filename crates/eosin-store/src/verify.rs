@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use eosin_core::{Error, Fingerprint, Progress, Result};
 
 use crate::log::Shard;
+use crate::mirror;
 use crate::open_set::OpenSet;
 use crate::parquet_store::ParquetStore;
 use crate::read::RowKey;
@@ -94,6 +95,7 @@ fn verify_shard(
     seen: &mut Seen,
     report: &mut VerifyReport,
 ) -> Result<()> {
+    mirror::pull_shard(&open.paths, shard)?;
     let path = open.paths.shard(&shard.name);
     let digest = file_digest(&path)?;
     if digest != shard.blake3 {

@@ -9,10 +9,12 @@ use crate::dtype::Encoded;
 use crate::durable::{create_folder, create_if_absent};
 use crate::layout::SetPaths;
 use crate::log;
+use crate::mirror;
+use crate::open_shard::{Group, Pipeline};
 use crate::parquet_store::{ParquetStore, StoreOptions};
 use crate::shard_writer::{FinishedShard, ShardWriter, publish_all};
 
-/// Rows of a row group; a writer holds at most one group in memory.
+/// Rows of a row group; a writer holds a few groups in memory, whatever the size of the slide.
 const GROUP_ROWS: usize = 8192;
 
 /// Writes shards of one set.
@@ -25,15 +27,7 @@ pub(crate) struct ParquetWriter {
     paths: SetPaths,
     group: Group,
     last_slide: Option<String>,
-    open: Option<ShardWriter>,
-    finished: Vec<FinishedShard>,
-}
-
-/// Rows that wait to become a row group.
-struct Group {
-    metas: Vec<TileMeta>,
-    views: Vec<u16>,
-    values: Encoded,
+    pipeline: Pipeline,
 }
 
 impl ParquetWriter {
@@ -56,13 +50,12 @@ impl ParquetWriter {
             store: store.clone(),
             options,
             contract: contract.clone(),
-            paths: SetPaths::new(store.root(), &fingerprint),
+            paths: store.paths(&fingerprint),
             fingerprint,
             dtype,
             group: Group { metas: Vec::new(), views: Vec::new(), values: Encoded::new(dtype) },
             last_slide: None,
-            open: None,
-            finished: Vec::new(),
+            pipeline: Pipeline::default(),
         }
     }
 
@@ -93,39 +86,43 @@ impl ParquetWriter {
 
     /// Rows of the shard that is being made.
     fn shard_rows(&self) -> usize {
-        self.open.as_ref().map_or(0, |s| s.rows() as usize) + self.group.metas.len()
+        self.pipeline.rows() + self.group.metas.len()
     }
 
     fn end_group(&mut self) -> Result<()> {
-        if self.group.metas.is_empty() {
-            return Ok(());
-        }
-        if self.open.is_none() {
-            create_folder(self.paths.folder())?;
-            self.open = Some(ShardWriter::create(&self.paths, &self.contract, self.dtype)?);
-        }
-        if let Some(shard) = &mut self.open {
-            shard.write_group(&self.group.metas, &self.group.views, &self.group.values)?;
-        }
-        self.group.metas.clear();
-        self.group.views.clear();
-        self.group.values.clear();
-        Ok(())
+        let group = self.take_group();
+        let (paths, contract) = (&self.paths, &self.contract);
+        let (dtype, cold) = (self.dtype, self.options.cold);
+        self.pipeline.write(group, || create_shard(paths, contract, dtype, cold))
     }
 
     fn end_shard(&mut self) -> Result<()> {
-        self.end_group()?;
-        if let Some(shard) = self.open.take() {
-            self.finished.push(shard.finish()?);
-        }
-        Ok(())
+        let group = self.take_group();
+        let (paths, contract) = (&self.paths, &self.contract);
+        let (dtype, cold) = (self.dtype, self.options.cold);
+        self.pipeline.end(group, || create_shard(paths, contract, dtype, cold))
+    }
+
+    fn take_group(&mut self) -> Group {
+        let next = Group::like(&self.group.values);
+        std::mem::replace(&mut self.group, next)
     }
 
     /// Writes what is left and hands over the shards, unpublished.
     pub(crate) fn finish_shards(&mut self) -> Result<Vec<FinishedShard>> {
         self.end_shard()?;
-        Ok(std::mem::take(&mut self.finished))
+        self.pipeline.take()
     }
+}
+
+fn create_shard(
+    paths: &SetPaths,
+    contract: &Contract,
+    dtype: Dtype,
+    cold: bool,
+) -> Result<ShardWriter> {
+    create_folder(paths.folder())?;
+    ShardWriter::create(paths, contract, dtype, cold)
 }
 
 impl EmbeddingWriter for ParquetWriter {
@@ -162,7 +159,7 @@ fn create_set(paths: &SetPaths, contract: &Contract) -> Result<()> {
     if !paths.contract().exists() {
         create_if_absent(&paths.contract(), contract.canonical().as_bytes())?;
     }
-    Ok(())
+    mirror::push_contract(paths, contract)
 }
 
 pub(crate) fn check_dim(contract: &Contract) -> Result<()> {

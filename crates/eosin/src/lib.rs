@@ -60,6 +60,8 @@ pub mod crates {
     pub use eosin_eval as eval;
     pub use eosin_head as head;
     pub use eosin_proxy as proxy;
+    #[cfg(feature = "sql")]
+    pub use eosin_query as query;
     pub use eosin_report as report;
     pub use eosin_store as store;
     pub use eosin_tile as tile;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
 """Reads a set of an embedding store with pyarrow, pandas, polars and DuckDB, as it lies on disk.
 
-    pip install numpy==2.4.6 pyarrow==26.0.1 pandas==3.1.1 polars==2.1.0 duckdb==2.0.0
+    pip install -r requirements.txt
     python read_with_python.py SET_FOLDER EXPECTED.npy EXPECTED_TILES.json
 
 SET_FOLDER is <root>/<fingerprint>. The expected rows come from the store's own reader, so that every

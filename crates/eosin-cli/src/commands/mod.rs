@@ -4,8 +4,11 @@ mod backbone;
 mod embed;
 mod inspect;
 mod predict;
+#[cfg(feature = "sql")]
+pub mod query;
 mod run;
 mod select;
+pub mod store;
 mod study;
 mod tile;
 mod train;
@@ -32,6 +35,9 @@ pub fn dispatch(cli: &Cli) -> Result<Outcome> {
         Command::Predict(arguments) => predict::predict(arguments, &bars),
         Command::Inspect(arguments) => inspect::inspect(arguments),
         Command::Backbone(arguments) => backbone::backbone(arguments),
+        Command::Store(arguments) => store::store(arguments, &bars),
+        #[cfg(feature = "sql")]
+        Command::Query(arguments) => query::query(arguments),
     }
 }
 

@@ -15,7 +15,7 @@ pub enum H5Layout {
     /// `<slide>.h5` with `features` and 64-bit `coords`, the encoder and the tile size as
     /// attributes.
     Trident,
-    /// `<slide>.h5` with `features` and 32-bit `coords`.
+    /// `<slide>.h5` with `features` and 32-bit `coords`, whose tile size is in level-0 pixels.
     Clam,
 }
 
@@ -93,6 +93,10 @@ fn write(
                     )
                 })?;
             coords.with_i32_data(&places).with_shape(&[n, 2]);
+            let size = tiles.first().map_or(0, |t| t.size_level0_px);
+            coords.set_attr("patch_size", AttrValue::I64(i64::from(size)));
+            coords.set_attr("patch_level", AttrValue::I64(0));
+            coords.set_attr("downsample", AttrValue::F64Array(vec![1.0, 1.0]));
         }
     }
     file.write(path).map_err(|e| Error::io("write", path, std::io::Error::other(e)))

@@ -5,7 +5,7 @@ use std::fs::File as DiskFile;
 use std::path::Path;
 
 use eosin_core::{Contract, Error, Matrix, Result};
-use hdf5_pure::{AttrValue, Dataset, File};
+use hdf5_pure::{AttrValue, Dataset, Datatype, DatatypeByteOrder, File};
 
 use super::{Imported, UNKNOWN, bare_meta, imported_contract};
 
@@ -16,7 +16,6 @@ type Attributes = HashMap<String, AttrValue>;
 ///
 /// The layout is told by the file itself. `features` names the matrix where a file has several, as
 /// AtlasPatch's do. The contract says what the file tells and marks the rest as unknown.
-/// A matrix in half precision, as STAMP writes it, is refused: the HDF5 reader does not convert it.
 pub fn import_h5(path: &Path, features: Option<&str>) -> Result<Imported> {
     let file = File::open_streaming(path).map_err(|e| h5_error(path, &e))?;
     let root = file.root();
@@ -69,7 +68,8 @@ pub fn import_h5(path: &Path, features: Option<&str>) -> Result<Imported> {
         })
         .collect();
     let contract = layout.contract(&name, embeddings.n_cols() as u32, &known);
-    Ok(Imported { contract, metas, embeddings })
+    let views = vec![0; embeddings.n_rows()];
+    Ok(Imported { contract, metas, views, embeddings })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +196,17 @@ fn read_matrix(path: &Path, matrix: &Dataset) -> Result<Matrix> {
     let [n_rows, n_cols] = shape[..] else {
         return Err(damaged(path, "embeddings of N × dim", format!("{shape:?}")));
     };
-    let values = matrix.read_f32().map_err(|e| h5_error(path, &e))?;
+    let values = match matrix.datatype().map_err(|e| h5_error(path, &e))? {
+        // STAMP writes half precision, which the HDF5 reader hands over as bytes only.
+        Datatype::FloatingPoint {
+            size: 2, byte_order: DatatypeByteOrder::LittleEndian, ..
+        } => {
+            let bytes = matrix.read_raw().map_err(|e| h5_error(path, &e))?;
+            let halves = bytes.chunks_exact(2);
+            halves.map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect()
+        }
+        _ => matrix.read_f32().map_err(|e| h5_error(path, &e))?,
+    };
     Matrix::new(n_rows as usize, n_cols as usize, values)
 }
 

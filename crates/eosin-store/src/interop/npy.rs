@@ -18,8 +18,12 @@ const MAX_HEADER: usize = 1 << 16;
 pub fn read_npy(path: &Path) -> Result<Matrix> {
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
     let file_bytes = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
-    let mut input = BufReader::new(file);
-    let header = read_header(path, &mut input)?;
+    read_array(path, &mut BufReader::new(file), file_bytes)
+}
+
+/// As [`read_npy`], from any input of `file_bytes` bytes.
+pub(super) fn read_array(path: &Path, input: &mut impl Read, file_bytes: u64) -> Result<Matrix> {
+    let header = read_header(path, input)?;
     let width = header.width as u64;
     let (n_rows, n_cols) = (header.n_rows, header.n_cols);
     let bytes = (n_rows as u64).checked_mul(n_cols as u64).and_then(|n| n.checked_mul(width));
@@ -55,20 +59,26 @@ pub fn read_npy(path: &Path) -> Result<Matrix> {
 /// file they are numbered, and all belong to one slide that has the file's name.
 pub fn import_npy(path: &Path, backbone: &str) -> Result<Imported> {
     let embeddings = read_npy(path)?;
+    let (metas, views) = tiles_of(path, embeddings.n_rows())?;
+    let contract = imported_contract("npy", backbone, embeddings.n_cols() as u32);
+    Ok(Imported { contract, metas, views, embeddings })
+}
+
+/// The tiles and views beside an array, or numbers where there are none.
+pub(super) fn tiles_of(path: &Path, n_rows: usize) -> Result<(Vec<TileMeta>, Vec<u16>)> {
     let tiles = tiles_path(path);
-    let metas = if tiles.exists() {
+    let (metas, views) = if tiles.exists() {
         read_tiles(&tiles)?
     } else {
         let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or("array");
         let meta = |i| bare_meta(format!("{stem}:{i}"), stem, "");
-        (0..embeddings.n_rows()).map(meta).collect()
+        ((0..n_rows).map(meta).collect(), vec![0; n_rows])
     };
-    if metas.len() != embeddings.n_rows() {
-        let expected = format!("{} tiles, one per row of the array", embeddings.n_rows());
+    if metas.len() != n_rows {
+        let expected = format!("{n_rows} tiles, one per row of the array");
         return Err(damaged(&tiles, &expected, &metas.len().to_string()));
     }
-    let contract = imported_contract("npy", backbone, embeddings.n_cols() as u32);
-    Ok(Imported { contract, metas, embeddings })
+    Ok((metas, views))
 }
 
 /// Exports a set as an `.npy` array of `f32`, and its tiles as `<name>.tiles.jsonl` beside it.
@@ -160,20 +170,23 @@ fn header_bytes(n_rows: usize, n_cols: usize) -> Vec<u8> {
 #[derive(Deserialize)]
 struct TileLine {
     tile: TileMeta,
+    #[serde(default)]
+    view: u16,
 }
 
-fn read_tiles(path: &Path) -> Result<Vec<TileMeta>> {
+fn read_tiles(path: &Path) -> Result<(Vec<TileMeta>, Vec<u16>)> {
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    let mut metas = Vec::new();
+    let (mut metas, mut views) = (Vec::new(), Vec::new());
     for (i, line) in BufReader::new(file).lines().enumerate() {
         let line = line.map_err(|e| Error::io("read", path, e))?;
         let parsed: TileLine = serde_json::from_str(&line)
             .map_err(|e| damaged(path, "a tile in JSON", &format!("line {}: {e}", i + 1)))?;
         metas.push(parsed.tile);
+        views.push(parsed.view);
     }
-    Ok(metas)
+    Ok((metas, views))
 }
 
-fn damaged(path: &Path, expected: &str, found: &str) -> Error {
+pub(super) fn damaged(path: &Path, expected: &str, found: &str) -> Error {
     Error::data(path, expected, found, "save it with numpy.save(path, array.astype('float32'))")
 }

@@ -12,13 +12,14 @@ use eosin_store::{ParquetStore, RowKey};
 
 use crate::support::{contract, files, meta, rows, scan, value};
 
-const N_SLIDES: usize = 12;
-const ROWS: usize = 400;
+const N_SLIDES: usize = 8;
+/// Enough bytes that a shard is encoded and written on threads of its own.
+const ROWS: usize = 600;
 /// Tells the child where to write; the test binary is its own child.
 const CHILD_ROOT: &str = "EOSIN_STORE_CRASH_TEST_ROOT";
 
 fn crash_contract() -> Contract {
-    contract(256)
+    contract(1024)
 }
 
 /// Embeds what is not committed yet, as the pipeline does: one commit per slide.
@@ -76,7 +77,10 @@ fn check_state(root: &Path) -> usize {
     for (row, found) in all.metas.iter().enumerate() {
         let (slide, i) = (format!("slide{}", row / ROWS), row % ROWS);
         assert_eq!(*found, meta(&slide, i));
-        assert_eq!(all.embeddings.row(row)[i % 256].to_bits(), value(&slide, i, i % 256).to_bits());
+        assert_eq!(
+            all.embeddings.row(row)[i % 1024].to_bits(),
+            value(&slide, i, i % 1024).to_bits()
+        );
     }
     all.metas.len()
 }

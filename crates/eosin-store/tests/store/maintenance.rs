@@ -86,6 +86,32 @@ fn compacting_keeps_rows_and_order_and_drops_what_was_superseded() {
 }
 
 #[test]
+fn compacting_makes_cold_what_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let contract = contract(256);
+    let set = contract.fingerprint();
+    let store = ParquetStore::open(folder.path()).unwrap();
+    commit(&store, &contract, rows(&contract, "a", 0..5000));
+    commit(&store, &contract, rows(&contract, "b", 0..3000));
+    let (before, warm) = (scan(&store, &set).unwrap(), store.sets().unwrap()[0].n_bytes);
+    let options = StoreOptions { cold: true, ..StoreOptions::default() };
+    let cold = ParquetStore::open_with(folder.path(), options).unwrap();
+    assert_eq!(cold.compact(&set).unwrap().shards_after, 2);
+    assert!(cold.sets().unwrap()[0].n_bytes < warm * 9 / 10, "{warm} bytes before");
+    // Whoever reads or compacts without the option leaves it as it is.
+    assert_eq!(scan(&store, &set).unwrap(), before);
+    assert_eq!(store.compact(&set).unwrap(), cold.compact(&set).unwrap());
+    assert_eq!(
+        store.read_rows(&set, &[7, 4999, 5000]).unwrap(),
+        before.embeddings.select(&[7, 4999, 5000])
+    );
+    let cache = store.training_cache(&set).unwrap();
+    assert_eq!(cache.values(), before.embeddings.values());
+    assert!(store.verify(&set, &NoProgress).unwrap().is_clean());
+    assert_eq!(store.sets().unwrap()[0].version, 3, "one change, after two commits");
+}
+
+#[test]
 fn gc_sweeps_what_is_not_live_and_nothing_young() {
     let folder = tempfile::tempdir().unwrap();
     let store = ParquetStore::open(folder.path()).unwrap();

@@ -19,9 +19,17 @@ fn python_reads_shards_as_they_are() {
     };
     let script =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/store/read_with_python.py");
-    for (dim, dtype) in [(1, Dtype::F16), (6, Dtype::F16), (1024, Dtype::F16), (768, Dtype::F32)] {
+    let cases = [
+        (1, Dtype::F16, false),
+        (6, Dtype::F16, false),
+        (1024, Dtype::F16, false),
+        (768, Dtype::F32, false),
+        (1024, Dtype::F16, true),
+        (768, Dtype::F32, true),
+    ];
+    for (dim, dtype, cold) in cases {
         let folder = tempfile::tempdir().unwrap();
-        let options = StoreOptions { dtype, ..StoreOptions::default() };
+        let options = StoreOptions { dtype, cold, ..StoreOptions::default() };
         let store = ParquetStore::open_with(folder.path(), options).unwrap();
         let contract = contract(dim);
         let set = contract.fingerprint();

@@ -27,12 +27,13 @@ proptest! {
     fn rows_come_back_in_order_and_rounded(
         dim in prop::sample::select(vec![1_usize, 2, 9, 33]),
         f32_values in any::<bool>(),
+        cold in any::<bool>(),
         all in (1_usize..34).prop_flat_map(batches),
         min_rows in 1_usize..9,
         max_rows in 1_usize..12,
     ) {
         let dtype = if f32_values { Dtype::F32 } else { Dtype::F16 };
-        let options = StoreOptions { dtype, min_shard_rows: min_rows, max_shard_rows: max_rows };
+        let options = StoreOptions { dtype, cold, min_shard_rows: min_rows, max_shard_rows: max_rows };
         let folder = tempfile::tempdir().unwrap();
         let parquet = ParquetStore::open_with(folder.path(), options).unwrap();
         let memory = MemoryStore::with_dtype(dtype);
@@ -70,6 +71,25 @@ proptest! {
         let picked: Vec<u64> = (0..metas.len() as u64).rev().step_by(2).collect();
         let positions: Vec<usize> = picked.iter().map(|r| *r as usize).collect();
         prop_assert_eq!(parquet.read_rows(&set, &picked).unwrap(), expected.embeddings.select(&positions));
+    }
+
+    #[test]
+    fn rows_are_read_by_a_condition(modulus in 1_i64..9, superseded in 0_usize..8) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ParquetStore::open(folder.path()).unwrap();
+        let contract = contract(3);
+        commit(&store, &contract, rows(&contract, "a", 0..8));
+        // Another commit of the same tiles, in another place: the later decides and counts.
+        let mut again = rows(&contract, "a", 0..superseded);
+        again.metas.iter_mut().for_each(|m| m.x += 224);
+        commit(&store, &contract, again);
+        let set = contract.fingerprint();
+        let wanted = |meta: &eosin_core::TileMeta, view: u16| view == 0 && (meta.x / 224) % modulus == 0;
+        let found = store.read_where(&set, &wanted).unwrap();
+        let all = store.read_all(&set).unwrap();
+        let kept: Vec<usize> = (0..8).filter(|&i| wanted(&all.metas[i], 0)).collect();
+        prop_assert_eq!(found.embeddings, all.embeddings.select(&kept));
+        prop_assert!(found.metas.iter().eq(kept.iter().map(|&i| &all.metas[i])));
     }
 
     #[test]

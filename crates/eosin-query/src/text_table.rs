@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::path::Path;
+
+use eosin_core::{Error, Result};
+
+/// A table of text, as a manifest or a clinical CSV is, before its columns have types.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextTable {
+    header: Vec<String>,
+    /// Row after row.
+    cells: Vec<String>,
+}
+
+impl TextTable {
+    /// A table of these columns without rows; two columns of one name are refused.
+    pub fn new(header: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
+        let header: Vec<String> = header.into_iter().map(Into::into).collect();
+        for (i, name) in header.iter().enumerate() {
+            if name.is_empty() || header[..i].contains(name) {
+                return Err(Error::input(
+                    "columns of a table",
+                    "a name for each, and none twice",
+                    format!("{name:?} at column {}", i + 1),
+                    "name the columns in the first line",
+                ));
+            }
+        }
+        Ok(Self { header, cells: Vec::new() })
+    }
+
+    /// Reads comma-separated text with a header.
+    pub fn from_csv(text: &str) -> Result<Self> {
+        Self::parse(text.as_bytes(), b',', Path::new("table"))
+    }
+
+    /// Reads a CSV file, or one separated by tabs if it is called `.tsv`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+        let tabs = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv"));
+        Self::parse(file, if tabs { b'\t' } else { b',' }, path)
+    }
+
+    /// Adds a row of as many cells as there are columns.
+    pub fn push<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) -> Result<()> {
+        let before = self.cells.len();
+        self.cells.extend(cells.into_iter().map(Into::into));
+        let n = self.cells.len() - before;
+        if n == self.header.len() {
+            return Ok(());
+        }
+        self.cells.truncate(before);
+        Err(Error::input(
+            "row of a table",
+            format!("{} cells", self.header.len()),
+            n.to_string(),
+            "give every row a cell for every column",
+        ))
+    }
+
+    /// Names of the columns.
+    pub fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.cells.len().checked_div(self.header.len()).unwrap_or(0)
+    }
+
+    /// The cells of column `at`, from the top.
+    pub fn column(&self, at: usize) -> impl Iterator<Item = &str> + Clone {
+        self.cells.iter().skip(at).step_by(self.header.len().max(1)).map(String::as_str)
+    }
+
+    fn parse(input: impl std::io::Read, delimiter: u8, path: &Path) -> Result<Self> {
+        let broken = |e: csv::Error| {
+            Error::data(
+                path,
+                "separated text in UTF-8 with the same columns in every row",
+                e.to_string(),
+                "quote cells that hold a separator; call a file separated by tabs .tsv",
+            )
+        };
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(input);
+        let header = reader.headers().map_err(broken)?;
+        let mut table = Self::new(header.iter().map(|h| h.trim_start_matches('\u{feff}')))?;
+        for row in reader.records() {
+            table.push(row.map_err(broken)?.iter())?;
+        }
+        Ok(table)
+    }
+}
