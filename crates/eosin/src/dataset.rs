@@ -10,6 +10,9 @@ use crate::config::TaskConfig;
 use crate::embed::Skipped;
 use crate::toml_file::nearest;
 
+/// Column of the manifest with the centre that a tile comes from.
+const CENTRE: &str = "centre";
+
 /// A manifest and the tiles of it that could be embedded under every backbone.
 pub struct Dataset {
     manifest: Manifest,
@@ -26,6 +29,8 @@ pub struct TaskRows {
     pub labels: Vec<u32>,
     /// Group name per row.
     pub groups: Vec<String>,
+    /// Centre per row, where the manifest has the column `centre`.
+    pub centres: Option<Vec<String>>,
     /// Positions to fit on and to test on; `held_out` is empty where the task has no test part.
     pub split: Fold,
     /// Things a reader of the report must know.
@@ -94,6 +99,8 @@ impl Dataset {
             .map(|r| r.column(&task.column).and_then(|c| index.get(c)).copied().unwrap_or(0))
             .collect();
         let split = split(task, &rows);
+        let has_centres = self.manifest.columns().iter().any(|c| c == CENTRE);
+        let centre = |r: &&ManifestRow| r.column(CENTRE).unwrap_or("unknown").to_string();
         let task_rows = TaskRows {
             tile_ids: rows.iter().map(|r| r.path.clone()).collect(),
             labels,
@@ -101,6 +108,7 @@ impl Dataset {
                 .iter()
                 .map(|r| r.column(&task.group).unwrap_or(&r.path).to_string())
                 .collect(),
+            centres: has_centres.then(|| rows.iter().map(centre).collect()),
             split,
             classes,
             warnings,
@@ -155,6 +163,10 @@ impl TaskRows {
             tile_ids: picked.iter().map(|p| p.0.clone()).collect(),
             labels: picked.iter().map(|p| p.1).collect(),
             groups: picked.iter().map(|p| p.2.clone()).collect(),
+            centres: self
+                .centres
+                .as_ref()
+                .map(|centres| self.split.train.iter().map(|&i| centres[i].clone()).collect()),
             classes: self.classes.clone(),
             split: Fold { train: (0..picked.len()).collect(), held_out: Vec::new() },
             warnings: self.warnings.clone(),

@@ -38,6 +38,17 @@ impl Scored {
         self.probabilities.n_classes() == 2
     }
 
+    /// The rows at these positions alone.
+    pub fn select(&self, positions: &[usize]) -> Result<Self> {
+        let values = positions.iter().flat_map(|&i| self.probabilities.row(i).iter().copied());
+        Ok(Self {
+            probabilities: Probabilities::new(self.probabilities.n_classes(), values.collect())?,
+            labels: positions.iter().map(|&i| self.labels[i]).collect(),
+            groups: positions.iter().map(|&i| self.groups[i]).collect(),
+            threshold: self.threshold,
+        })
+    }
+
     /// The metric that tuning and gains are about.
     pub fn main_metric(&self) -> &'static str {
         self.names()[0]

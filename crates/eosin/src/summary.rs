@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use eosin_core::{Contract, Result};
@@ -60,6 +61,7 @@ pub fn report(findings: Findings) -> Result<RunReport> {
             .collect::<Result<_>>()?,
         gains: gains(findings.arms, &bootstrap)?,
         embedding_maps: maps(&findings)?,
+        centres: centres(&findings, &bootstrap)?,
         skipped: findings
             .skipped
             .iter()
@@ -185,16 +187,7 @@ fn arm(
         ..report::Arm::default()
     };
     let Some(test) = &fitted.test else { return Ok(arm) };
-    arm.metrics = test
-        .metrics(bootstrap)?
-        .into_iter()
-        .map(|metric| report::Metric {
-            name: metric.name.to_string(),
-            estimate: metric.interval.estimate,
-            lower: metric.interval.lower,
-            upper: metric.interval.upper,
-        })
-        .collect();
+    arm.metrics = test.metrics(bootstrap)?.into_iter().map(metric).collect();
     let confusion = test.confusion()?;
     arm.confusion = confusion
         .counts()
@@ -216,6 +209,41 @@ fn arm(
             .collect();
     }
     Ok(arm)
+}
+
+/// Every arm on the test tiles of each centre; a centre with one class has no numbers to show.
+fn centres(findings: &Findings, bootstrap: &GroupBootstrap) -> Result<Vec<report::CentreResult>> {
+    let rows = findings.rows;
+    let Some(centres) = &rows.centres else { return Ok(Vec::new()) };
+    let of_test: Vec<&str> = rows.split.held_out.iter().map(|&i| centres[i].as_str()).collect();
+    let names: BTreeSet<&str> = of_test.iter().copied().collect();
+    let last = rows.classes.len() as u32 - 1;
+    let mut found = Vec::new();
+    for centre in names {
+        let at: Vec<usize> = (0..of_test.len()).filter(|&i| of_test[i] == centre).collect();
+        for (number, (_, arm)) in findings.arms.iter().enumerate() {
+            let Some(test) = &arm.test else { continue };
+            let part = test.select(&at)?;
+            let positives = part.labels.iter().filter(|&&l| l == last).count();
+            found.push(report::CentreResult {
+                centre: centre.to_string(),
+                arm: number,
+                n_test: at.len() as u64,
+                n_test_positives: positives as u64,
+                metrics: part.metrics(bootstrap)?.into_iter().map(metric).collect(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn metric(metric: crate::evaluate::Metric) -> report::Metric {
+    report::Metric {
+        name: metric.name.to_string(),
+        estimate: metric.interval.estimate,
+        lower: metric.interval.lower,
+        upper: metric.interval.upper,
+    }
 }
 
 /// What selection, augmentation and both together change, on the same test rows.
