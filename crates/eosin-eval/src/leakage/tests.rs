@@ -70,7 +70,7 @@ fn identical_tiles_with_two_labels_are_found_within_a_split() {
 /// Rows of two splits, of which `copies` are slightly changed copies of rows of the other split.
 fn embeddings(n: usize, dim: usize, copies: &[(usize, usize)]) -> Matrix {
     // A linear congruential sequence: any numbers without pattern do.
-    let mut state = 12345_u64;
+    let mut state = 12_345_u64;
     let mut next = || {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -47,6 +47,11 @@ impl Objective for AbmilData<'_> {
     fn weight(&self, item: usize) -> f64 {
         self.weights[item]
     }
+
+    /// One slide, all of whose tiles are seen: memory is that of the largest.
+    fn validation_batch(&self, _batch: usize) -> usize {
+        1
+    }
 }
 
 impl AbmilData<'_> {

@@ -18,6 +18,11 @@ pub(crate) trait Objective {
     fn loss(&self, parameters: &[Tensor2], items: &[usize], step: &mut Step) -> Tensor1;
     /// The weight of an item.
     fn weight(&self, item: usize) -> f64;
+    /// Items whose loss is computed at once in validation: more than in a step of training, since
+    /// nothing is kept for a backward pass.
+    fn validation_batch(&self, batch: usize) -> usize {
+        batch.saturating_mul(4)
+    }
 }
 
 /// Where a loss is computed and, in training, what is dropped.
@@ -132,8 +137,7 @@ fn validate(
     device: &DispatchDevice,
 ) -> Result<f64> {
     let (mut total, mut weight) = (0.0, 0.0);
-    // Larger batches than in training: nothing is kept for a backward pass.
-    for batch in items.validation.chunks(plan.batch.saturating_mul(4)) {
+    for batch in items.validation.chunks(data.validation_batch(plan.batch)) {
         let mut step = Step { device, dropout: None, epoch: None };
         total += f64::from(values(data.loss(parameters, batch, &mut step))?[0]);
         weight += batch.iter().map(|&item| data.weight(item)).sum::<f64>();

@@ -2,6 +2,8 @@
 
 //! Losses, gradients and AdamW steps against PyTorch; made by `tests/golden/network/make.py`.
 
+use std::collections::BTreeMap;
+
 use eosin_core::{Head, HeadRecord, Matrix, Tensor};
 use serde_json::Value;
 
@@ -41,12 +43,12 @@ fn arrays(value: &Value) -> Vec<Array> {
 /// A head's record whose arrays are the start's, under the names that the head gives them.
 fn record(kind: &str, names: &[&str], start: &[Array], n_classes: usize) -> HeadRecord {
     let dim = start[0].rows;
-    let mut tensors: std::collections::BTreeMap<String, Tensor> =
+    let mut tensors: BTreeMap<String, Tensor> =
         names.iter().zip(start).map(|(name, a)| ((*name).to_string(), a.tensor())).collect();
     tensors.insert("mean".into(), Tensor { shape: vec![dim], values: vec![0.0; dim] });
     tensors.insert("scale".into(), Tensor { shape: vec![dim], values: vec![1.0; dim] });
     let classes = (0..n_classes).map(|k| format!("class-{k}")).collect();
-    HeadRecord { kind: kind.into(), classes, tensors, parameters: Default::default() }
+    HeadRecord { kind: kind.into(), classes, tensors, parameters: BTreeMap::new() }
 }
 
 #[track_caller]

@@ -42,6 +42,7 @@ fn it_finds_what_a_linear_head_cannot() {
     let set = quadrants(2000, 8, 5);
     let mlp = held_out_auroc(&set, &small(), 0.01);
     let linear = held_out_auroc(&set, &LogisticTrainer::default(), 1.0);
+    eprintln!("held-out AUROC: mlp {mlp:.3}, logistic {linear:.3}");
     assert!(mlp > 0.93, "{mlp}");
     assert!((linear - 0.5).abs() < 0.06, "{linear}");
 }

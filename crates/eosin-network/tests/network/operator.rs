@@ -81,6 +81,7 @@ fn it_learns_an_operator_that_is_linear_in_its_parameters() {
     let operator = small().with_conditions(told.clone());
     let fitted = operator.fit_operator(&view).unwrap();
     let skill = fitted.skill();
+    eprintln!("linear operator: {skill:.3?}");
     assert!(skill.skill > 0.6, "{skill:?}");
     assert!(skill.cosine > skill.identity_cosine, "{skill:?}");
     assert!(fitted.refusal().is_none());
@@ -121,6 +122,7 @@ fn noise_is_refused() {
         // Training starts at skill 0, and validation keeps the first pass at worst: what is found
         // in noise is a little below 0 on groups that had no part in either.
         let skill = fitted.skill().skill;
+        eprintln!("noise: {:.3?}", fitted.skill());
         assert!(skill.is_nan() || (-0.2..=0.0).contains(&skill), "{skill}");
         let batch = TrainBatch::from_view(&view);
         let made = operator.fit(&view).unwrap();
@@ -162,7 +164,7 @@ fn what_does_not_fit_is_refused() {
         set.features().clone(),
         set.classes().to_vec(),
         set.labels().to_vec(),
-        &vec!["p"; 40],
+        &["p"; 40],
     )
     .unwrap();
     let error = small().fit(&TrainView::whole(&without)).err().unwrap().to_string();
