@@ -40,6 +40,7 @@ mod pipeline;
 mod random;
 mod smote;
 mod spread;
+mod test_time;
 mod transfer;
 mod view_bank;
 
@@ -56,5 +57,6 @@ pub use noise::GaussianNoise;
 pub use operator::ViewOperator;
 pub use pipeline::Pipeline;
 pub use smote::{BorderlineSmote, Smote};
+pub use test_time::test_time_average;
 pub use transfer::CovarianceTransfer;
 pub use view_bank::{BankMode, ViewBankTransform};

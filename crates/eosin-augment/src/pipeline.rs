@@ -96,6 +96,10 @@ impl FittedTransform for FittedPipeline {
         }
         Ok(batch)
     }
+
+    fn notes(&self) -> Vec<String> {
+        self.stages.iter().flat_map(|stage| stage.notes()).collect()
+    }
 }
 
 impl fmt::Debug for Pipeline {

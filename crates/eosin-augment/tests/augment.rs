@@ -5,10 +5,11 @@
 use eosin_augment::{
     BankMode, BorderlineSmote, CentreSwap, ClassWeights, ClusterNoise, CovarianceTransfer, Delta,
     Duplicate, ExpectedMoments, Extrapolate, FeatureDropout, GaussianNoise, Interpolate, Mixup,
-    Pipeline, SecondMoments, Smote, ViewBankTransform, ViewOperator,
+    Pipeline, SecondMoments, Smote, ViewBankTransform, ViewOperator, test_time_average,
 };
 use eosin_core::{
-    Draw, FeatureTransform, Fold, LabelledSet, Matrix, TrainBatch, TrainView, ViewBank,
+    Draw, FeatureTransform, Fold, Head, HeadRecord, LabelledSet, Matrix, Probabilities, TrainBatch,
+    TrainView, ViewBank,
 };
 use eosin_testkit::conformance;
 
@@ -568,4 +569,62 @@ fn a_delta_is_what_a_view_did_to_a_tile_of_the_same_class() {
         });
         assert_eq!(labels[from.unwrap()], labels[parent]);
     }
+}
+
+/// Says how far the first feature is from zero, which is not linear in it.
+struct Near;
+
+impl Head for Near {
+    fn classes(&self) -> &[String] {
+        static CLASSES: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+        CLASSES.get_or_init(|| vec!["far".into(), "near".into()])
+    }
+
+    fn predict(&self, features: &Matrix) -> eosin_core::Result<Probabilities> {
+        let near = |row: &[f32]| 1.0 / (1.0 + f64::from(row[0]).powi(2));
+        Probabilities::new(2, features.rows().flat_map(|r| [1.0 - near(r), near(r)]).collect())
+    }
+
+    fn record(&self) -> HeadRecord {
+        HeadRecord {
+            kind: "near".into(),
+            classes: self.classes().to_vec(),
+            tensors: std::collections::BTreeMap::new(),
+            parameters: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+#[test]
+fn test_time_averages_are_of_the_row_and_its_views() {
+    let set = set(false);
+    let (_, held_out) = TrainView::whole(&set).split(&fold()).unwrap();
+    let found = test_time_average(&Near, &held_out).unwrap();
+    assert_eq!(found.n_rows(), held_out.n_rows());
+    let bank = set.bank().unwrap();
+    for (i, &row) in held_out.rows().iter().enumerate() {
+        let near = |x: f32| 1.0 / (1.0 + f64::from(x).powi(2));
+        let views = (0..bank.n_views()).map(|v| near(bank.row(row, v).unwrap()[0]));
+        let mean =
+            (near(held_out.feature_row(i)[0]) + views.sum::<f64>()) / (bank.n_views() + 1) as f64;
+        assert!((found.row(i)[1] - mean).abs() < 1e-12);
+        assert!((found.row(i).iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+    // A bank of the training tiles alone cannot do it, and says for which row.
+    let n = set.n_rows();
+    let dim = set.features().n_cols();
+    let views = Matrix::new(1, dim, vec![0.0; dim]).unwrap();
+    let groups: Vec<&String> =
+        set.groups().iter().map(|&g| &set.group_names()[g as usize]).collect();
+    let partial = LabelledSet::new(
+        set.features().clone(),
+        set.classes().to_vec(),
+        set.labels().to_vec(),
+        &groups,
+    )
+    .and_then(|bare| bare.with_bank(ViewBank::partial(1, views, &[fold().train[0]], n)?))
+    .unwrap();
+    let (_, held_out) = TrainView::whole(&partial).split(&fold()).unwrap();
+    let error = test_time_average(&Near, &held_out).unwrap_err().to_string();
+    assert!(error.contains(&format!("none of row {}", held_out.rows()[0])), "{error}");
 }

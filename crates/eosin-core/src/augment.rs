@@ -54,6 +54,10 @@ pub trait FeatureTransform: Send + Sync {
 pub trait FittedTransform: Send + Sync {
     /// Changes rows or adds new ones.
     fn apply(&self, batch: &TrainBatch, draw: Draw) -> Result<TrainBatch>;
+    /// What a reader of the results should know of this fit, such as why it changes nothing.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl TrainBatch {

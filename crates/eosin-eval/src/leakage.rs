@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 use eosin_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+mod near;
+
+pub use near::{NearDuplicateSearch, NearDuplicates, NearPair};
+
 /// What the check needs to know of one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TileRow<'a> {
@@ -23,7 +27,10 @@ pub struct TileRow<'a> {
 }
 
 /// Everything suspicious that was found, each list ordered by its first row.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// A report whose findings are waived, by [`LeakageReport::allow`], keeps them and says why.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LeakageReport {
     /// Groups that stand in more than one split.
     pub shared_groups: Vec<SharedGroup>,
@@ -31,6 +38,10 @@ pub struct LeakageReport {
     pub shared_tiles: Vec<IdenticalTiles>,
     /// Byte-identical tiles that have more than one label, in one split or in several.
     pub conflicting_labels: Vec<IdenticalTiles>,
+    /// Nearly equal embeddings across splits, where they were looked for.
+    pub near_duplicates: Option<NearDuplicates>,
+    /// Why the findings are accepted, where someone has said so.
+    pub waiver: Option<String>,
 }
 
 /// A group in more than one split.
@@ -63,6 +74,7 @@ pub fn check(rows: &[TileRow]) -> LeakageReport {
         shared_groups: shared_groups(rows),
         shared_tiles: identical_tiles(rows, |tile| tile.split),
         conflicting_labels: identical_tiles(rows, |tile| tile.label),
+        ..LeakageReport::default()
     }
 }
 
@@ -72,10 +84,37 @@ impl LeakageReport {
         self.shared_groups.is_empty()
             && self.shared_tiles.is_empty()
             && self.conflicting_labels.is_empty()
+            && self.near_duplicates.as_ref().is_none_or(|near| near.n_pairs == 0)
     }
 
-    /// An error for the first finding, telling how many more there are.
+    /// Adds what a search for near-duplicate embeddings has found.
+    #[must_use]
+    pub fn with_near_duplicates(mut self, found: NearDuplicates) -> Self {
+        self.near_duplicates = Some(found);
+        self
+    }
+
+    /// Accepts the findings for a reason, which stays in the report; an empty one is refused.
+    pub fn allow(mut self, reason: &str) -> Result<Self> {
+        let reason = reason.trim();
+        if reason.is_empty() {
+            return Err(Error::input(
+                "reason for allowing leakage",
+                "a sentence that a reader of the report can judge",
+                "nothing",
+                "say why rows on both sides of the split do no harm here",
+            ));
+        }
+        self.waiver = Some(reason.to_string());
+        Ok(self)
+    }
+
+    /// An error for the first finding, telling how many more there are; none where the findings
+    /// are waived.
     pub fn ensure_clean(&self) -> Result<()> {
+        if self.waiver.is_some() {
+            return Ok(());
+        }
         let more = |n: usize| match n {
             0 | 1 => String::new(),
             n => format!(" (and {} more)", n - 1),
@@ -104,10 +143,17 @@ impl LeakageReport {
                 "correct the label or leave these tiles out",
             ));
         }
+        if let Some(near) = self.near_duplicates.as_ref().filter(|near| near.n_pairs > 0) {
+            let pair = near.pairs.first();
+            return Err(Error::Leakage {
+                what: format!("embeddings of cosine {} or more{}", near.cosine, more(near.n_pairs)),
+                rows: pair.map_or(Vec::new(), |pair| name_with(&pair.rows, &pair.splits)),
+            });
+        }
         Ok(())
     }
 
-    /// One sentence per finding, for a report.
+    /// One sentence per finding, and the reason of a waiver, for a report.
     pub fn describe(&self) -> Vec<String> {
         let list = |names: &[String], notes: &[String]| name_with(names, notes).join(", ");
         let groups = self
@@ -122,7 +168,14 @@ impl LeakageReport {
             .conflicting_labels
             .iter()
             .map(|t| format!("identical tiles with two labels: {}", list(&t.rows, &t.labels)));
-        groups.chain(tiles).chain(labels).collect()
+        let near = self.near_duplicates.iter().flat_map(|near| {
+            near.pairs.iter().map(|pair| {
+                let rows = name_with(&pair.rows, &pair.splits).join(", ");
+                format!("embeddings of cosine {:.5} across splits: {rows}", pair.cosine)
+            })
+        });
+        let waiver = self.waiver.iter().map(|reason| format!("allowed, because: {reason}"));
+        groups.chain(tiles).chain(labels).chain(near).chain(waiver).collect()
     }
 }
 

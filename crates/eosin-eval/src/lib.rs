@@ -20,6 +20,7 @@
 //! ```
 
 pub mod bootstrap;
+pub mod delong;
 pub mod hypothesis;
 pub mod leakage;
 pub mod metrics;

@@ -2,10 +2,16 @@
 
 //! Splits that keep every group on one side.
 
+use std::collections::BTreeSet;
+
 use eosin_core::{Error, Fold, Result};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+
+mod learning;
+
+pub use learning::{LearningSubset, Others, learning_subsets};
 
 /// Parts rows into `k` folds: no group is torn, and every class is spread as evenly as the groups
 /// allow.
@@ -63,7 +69,7 @@ pub fn repeated(
     Ok(folds)
 }
 
-/// One fold per group, in the order of their numbers; for centres, give centres as groups.
+/// One fold per group, in the order of their numbers; for centres see [`leave_centre_out`].
 pub fn leave_one_group_out(groups: &[u32]) -> Result<Vec<Fold>> {
     let mut names = groups.to_vec();
     names.sort_unstable();
@@ -81,6 +87,35 @@ pub fn leave_one_group_out(groups: &[u32]) -> Result<Vec<Fold>> {
         Fold { train, held_out }
     };
     Ok(names.iter().map(fold).collect())
+}
+
+/// One fold per centre, in the order of their numbers, that holds out the centre's rows.
+///
+/// A patient seen at two centres stays whole: where one of their rows is held out, the others are
+/// not trained on. Such rows are on neither side of that fold.
+pub fn leave_centre_out(centres: &[u32], groups: &[u32]) -> Result<Vec<Fold>> {
+    if centres.len() != groups.len() {
+        return Err(Error::input(
+            "leave-centre-out",
+            format!("{} groups, one per centre entry", centres.len()),
+            groups.len().to_string(),
+            "give one centre and one group per row",
+        ));
+    }
+    let mut folds = leave_one_group_out(centres)?;
+    for fold in &mut folds {
+        let held_out: BTreeSet<u32> = fold.held_out.iter().map(|&row| groups[row]).collect();
+        fold.train.retain(|&row| !held_out.contains(&groups[row]));
+        if fold.train.is_empty() {
+            return Err(Error::input(
+                "leave-centre-out",
+                "patients who are not seen at every centre",
+                "a centre that leaves no rows to train on",
+                "check the centre column, or use grouped folds",
+            ));
+        }
+    }
+    Ok(folds)
 }
 
 /// The largest number of folds, at most `k`, for which each class that occurs can be both held

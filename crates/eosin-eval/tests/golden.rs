@@ -1,20 +1,34 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Metrics and tests against scikit-learn, SciPy and statsmodels; made by `tests/golden/eval/make.py`.
+//! Metrics and tests against scikit-learn, SciPy and statsmodels; made by `tests/golden/eval/make.py`;
+//! standard errors of areas against MLstatkit and a full matrix of pairs, by `areas.py` there.
 
 use eosin_core::Probabilities;
+use eosin_eval::delong::{
+    AucDifference, clustered_delong, clustered_delong_difference, delong, delong_difference,
+};
 use eosin_eval::hypothesis::{bayesian_correlated_t, corrected_resampled_t, holm, wilcoxon};
 use eosin_eval::metrics::{
     BinaryCounts, ConfusionMatrix, CurvePoint, Ranked, brier, brier_multiclass,
-    expected_calibration_error, log_loss, log_loss_multiclass, reliability,
+    confusion_by_centre, expected_calibration_error, log_loss, log_loss_multiclass,
+    metrics_by_centre, reliability,
 };
 use serde_json::Value;
 
 const TOLERANCE: f64 = 1e-10;
 
 fn golden() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/eval/golden.json");
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    file("golden.json")
+}
+
+fn file(name: &str) -> Value {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/eval");
+    let text = std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn flags(value: &Value) -> Vec<bool> {
+    value.as_array().unwrap().iter().map(|v| v.as_bool().unwrap()).collect()
 }
 
 fn number(value: &Value) -> f64 {
@@ -43,6 +57,10 @@ fn same_all(what: &str, ours: &[f64], theirs: &Value) {
     for (ours, theirs) in ours.iter().zip(theirs) {
         same(what, *ours, theirs);
     }
+}
+
+fn near(a: f64, b: f64) -> bool {
+    (a - b).abs() < 1e-15
 }
 
 #[test]
@@ -164,4 +182,106 @@ fn the_best_f1_threshold_is_found() {
     assert!((best.f1 - 1.0).abs() < 1e-15 && (best.threshold - 0.6).abs() < 1e-15);
     assert!(Ranked::new(&[0.1], &[false]).unwrap().best_f1(None).is_none());
     assert!((ranked.recall_at_precision(0.9, None) - 2.0 / 3.0).abs() < 1e-15);
+}
+
+#[test]
+fn standard_errors_of_areas_equal_other_implementations() {
+    for case in file("areas.json")["areas"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let (labels, groups) = (flags(&case["labels"]), classes(&case["groups"]));
+        let scores = [0, 1].map(|i| numbers(&case["scores"][i]));
+        let test = |what: &str, ours: AucDifference, theirs: &Value| {
+            let check =
+                |field: &str, ours, theirs| same(&format!("{name} {what} {field}"), ours, theirs);
+            check("first", ours.first, &theirs["auc"][0]);
+            check("second", ours.second, &theirs["auc"][1]);
+            check("standard error", ours.standard_error, &theirs["difference_error"]);
+            check("z", ours.z, &theirs["z"]);
+            check("p", ours.p, &theirs["p"]);
+            if !theirs["difference"].is_null() {
+                check("difference", ours.difference, &theirs["difference"]);
+                check("lower", ours.lower, &theirs["difference_lower"]);
+                check("upper", ours.upper, &theirs["difference_upper"]);
+            }
+        };
+        let [a, b] = &scores;
+        let plain = &case["delong"];
+        test("DeLong", delong_difference(a, b, &labels, 0.95).unwrap(), plain);
+        let clustered = &case["clustered"];
+        let difference = clustered_delong_difference(a, b, &labels, &groups, 0.95).unwrap();
+        test("Obuchowski", difference, clustered);
+        for (i, scores) in scores.iter().enumerate() {
+            let ours = delong(scores, &labels, 0.95).unwrap();
+            same(&format!("{name} lower"), ours.lower, &plain["lower"][i]);
+            same(&format!("{name} upper"), ours.upper, &plain["upper"][i]);
+            let ours = clustered_delong(scores, &labels, &groups, 0.95).unwrap();
+            let check =
+                |field: &str, ours| same(&format!("{name} {field}"), ours, &clustered[field][i]);
+            check("auc", ours.auc);
+            check("standard_error", ours.standard_error);
+            check("lower", ours.lower);
+            check("upper", ours.upper);
+        }
+    }
+}
+
+#[test]
+fn degenerate_areas_have_a_documented_answer() {
+    let labels = [true, true, false, false];
+    let same_score = delong_difference(&[0.9, 0.8, 0.7, 0.1], &[0.9, 0.8, 0.7, 0.1], &labels, 0.95);
+    let same_score = same_score.unwrap();
+    assert!(same_score.z == 0.0 && same_score.p == 1.0 && same_score.standard_error == 0.0);
+    let perfect = [0.9, 0.8, 0.2, 0.1];
+    let reversed = [0.1, 0.2, 0.8, 0.9];
+    let sure = delong_difference(&reversed, &perfect, &labels, 0.95).unwrap();
+    assert!(sure.z == f64::INFINITY && sure.p == 0.0 && near(sure.difference, 1.0));
+    let estimate = delong(&perfect, &labels, 0.95).unwrap();
+    assert!(estimate.standard_error == 0.0);
+    assert!(near(estimate.upper, 1.0) && near(estimate.lower, 1.0));
+
+    assert!(delong(&[0.1, 0.2, 0.3], &[true, false, false], 0.95).is_err());
+    assert!(clustered_delong(&perfect, &labels, &[1, 1, 2, 3], 0.95).is_err());
+    assert!(delong(&[f64::NAN, 0.8, 0.2, 0.1], &labels, 0.95).is_err());
+    assert!(delong(&perfect[1..], &labels, 0.95).is_err());
+    assert!(delong(&perfect, &labels, 1.0).is_err());
+}
+
+#[test]
+fn operating_points_equal_scikit_learn() {
+    for case in file("areas.json")["operating"].as_array().unwrap() {
+        let (scores, labels) = (numbers(&case["scores"]), flags(&case["labels"]));
+        let ranked = Ranked::new(&scores, &labels).unwrap();
+        for point in case["recall_at_precision"].as_array().unwrap() {
+            let recall = ranked.recall_at_precision(number(&point[0]), None);
+            same(&format!("recall at precision {}", point[0]), recall, &point[1]);
+        }
+        let counts = BinaryCounts::at(&scores, &labels, None, number(&case["threshold"]));
+        for point in case["precision_at_prevalence"].as_array().unwrap() {
+            let precision = counts.precision_at_prevalence(number(&point[0]));
+            same(&format!("precision at prevalence {}", point[0]), precision, &point[1]);
+        }
+    }
+}
+
+#[test]
+fn centres_are_scored_by_themselves() {
+    let scores = [0.9, 0.2, 0.4, 0.6, 0.1, 0.8];
+    let labels = [true, false, true, false, false, true];
+    let centres = [7, 7, 2, 2, 2, 9];
+    let table = metrics_by_centre(&scores, &labels, &centres, 0.5).unwrap();
+    let summary: Vec<(u32, usize, usize)> =
+        table.iter().map(|c| (c.centre, c.n_rows, c.n_positives)).collect();
+    assert_eq!(summary, [(2, 3, 1), (7, 2, 1), (9, 1, 1)]);
+    assert!(near(table[0].auroc, 0.5) && near(table[1].auroc, 1.0) && table[2].auroc.is_nan());
+    assert!(near(table[0].counts.f1(), 0.0) && near(table[2].counts.recall(), 1.0));
+
+    let (truth, called) = ([0, 1, 2, 0, 1, 2], [0, 1, 1, 0, 2, 2]);
+    let parts = confusion_by_centre(&truth, &called, 3, &centres).unwrap();
+    let mut pooled = parts[0].1.clone();
+    for (_, part) in &parts[1..] {
+        pooled.add(part).unwrap();
+    }
+    assert_eq!(pooled, ConfusionMatrix::new(&truth, &called, 3, None).unwrap());
+    assert!(metrics_by_centre(&scores, &labels, &centres[1..], 0.5).is_err());
+    assert!(confusion_by_centre(&truth, &called[1..], 3, &centres).is_err());
 }

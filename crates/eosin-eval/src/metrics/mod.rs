@@ -7,6 +7,7 @@
 
 mod binary;
 mod calibration;
+mod centres;
 mod confusion;
 mod ranked;
 
@@ -15,6 +16,7 @@ pub use calibration::{
     ReliabilityBin, brier, brier_multiclass, expected_calibration_error, log_loss,
     log_loss_multiclass, reliability,
 };
+pub use centres::{CentreMetrics, confusion_by_centre, metrics_by_centre, rows_by_centre};
 pub use confusion::ConfusionMatrix;
 pub use ranked::{CurvePoint, Ranked, Threshold, auprc, auroc};
 

@@ -86,3 +86,35 @@ fn each_group_is_left_out_once() {
     assert_eq!(folds[1], Fold { train: vec![1, 3], held_out: vec![0, 2] });
     assert!(leave_one_group_out(&[1, 1]).is_err());
 }
+
+#[test]
+fn each_centre_is_left_out_with_its_patients_whole() {
+    // Patient 1 is seen at both centres.
+    let folds = leave_centre_out(&[0, 0, 1, 1], &[0, 1, 1, 2]).unwrap();
+    assert_eq!(folds[0], Fold { train: vec![3], held_out: vec![0, 1] });
+    assert_eq!(folds[1], Fold { train: vec![0], held_out: vec![2, 3] });
+    assert!(leave_centre_out(&[0, 1], &[5, 5]).is_err());
+    assert!(leave_centre_out(&[0, 0], &[0, 1]).is_err());
+    assert!(leave_centre_out(&[0, 1], &[0]).is_err());
+}
+
+#[test]
+fn points_of_a_learning_curve_are_nested() {
+    let labels: Vec<u32> = (0..200).map(|i| u32::from(i % 5 == 0)).collect();
+    let count = |rows: &[usize]| rows.iter().filter(|&&r| labels[r] == 1).count();
+    for (others, n_rows) in
+        [(Others::All, [165, 170, 185, 200]), (Others::SameShare, [25, 50, 125, 200])]
+    {
+        let subsets = learning_subsets(&labels, 1, &[10, 5, 25, 100], others, 3).unwrap();
+        assert_eq!(subsets.iter().map(|s| s.n_positives).collect::<Vec<_>>(), [5, 10, 25, 40]);
+        assert_eq!(subsets.iter().map(|s| s.rows.len()).collect::<Vec<_>>(), n_rows);
+        for pair in subsets.windows(2) {
+            assert_eq!(count(&pair[0].rows), pair[0].n_positives);
+            assert!(pair[0].rows.iter().all(|row| pair[1].rows.contains(row)));
+        }
+        assert_eq!(subsets, learning_subsets(&labels, 1, &[10, 5, 25, 100], others, 3).unwrap());
+        assert_ne!(subsets, learning_subsets(&labels, 1, &[10, 5, 25, 100], others, 4).unwrap());
+    }
+    assert!(learning_subsets(&labels, 7, &[5], Others::All, 0).is_err());
+    assert!(learning_subsets(&labels, 1, &[0], Others::All, 0).is_err());
+}
