@@ -35,6 +35,15 @@ struct Options {
     /// A smaller size of the same work.
     #[arg(long)]
     quick: bool,
+    /// Only the heads of this size, such as 2000x384.
+    #[arg(long)]
+    size: Option<String>,
+    /// Only the case of heads whose name starts so.
+    #[arg(long)]
+    case: Option<String>,
+    /// Seconds per repeat and case after which a peer's heads are no longer timed.
+    #[arg(long, default_value_t = 20.0)]
+    budget: f64,
 }
 
 fn main() -> Result<()> {
