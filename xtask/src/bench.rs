@@ -9,7 +9,7 @@ use crate::readme_table;
 use crate::workspace::Workspace;
 
 /// What can be measured; each has a Python peer of the same name in `benches/peers`.
-const BENCHES: &[&str] = &["embed", "heads", "pipeline", "store", "tiles"];
+const BENCHES: &[&str] = &["embed", "heads", "pipeline", "select", "store", "tiles"];
 
 #[derive(clap::Args)]
 #[command(
