@@ -15,8 +15,8 @@ use eosin::crates::eval::splits;
 use eosin::crates::proxy::select::NoCache;
 use eosin::crates::store::{ParquetStore, imported_contract};
 use eosin::{
-    Candidate, CandidateSet, ComponentConfig, Labelled, Registry, SelectInput, SelectOptions,
-    SelectTask, SelectionConfig, TaskRows, probes,
+    Candidate, CandidateSet, Labelled, Registry, SelectInput, SelectOptions, SelectTask,
+    SelectionConfig, TaskRows, probes,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -57,9 +57,8 @@ pub fn measure(options: &Options) -> Result<Vec<Measurement>> {
     let folds = splits::repeated(labels, &made.groups, 2, size.folds, size.repeats, SEED)?;
     let held_out = [&folds[0].held_out];
     let config = SelectionConfig::default();
-    let penalties: Vec<f64> = Registry::with_defaults()
-        .head(&config.head.kind, &config.head.options)?
-        .penalties();
+    let penalties: Vec<f64> =
+        Registry::with_defaults().head(&config.head.kind, &config.head.options)?.penalties();
     let request = serde_json::json!({
         "n": size.n, "d": size.d, "features": path("features"), "labels": path("labels"),
         "groups": path("groups"), "held_out": held_out, "penalties": penalties,
@@ -85,8 +84,7 @@ pub fn measure(options: &Options) -> Result<Vec<Measurement>> {
         eprintln!("{}", selection.verdict[0]);
         let seconds = started.elapsed().as_secs_f64();
         let answers = peer.ask(&request)?;
-        let mut taken =
-            vec![("eosin".to_string(), env!("CARGO_PKG_VERSION").to_string(), seconds)];
+        let mut taken = vec![("eosin".to_string(), env!("CARGO_PKG_VERSION").to_string(), seconds)];
         for answer in answers {
             let ours = one_fold(&made, &folds[0])?;
             eprintln!(
@@ -126,11 +124,9 @@ struct Made {
     first: Matrix,
 }
 
+/// The probes of the default configuration: linear, then kNN.
 fn bench_probes() -> Result<Vec<eosin::Probe>> {
-    let kind = |kind: &str| ComponentConfig { kind: kind.into(), options: Default::default() };
-    let config =
-        SelectionConfig { probes: vec![kind("linear"), kind("knn")], ..SelectionConfig::default() };
-    Ok(probes(&Registry::with_defaults(), &config, SEED)?)
+    Ok(probes(&Registry::with_defaults(), &SelectionConfig::default(), SEED)?)
 }
 
 /// Our scores on the fold that the peer gets.
@@ -211,8 +207,7 @@ fn make(size: &Size, folder: &std::path::Path) -> Result<Made> {
         let contract = imported_contract("bench", &name, size.d as u32);
         let fingerprint = contract.fingerprint();
         let views = vec![0; size.n];
-        let batch =
-            EmbeddingBatch::new(fingerprint.clone(), metas.clone(), views, matrix)?;
+        let batch = EmbeddingBatch::new(fingerprint.clone(), metas.clone(), views, matrix)?;
         let mut writer = store.writer(&contract)?;
         writer.append(batch)?;
         writer.commit()?;
@@ -261,7 +256,8 @@ fn rows(size: &Size, backbone: u64) -> (Matrix, Vec<Vec<u32>>) {
     let mut shared = ChaCha8Rng::seed_from_u64(7);
     let mut own = ChaCha8Rng::seed_from_u64(100 + backbone);
     // Sums of uniforms are near enough to normal, and need no other crate.
-    let normal = |rng: &mut ChaCha8Rng| (0..6).map(|_| rng.random::<f32>() - 0.5).sum::<f32>() * 1.414;
+    let normal =
+        |rng: &mut ChaCha8Rng| (0..6).map(|_| rng.random::<f32>() - 0.5).sum::<f32>() * 1.414;
     let loadings: Vec<f32> = (0..N_FACTORS * size.d).map(|_| normal(&mut own)).collect();
     let directions: Vec<f32> =
         (0..size.n_proxies * N_FACTORS).map(|_| normal(&mut shared)).collect();

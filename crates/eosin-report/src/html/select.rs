@@ -319,14 +319,9 @@ fn methods(report: &SelectReport) -> Markup {
 }
 
 /// A page with one chart of named curves, points as (x, y) with y from 0 to 1.
-pub fn curves_html(
-    title: &str,
-    labels: [&str; 2],
-    named: &[(String, Vec<[f64; 2]>)],
-) -> String {
+pub fn curves_html(title: &str, labels: [&str; 2], named: &[(String, Vec<[f64; 2]>)]) -> String {
     let xs = named.iter().flat_map(|(_, points)| points.iter().map(|p| p[0]));
-    let (low, high) =
-        xs.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
+    let (low, high) = xs.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (l.min(x), h.max(x)));
     let range = if low < high { (low, high) } else { (0.0, 1.0) };
     let lines: Vec<Curve> = named
         .iter()
@@ -337,7 +332,8 @@ pub fn curves_html(
             marks: true,
         })
         .collect();
-    let chart = Chart { title, labels, ranges: [range, (0.0, 1.0)], x_marks: None, reference: None };
+    let chart =
+        Chart { title, labels, ranges: [range, (0.0, 1.0)], x_marks: None, reference: None };
     let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
     let page = html! {
         (DOCTYPE)

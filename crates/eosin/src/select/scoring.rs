@@ -19,8 +19,8 @@ use super::{Candidate, CandidateSet, Probe, ProxyKind, Role, SelectOptions, Sele
 /// Rows on which scores without training are made at most; they only stand beside.
 const TRAINING_FREE_ROWS: usize = 2000;
 
-/// Folds of a task's problem.
-struct Folds {
+/// A task's problem with its folds.
+struct Part {
     problem: Problem,
     folds: Vec<Fold>,
     k: usize,
@@ -114,11 +114,11 @@ struct Rows {
 
 /// Everything on a task that is the same for all candidates.
 struct Plan {
-    parts: Vec<Folds>,
+    parts: Vec<Part>,
     probes: Vec<Probe>,
     role: Role,
     /// Problems that ask for the centre, where there are several.
-    centres: Option<(Vec<u32>, Vec<Folds>)>,
+    centres: Option<(Vec<u32>, Vec<Part>)>,
     digest: String,
 }
 
@@ -169,7 +169,7 @@ impl Plan {
         };
         let centres = match role {
             Role::Beside => None,
-            _ => centres(task, metas, options)?,
+            _ => centres(task, metas, options),
         };
         let digests: Vec<&str> = metas.iter().map(|m| m.source_digest.as_str()).collect();
         let rows = &task.rows;
@@ -195,7 +195,7 @@ impl Plan {
 }
 
 /// The folds of each problem; a problem of too few groups is an error that says so.
-fn folds(problems: Vec<Problem>, options: &SelectOptions) -> Result<Vec<Folds>> {
+fn folds(problems: Vec<Problem>, options: &SelectOptions) -> Result<Vec<Part>> {
     problems
         .into_iter()
         .map(|problem| {
@@ -211,7 +211,7 @@ fn folds(problems: Vec<Problem>, options: &SelectOptions) -> Result<Vec<Folds>> 
                 options.repeats,
                 options.seed,
             )?;
-            Ok(Folds { problem, folds, k })
+            Ok(Part { problem, folds, k })
         })
         .collect()
 }
@@ -228,17 +228,17 @@ fn centres(
     task: &SelectTask,
     metas: &[TileMeta],
     options: &SelectOptions,
-) -> Result<Option<(Vec<u32>, Vec<Folds>)>> {
+) -> Option<(Vec<u32>, Vec<Part>)> {
     let names: Option<Vec<String>> = metas.iter().map(|m| m.centre.clone()).collect();
-    let Some(names) = names else { return Ok(None) };
+    let names = names?;
     let numbers = numbered(&names);
     if numbers.iter().all(|c| Some(c) == numbers.first()) {
-        return Ok(None);
+        return None;
     }
     let kind = Nuisance { of: NuisanceOf::Centre, block_px: 1 };
     // Centres of one patient each can be counted as neighbours and not be held out.
     let problems = kind.problems(&task.rows, metas).unwrap_or_default();
-    Ok(Some((numbers, folds(problems, options).unwrap_or_default())))
+    Some((numbers, folds(problems, options).unwrap_or_default()))
 }
 
 fn score_candidate(
