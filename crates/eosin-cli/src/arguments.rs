@@ -112,7 +112,8 @@ pub struct StudyArguments {
 #[command(after_help = "Example:
   eosin select configs/run/select-mitosis.toml --data DATA --weights WEIGHTS --licence commercial
 
-Writes select.json, which depends on configuration and data alone, select.html and timings.json.
+Writes select.json, which depends on configuration and data alone, select.html and
+select-timings.json.
 A selection that was killed goes on at the backbone, task and repeat that it had reached.")]
 pub struct SelectArguments {
     #[command(flatten)]

@@ -17,6 +17,7 @@ use eosin_tile::views::ViewBank;
 use super::{CandidateSet, LeftOut};
 use crate::config::{ImportedConfig, LicenceFilter, TaskConfig};
 use crate::embed::{EmbedOutcome, Skipped};
+use crate::embed_stats::EmbedStats;
 use crate::session::{Embedded, Session, find_card, manifest_name};
 
 /// The arms of a run on all of its data.
@@ -259,7 +260,8 @@ fn import_into(
         writer.commit()?;
     }
     let (n_new, n_kept) = if known { (0, tiles.len()) } else { (tiles.len(), 0) };
-    Ok((contract, EmbedOutcome { fingerprint, n_new, n_kept, skipped: Vec::new() }))
+    let (skipped, stats) = (Vec::new(), EmbedStats::default());
+    Ok((contract, EmbedOutcome { fingerprint, n_new, n_kept, skipped, stats }))
 }
 
 fn absolute(path: &Path) -> PathBuf {
