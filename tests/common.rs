@@ -62,7 +62,7 @@ augment = "noise"
 head = "logistic"
 tiles = {{ kind = "manifest" }}
 engine = {{ batch_size = 4 }}
-selection = {{ folds = 2, repeats = 1, probes = [{{ kind = "knn" }}] }}
+selection = {{ folds = 2, repeats = 1, probes = [{{ kind = "knn" }}], controls = false, pca = 0, training_free = false }}
 training = {{ folds = 2 }}
 evaluation = {{ replicates = 100 }}
 {extra}"#

@@ -8,5 +8,6 @@ mod configs;
 mod mitosis;
 mod resume;
 mod same_bytes;
+mod select;
 mod steps;
 mod store;

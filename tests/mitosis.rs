@@ -15,6 +15,7 @@ fn the_two_by_two_of_real_mitoses() {
         .replace("\"views-and-noise\"", "\"noise\"")
         .replace("\"efficientnet-lite0-centre\", \"efficientnet-lite0-random\", ", "")
         + "\n[selection]\nfolds = 2\nrepeats = 1\nprobes = [{ kind = \"knn\" }]\n\
+           controls = false\npca = 0\ntraining_free = false\n\
            [training]\nfolds = 3\n[evaluation]\nreplicates = 200\n";
     let path = bench.path("configs/run/mitosis.toml");
     std::fs::write(&path, run).unwrap();

@@ -9,6 +9,7 @@ mod heads;
 mod networks;
 mod peer;
 mod pipeline;
+mod select;
 mod store;
 mod table;
 mod tiles;
@@ -21,7 +22,7 @@ use clap::Parser;
 #[derive(Parser)]
 struct Options {
     /// What to measure.
-    #[arg(value_parser = ["embed", "heads", "memory", "pipeline", "store", "tiles"])]
+    #[arg(value_parser = ["embed", "heads", "memory", "pipeline", "select", "store", "tiles"])]
     name: String,
     /// The peers' Python.
     #[arg(long, default_value = "python3")]
@@ -75,6 +76,7 @@ fn main() -> Result<()> {
         "memory" => return embed::print_memory(&options),
         "embed" => embed::measure(&options)?,
         "pipeline" => pipeline::measure(&options)?,
+        "select" => select::measure(&options)?,
         "store" => store::measure(&options)?,
         "tiles" => tiles::measure(&options)?,
         _ => heads::measure(&options)?,

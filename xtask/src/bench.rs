@@ -9,7 +9,7 @@ use crate::readme_table;
 use crate::workspace::Workspace;
 
 /// What can be measured; each has a Python peer of the same name in `benches/peers`.
-const BENCHES: &[&str] = &["embed", "heads", "pipeline", "store", "tiles"];
+const BENCHES: &[&str] = &["embed", "heads", "pipeline", "select", "store", "tiles"];
 
 #[derive(clap::Args)]
 #[command(
@@ -57,7 +57,9 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
         let python = peers_python(workspace, matches!(name, "embed" | "pipeline"))?;
         let out = folder.join(format!("{name}.json"));
         let repeats = options.repeats.to_string();
-        let peer = workspace.root.join("benches/peers").join(format!("{name}.py"));
+        // `select.py` would stand before Python's own module of that name.
+        let script = if name == "select" { "selection" } else { name };
+        let peer = workspace.root.join("benches/peers").join(format!("{script}.py"));
         let mut command = cmd!(
             workspace.shell,
             "{binary} {name} --python {python} --peer {peer} --out {out} --repeats {repeats}"

@@ -40,8 +40,8 @@ pub enum Command {
     Tile(TileArguments),
     /// Embed tiles of a manifest, a folder or a slide into a store.
     Embed(EmbedArguments),
-    /// Rank the backbones of a run by its proxy tasks.
-    Select(RunArguments),
+    /// Choose the backbone: proxies shortlist, the task's own training folds decide.
+    Select(SelectArguments),
     /// Compare augmentations on a run's task: the 2×2, the ablation, learning curves, controls.
     Study(StudyArguments),
     /// Tune, fit and save heads: every task with every head on every backbone, sorted by score.
@@ -76,6 +76,10 @@ pub struct RunArguments {
     /// Engine that embeds, instead of the configuration's: auto, native, flex, cuda, tch or wgpu.
     #[arg(long)]
     pub engine: Option<String>,
+    /// Folder with weights that cards leave to the user, named after the card: CARD.safetensors,
+    /// .pth, .pt or .bin.
+    #[arg(long)]
+    pub weights: Option<PathBuf>,
     /// Check the configuration and the data, say what would be done, and stop.
     #[arg(long)]
     pub dry_run: bool,
@@ -102,6 +106,21 @@ pub struct StudyArguments {
     /// Check the configuration and the data, say what would be done, and stop.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  eosin select configs/run/select-mitosis.toml --data DATA --weights WEIGHTS --licence commercial
+
+Writes select.json, which depends on configuration and data alone, select.html and
+select-timings.json.
+A selection that was killed goes on at the backbone, task and repeat that it had reached.")]
+pub struct SelectArguments {
+    #[command(flatten)]
+    pub run: RunArguments,
+    /// Leave out backbones that may not be used for this; they are named with the reason.
+    #[arg(long, value_parser = ["any", "commercial"])]
+    pub licence: Option<String>,
 }
 
 #[derive(Args)]

@@ -35,4 +35,14 @@ pub trait ProxyTask: Send + Sync {
     fn kind(&self) -> &'static str;
     /// Scores the view's embeddings on each fold.
     fn score(&self, train: &TrainView, folds: &[Fold]) -> Result<ProxyScores>;
+    /// The class that each held-out row of each fold is called, for probes that call one; the
+    /// score of a fold is then the balanced accuracy of its calls. With calls, differences can be
+    /// resampled by patient.
+    fn classify(&self, _train: &TrainView, _folds: &[Fold]) -> Result<Option<Vec<Vec<u32>>>> {
+        Ok(None)
+    }
+    /// Whether all folds in one call cost much less than the same folds in several calls.
+    fn shares_work(&self) -> bool {
+        false
+    }
 }

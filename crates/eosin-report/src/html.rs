@@ -4,9 +4,12 @@
 
 mod curves;
 mod provenance;
+mod select;
 mod selection;
 mod study;
 mod summary;
+
+pub use select::{curves_html, render_select_html};
 
 use eosin_core::Result;
 use maud::{DOCTYPE, Markup, PreEscaped, html};

@@ -19,15 +19,20 @@ pub mod overlay;
 pub mod pca;
 mod plot;
 mod run_report;
+mod select_report;
 mod study_report;
 pub mod study_text;
 pub mod tables;
 pub mod verdict;
 
-pub use html::{render_html, render_study_html};
+pub use html::{curves_html, render_html, render_select_html, render_study_html};
 pub use run_report::{
     Arm, BackboneSummary, CentreResult, ClassCount, DataSummary, EmbeddingMap, Gain,
     LeakageFinding, LearningCurve, LearningPoint, MapPoint, Metric, Ranking, RankingRow,
     ReliabilityBin, RunReport, SkippedTile, SplitSummary, TradeOff,
+};
+pub use select_report::{
+    AgreementRow, BaselineRow, LeftOutBackbone, PairRow, SelectCandidate, SelectRanking,
+    SelectReport, ShortlistRow,
 };
 pub use study_report::{StudyArm, StudyDesign, StudyGain, StudyReport};

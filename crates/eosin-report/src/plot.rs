@@ -10,12 +10,14 @@ mod cost;
 mod curve;
 mod interval;
 mod scatter;
+mod versus;
 
 pub(crate) use axis::Axis;
 pub(crate) use cost::{Place, costs};
 pub(crate) use curve::{Chart, Curve, curves};
-pub(crate) use interval::{IntervalRow, intervals};
+pub(crate) use interval::{IntervalRow, intervals, intervals_in_groups};
 pub(crate) use scatter::{Cloud, scatter};
+pub(crate) use versus::versus;
 
 /// Number of series colours that the style sheet knows; more series take them again.
 pub(crate) const N_COLOURS: usize = 6;

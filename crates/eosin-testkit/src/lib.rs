@@ -22,3 +22,4 @@ pub mod conformance;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod synthetic;
+pub mod synthetic_backbones;

@@ -28,7 +28,7 @@ pub struct RunConfig {
     pub default_backbone: String,
     /// The target task, a file of `configs/task/`.
     pub task: String,
-    /// Proxy tasks by which backbones are ranked, files of `configs/task/`; the first decides.
+    /// Proxy tasks by which backbones are shortlisted, files of `configs/task/`.
     pub proxies: Vec<String>,
     /// Augmentation of the `on` arms, a file of `configs/augment/`.
     pub augment: String,
@@ -77,8 +77,23 @@ pub struct AugmentConfig {
 pub struct TaskConfig {
     /// What is asked, in words.
     pub description: String,
-    /// Column of the manifest with the class.
+    /// Kind of the task, a key of the registry.
+    #[serde(default = "labelled_kind")]
+    pub kind: String,
+    /// What the kind reads.
+    #[serde(default)]
+    pub options: toml::Table,
+    /// Column of the manifest with the class, or with the number that the kind reads.
+    #[serde(default = "label_column")]
     pub column: String,
+    /// A manifest of this task's own, relative to the folder of the data, where its tiles are not
+    /// the run's; for proxies.
+    #[serde(default)]
+    pub manifest: Option<PathBuf>,
+    /// Where the slides come from, as backbones' cards name it: a backbone that was trained on
+    /// them is flagged.
+    #[serde(default)]
+    pub source: Option<String>,
     /// The class of interest, for binary tasks.
     #[serde(default)]
     pub positive: Option<String>,
@@ -120,6 +135,51 @@ pub struct SelectionConfig {
     pub repeats: usize,
     /// Differences below this are taken for none.
     pub rope: f64,
+    /// The head that linear probes fit; every backbone gets its whole grid of penalties.
+    pub head: ComponentConfig,
+    /// Backbones that the proxies leave for the target task.
+    pub shortlist: usize,
+    /// Whether colour statistics and an untrained default backbone are always among the arms.
+    pub controls: bool,
+    /// Principal components of the control that tells better from larger; 0 leaves it out.
+    pub pca: usize,
+    /// Whether scores without training are shown.
+    pub training_free: bool,
+    /// Who must be allowed to use the backbone.
+    pub licence: LicenceFilter,
+    /// Embeddings that other tools made.
+    pub imported: Vec<ImportedConfig>,
+}
+
+/// Who must be allowed to use a backbone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LicenceFilter {
+    /// Nobody in particular.
+    #[default]
+    Any,
+    /// Everybody, for any purpose.
+    Commercial,
+}
+
+/// Embeddings of the run's tiles that another tool made.
+///
+/// `<folder>/<name>.npy` has a row per line of the manifest; `name` is that of the manifest's
+/// folder, such as `mitosis` for `mitosis/manifest.csv`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedConfig {
+    /// Name of the backbone.
+    pub name: String,
+    /// Folder of the arrays, relative to the folder for weights.
+    pub folder: PathBuf,
+    /// Number of the backbone's parameters.
+    pub parameters: u64,
+    /// Licence of its weights.
+    pub licence: eosin_core::Licence,
+    /// Data sets that it was trained on.
+    #[serde(default)]
+    pub training_sources: Vec<String>,
 }
 
 /// How heads are tuned.
@@ -206,6 +266,7 @@ impl LoadedRun {
             ("selection.folds", (run.selection.folds, 2)),
             ("selection.repeats", (run.selection.repeats, 1)),
             ("selection.probes", (run.selection.probes.len(), 1)),
+            ("selection.shortlist", (run.selection.shortlist, 1)),
             ("proxies", (run.proxies.len(), 1)),
             ("training.folds", (run.training.folds, 2)),
             ("training.repeats", (run.training.repeats, 1)),
@@ -246,6 +307,14 @@ pub fn part<T: serde::de::DeserializeOwned>(configs: &Path, group: &str, name: &
     Err(Error::unsupported(format!("{group} `{name}`"), &known, hint))
 }
 
+fn labelled_kind() -> String {
+    "labelled".into()
+}
+
+fn label_column() -> String {
+    "label".into()
+}
+
 fn group_column() -> String {
     "group".into()
 }
@@ -259,7 +328,25 @@ impl Default for EngineConfig {
 impl Default for SelectionConfig {
     fn default() -> Self {
         let probe = |kind: &str| ComponentConfig { kind: kind.into(), options: toml::Table::new() };
-        Self { probes: vec![probe("linear"), probe("knn")], folds: 5, repeats: 5, rope: 0.01 }
+        // A probe's score does not change below this tolerance, nor between half decades.
+        let penalties = (0..7).map(|i| toml::Value::Float(10_f64.powi(5 - i))).collect();
+        let options = toml::Table::from_iter([
+            ("tolerance".to_string(), toml::Value::Float(1e-6)),
+            ("penalties".to_string(), toml::Value::Array(penalties)),
+        ]);
+        Self {
+            probes: vec![probe("linear"), probe("knn")],
+            folds: 5,
+            repeats: 5,
+            rope: 0.01,
+            head: ComponentConfig { kind: "logistic".into(), options },
+            shortlist: 3,
+            controls: true,
+            pca: 256,
+            training_free: true,
+            licence: LicenceFilter::Any,
+            imported: Vec::new(),
+        }
     }
 }
 

@@ -48,6 +48,24 @@ impl Dataset {
         self.manifest.rows().len()
     }
 
+    /// The manifest itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Lines of the part that `task` fits on, whatever their class, without tiles that were
+    /// skipped.
+    pub fn training_lines(&self, task: &TaskConfig, skipped: &[Skipped]) -> Vec<&ManifestRow> {
+        let skipped: BTreeSet<&str> = skipped.iter().map(|s| s.tile.as_str()).collect();
+        self.manifest
+            .rows()
+            .iter()
+            .filter(|row| !skipped.contains(row.path.as_str()))
+            .filter(|row| task.train.is_empty() || in_part(&task.train, row))
+            .filter(|row| task.test.is_empty() || !in_part(&task.test, row))
+            .collect()
+    }
+
     /// The rows that `task` uses, without tiles that were skipped.
     pub fn rows(&self, task: &TaskConfig, skipped: &[Skipped]) -> Result<TaskRows> {
         let file = self.manifest.file();

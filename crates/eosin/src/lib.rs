@@ -30,8 +30,8 @@ mod train;
 mod train_many;
 
 pub use config::{
-    AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, LoadedRun, RunConfig,
-    SelectionConfig, TaskConfig, TrainingConfig,
+    AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, ImportedConfig, LicenceFilter,
+    LoadedRun, RunConfig, SelectionConfig, TaskConfig, TrainingConfig,
 };
 pub use cut::{CutOutcome, cut, write_png};
 pub use dataset::{Dataset, TaskRows};
@@ -43,7 +43,13 @@ pub use inspect::{Inspection, inspect};
 pub use predict::{PredictOptions, PredictOutcome, predict};
 pub use registry::Registry;
 pub use run::{RunOutcome, check_leakage, run};
-pub use select::{ProxyRanking, is_control, select};
+pub use select::{
+    Arms, Candidate, CandidateSet, Column, Compared, Density, FewShotKind, FolderCache,
+    InvarianceKind, Labelled, LeftOut, Magnification, Nuisance, NuisanceOf, Probe, Problem,
+    ProxyAgreement, ProxyKind, ProxyRanking, Reads, Role, RunSelection, SelectInput, SelectOptions,
+    SelectTask, Selection, Spatial, embed_arms, gather, is_control, probes, select, select_arms,
+    select_run,
+};
 pub use session::{Embedded, Session, SessionOptions, load_backbone};
 pub use study::{
     ArmConfig, CurveConfig, PermutedConfig, StrengthConfig, StudyConfig, StudyDesign, StudyInput,

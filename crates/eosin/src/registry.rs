@@ -13,9 +13,12 @@ use eosin_head::{
     KnnTrainer, LdaTrainer, LinearSvmTrainer, LinfaLogisticTrainer, LogisticTrainer,
     NearestMeanTrainer, RidgeTrainer,
 };
-use eosin_proxy::{KnnProbe, LinearProbe, SimpleShot};
+use eosin_proxy::{FewShot, KnnProbe, LinearProbe, SimpleShot};
 
 use crate::config::ComponentConfig;
+use crate::select::{
+    Density, FewShotKind, InvarianceKind, Labelled, Magnification, Nuisance, ProxyKind, Spatial,
+};
 use crate::toml_file::{self, nearest};
 
 type Make<T> = fn(&toml::Table) -> Result<T>;
@@ -25,11 +28,12 @@ type MakeProbe = fn(&toml::Table, &Arc<dyn HeadTrainer>, u64) -> Result<Box<dyn 
 pub type DescribedTransform = (Box<dyn FeatureTransform>, String);
 
 /// What each `kind` of a configuration stands for. A value: plugins add to it, nothing is global.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Registry {
     heads: BTreeMap<&'static str, Make<Arc<dyn HeadTrainer>>>,
     transforms: BTreeMap<&'static str, Make<DescribedTransform>>,
     probes: BTreeMap<&'static str, MakeProbe>,
+    proxies: BTreeMap<&'static str, Make<Arc<dyn ProxyKind>>>,
 }
 
 /// Registers transforms whose options are the type itself.
@@ -38,6 +42,15 @@ macro_rules! register_transforms {
         $($registry.register_transform($kind, |options| {
             let place = concat!("augment ", $kind);
             described(toml_file::options::<$transform>(place, options)?)
+        });)+
+    };
+}
+
+/// Registers kinds of proxy tasks, which are their own options.
+macro_rules! register_proxies {
+    ($registry:ident, $($kind:literal => $proxy:ty,)+) => {
+        $($registry.register_proxy($kind, |options| {
+            Ok(Arc::new(toml_file::options::<$proxy>(concat!("task ", $kind), options)?))
         });)+
     };
 }
@@ -90,7 +103,11 @@ impl Registry {
         registry.register_probe("linear", |o, trainer, seed| {
             let options: LinearProbeOptions = toml_file::options("probe linear", o)?;
             let inner_folds = options.inner_folds;
-            Ok(Box::new(LinearProbe { trainer: Arc::clone(trainer), inner_folds, seed }))
+            Ok(Box::new(LinearProbe { inner_folds, seed, ..LinearProbe::new(Arc::clone(trainer)) }))
+        });
+        registry.register_probe("few-shot", |o, _, seed| {
+            let options: FewShotKind = toml_file::options("probe few-shot", o)?;
+            Ok(Box::new(FewShot { shots: options.shots, episodes: options.episodes, seed }))
         });
         registry.register_probe("simple-shot", |o, _, _| {
             toml_file::options::<NoOptions>("probe simple-shot", o)?;
@@ -99,7 +116,31 @@ impl Registry {
         registry.register_probe("knn", |o, _, _| {
             Ok(Box::new(toml_file::options::<KnnProbe>("probe knn", o)?))
         });
+        register_proxies! { registry,
+            "labelled" => Labelled,
+            "density" => Density,
+            "few-shot" => FewShotKind,
+            "invariance" => InvarianceKind,
+            "nuisance" => Nuisance,
+            "magnification" => Magnification,
+            "spatial-neighbourhood" => Spatial,
+        }
         registry
+    }
+
+    /// Adds a kind of proxy task.
+    pub fn register_proxy(&mut self, kind: &'static str, make: Make<Arc<dyn ProxyKind>>) {
+        self.proxies.insert(kind, make);
+    }
+
+    /// Kinds of proxy tasks.
+    pub fn proxies(&self) -> Vec<&'static str> {
+        self.proxies.keys().copied().collect()
+    }
+
+    /// Makes a kind of proxy task.
+    pub fn proxy(&self, kind: &str, options: &toml::Table) -> Result<Arc<dyn ProxyKind>> {
+        find(&self.proxies, "task", kind)?(options)
     }
 
     /// Adds a head's kind.

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
-use crate::select::{ProxyRanking, select};
+use crate::select::{Arms, Selection, embed_arms, select_arms};
 use crate::session::{Embedded, Session};
 use crate::summary::{self, Findings};
 use crate::train::{FittedArm, embed_views, fit_arm, labelled, save};
@@ -43,28 +43,28 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
     let started = Instant::now();
     // A split that leaks is refused before hours of embedding, not after.
     check_leakage(session, &session.dataset.rows(&session.config.task, &[])?)?;
-    let embedded = embed_all(session, &mut timings)?;
-    let skipped = Session::skipped(&embedded);
+    let arms = embed_all(session, &mut timings)?;
+    let (embedded, skipped) = (&arms.embedded, arms.skipped.clone());
     let rows = session.dataset.rows(&session.config.task, &skipped)?;
     let leakage = check_leakage(session, &rows)?;
-    let rankings = timings.stage("select", || select(session, &embedded, &skipped))?;
-    let selected = selected(session, &rankings);
-    let arms = fit_arms(session, &rows, &embedded, &selected, &mut timings)?;
+    let selection = timings.stage("select", || select_arms(session, &arms))?;
+    let selected = selection.selected.clone();
+    let fitted = fit_arms(session, &rows, embedded, &selected, &mut timings)?;
     let report = timings.stage("report", || {
         summary::report(Findings {
             session,
             rows: &rows,
-            embedded: &embedded,
+            embedded,
             skipped: &skipped,
-            rankings: &rankings,
+            selection: &selection,
             selected: &selected,
-            arms: &arms,
+            arms: &fitted,
             leakage,
-            warnings: warnings(session, &rows, &skipped, &selected),
+            warnings: warnings(session, &rows, &skipped, &selection),
         })
     })?;
     let heads = session.out.join("heads");
-    for (is_selected, arm) in &arms {
+    for (is_selected, arm) in &fitted {
         let which = if *is_selected { "selected" } else { "default" };
         let augmented = if arm.augmented { "augmented" } else { "plain" };
         let mut file = arm.file.clone();
@@ -79,14 +79,6 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
     let timings = serde_json::to_string_pretty(&timings).unwrap_or_default();
     write(&session.out.join("timings.json"), &(timings + "\n"))?;
     Ok(RunOutcome { report, json, html, skipped })
-}
-
-/// The backbone to take: the choice of the first proxy task's first probe.
-pub fn selected(session: &Session, rankings: &[ProxyRanking]) -> String {
-    rankings
-        .first()
-        .and_then(|proxy| proxy.rankings.first())
-        .map_or_else(|| session.config.run.default_backbone.clone(), |r| r.selected.clone())
 }
 
 /// Refuses a split that shares groups or byte-identical tiles; the rest is for the report.
@@ -132,20 +124,25 @@ pub fn check_leakage(session: &Session, rows: &TaskRows) -> Result<Vec<LeakageFi
         .collect())
 }
 
-fn embed_all(session: &Session, timings: &mut Timings) -> Result<Vec<Embedded>> {
-    let mut all = Vec::new();
-    for name in &session.config.run.backbones {
-        let started = Instant::now();
-        let embedded = session.embed(name, None, None)?;
-        let seconds = started.elapsed().as_secs_f64();
-        timings.seconds.insert(format!("embed {name}"), seconds);
-        if embedded.outcome.n_new > 0 {
-            let rate = embedded.outcome.n_new as f64 / seconds;
-            timings.tiles_per_second.insert(name.clone(), rate);
-        }
-        all.push(embedded);
+fn embed_all<'a>(session: &Session<'a>, timings: &mut Timings) -> Result<Arms<'a>> {
+    let arms = embed_arms(session, false)?;
+    let default = session.config.run.default_backbone.as_str();
+    if arms.embedded.iter().all(|e| e.info.name != default) {
+        let reason = arms.left_out.iter().find(|l| l.backbone == default).map(|l| &l.reason);
+        return Err(Error::input(
+            format!("default backbone `{default}`"),
+            "a backbone that can be compared, since the 2×2 needs it",
+            reason.cloned().unwrap_or_default(),
+            "mend it, or name another default",
+        ));
     }
-    Ok(all)
+    for (name, (seconds, n_new)) in &arms.seconds {
+        timings.seconds.insert(format!("embed {name}"), *seconds);
+        if *n_new > 0 {
+            timings.tiles_per_second.insert(name.clone(), *n_new as f64 / seconds);
+        }
+    }
+    Ok(arms)
 }
 
 /// The 2×2: default and selected backbone, augmentation off and on; where selection keeps the
@@ -200,13 +197,18 @@ fn warnings(
     session: &Session,
     rows: &TaskRows,
     skipped: &[Skipped],
-    selected: &str,
+    selection: &Selection,
 ) -> Vec<String> {
     let mut warnings = rows.warnings.clone();
+    let selected = &selection.selected;
+    for left_out in &selection.left_out {
+        warnings.push(format!("{} was left out: {}", left_out.backbone, left_out.reason));
+    }
+    warnings.extend(selection.notes.iter().cloned());
     if !skipped.is_empty() {
         warnings.push(format!("{} tiles could not be read and were left out", skipped.len()));
     }
-    if selected == session.config.run.default_backbone {
+    if *selected == session.config.run.default_backbone {
         warnings.push(format!(
             "selection kept the default backbone `{selected}`, so both rows of the 2×2 are the same"
         ));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use eosin_backbone::{Card, EngineOptions, LoadOptions};
+use eosin_backbone::{Card, EngineOptions, LoadOptions, WeightsSource};
 use eosin_core::{
     Backbone, BackboneInfo, Contract, Error, Fingerprint, Matrix, Progress, Result, TileMeta,
     TileSource,
@@ -29,6 +29,9 @@ pub struct SessionOptions {
     pub out: PathBuf,
     /// Engine to use instead of the configuration's.
     pub engine: Option<String>,
+    /// Folder with weights that cards leave to the user, `<card>.safetensors`, `.pth`, `.pt` or
+    /// `.bin`.
+    pub weights: Option<PathBuf>,
 }
 
 /// A run's files, opened: its tiles, its store, its registry.
@@ -47,6 +50,7 @@ pub struct Session<'a> {
     source: Box<dyn TileSource>,
     geometry: Geometry,
     engine: EngineConfig,
+    options: SessionOptions,
 }
 
 /// One backbone's embeddings of a source.
@@ -76,7 +80,6 @@ impl<'a> Session<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Self> {
         let config = LoadedRun::read(config)?;
-        let data = options.data.clone().unwrap_or_default();
         if config.run.tiles.kind != "manifest" {
             return Err(Error::unsupported(
                 format!("a run on tiles of kind `{}`", config.run.tiles.kind),
@@ -86,24 +89,65 @@ impl<'a> Session<'a> {
         }
         let file: ManifestOptions =
             toml_file::options("tiles manifest", &config.run.tiles.options)?;
-        let manifest = Manifest::read(data.join(file.file))?;
+        Self::on(config, &file.file, "store", options, registry, progress)
+    }
+
+    /// The same run on another manifest, relative to the folder of the data: for proxy tasks whose
+    /// tiles are not the run's. It has a store of its own, because tile ids may be the same.
+    pub fn beside(&self, manifest: &Path) -> Result<Session<'a>> {
+        let store = format!("store-{}", manifest_name(manifest));
+        let (config, options) = (self.config.clone(), self.options.clone());
+        Self::on(config, manifest, &store, options, self.registry.clone(), self.progress)
+    }
+
+    fn on(
+        config: LoadedRun,
+        manifest: &Path,
+        store: &str,
+        options: SessionOptions,
+        registry: Registry,
+        progress: &'a dyn Progress,
+    ) -> Result<Self> {
+        let data = options.data.clone().unwrap_or_default();
+        let manifest = Manifest::read(data.join(manifest))?;
         let source = ManifestSource::new(manifest.clone(), TileFileOptions::default());
         let mut engine = config.run.engine.clone();
-        if let Some(kind) = options.engine {
-            engine.kind = kind;
+        if let Some(kind) = &options.engine {
+            engine.kind.clone_from(kind);
         }
-        let store = ParquetStore::open(options.out.join("store"))?;
+        let store = ParquetStore::open(options.out.join(store))?;
         Ok(Self {
             config,
             dataset: Dataset::new(manifest),
             registry,
             progress,
-            out: options.out,
+            out: options.out.clone(),
             store,
             source: Box::new(source),
             geometry: Geometry::as_given(),
             engine,
+            options,
         })
+    }
+
+    /// Where embeddings are kept.
+    pub fn store(&self) -> &ParquetStore {
+        &self.store
+    }
+
+    /// Where tiles are read.
+    pub fn source(&self) -> &dyn TileSource {
+        self.source.as_ref()
+    }
+
+    /// Tiles per forward pass.
+    pub fn batch_size(&self) -> usize {
+        self.engine.batch_size
+    }
+
+    /// The folder for weights, or the current one.
+    pub fn weights_folder(&self) -> PathBuf {
+        self.options.weights.clone().unwrap_or_default()
     }
 
     /// What is known of the run's tiles, in manifest order.
@@ -113,7 +157,19 @@ impl<'a> Session<'a> {
 
     /// Loads a backbone by the name of its card.
     pub fn backbone(&self, name: &str) -> Result<Box<dyn Backbone>> {
-        load_backbone(&self.config.configs, name, &self.engine)
+        let card = find_card(&self.config.configs, name)?;
+        self.backbone_of(&card)
+    }
+
+    /// Makes a card's backbone, with the user's weights where the card leaves them to the user.
+    pub fn backbone_of(&self, card: &Card) -> Result<Box<dyn Backbone>> {
+        let engine = EngineOptions { engine: self.engine.kind.clone(), device: self.engine.device };
+        let open = matches!(card.weights, WeightsSource::File { file: None, .. });
+        let weights = self.options.weights.as_ref().filter(|_| open).and_then(|folder| {
+            let file = |ending: &str| folder.join(format!("{}.{ending}", card.name));
+            ["safetensors", "pth", "pt", "bin"].map(file).into_iter().find(|f| f.is_file())
+        });
+        eosin_backbone::load(card, &LoadOptions { engine, weights })
     }
 
     /// The run's image views, where its augmentation has any.
@@ -128,12 +184,21 @@ impl<'a> Session<'a> {
         views: Option<&ViewBank>,
         only: Option<&BTreeSet<String>>,
     ) -> Result<Embedded> {
-        let backbone = self.backbone(name)?;
+        self.embed_with(self.backbone(name)?.as_ref(), views, only)
+    }
+
+    /// Embeds the run's tiles, or the views of some, with a backbone that is loaded.
+    pub fn embed_with(
+        &self,
+        backbone: &dyn Backbone,
+        views: Option<&ViewBank>,
+        only: Option<&BTreeSet<String>>,
+    ) -> Result<Embedded> {
         let options = EmbedOptions { batch_size: self.engine.batch_size, views, only };
         let outcome = embed(
             self.source.as_ref(),
             &self.geometry,
-            backbone.as_ref(),
+            backbone,
             &self.store,
             &options,
             self.progress,
@@ -182,23 +247,35 @@ pub fn load_backbone(
     name: &str,
     engine: &EngineConfig,
 ) -> Result<Box<dyn Backbone>> {
-    let file = configs.join("backbone").join(format!("{name}.toml"));
-    let card = if file.is_file() {
-        Card::read(&file)?
-    } else if Path::new(name).extension().is_some_and(|e| e == "toml") {
-        Card::read(Path::new(name))?
-    } else {
-        // Without a checkout the cards of the program serve; a wrong name lists the files.
-        match Card::builtin(name) {
-            Ok(card) => card,
-            Err(error) if file.parent().is_some_and(Path::is_dir) => {
-                return Err(part::<toml::Table>(configs, "backbone", name).err().unwrap_or(error));
-            }
-            Err(error) => return Err(error),
-        }
-    };
+    let card = find_card(configs, name)?;
     let engine = EngineOptions { engine: engine.kind.clone(), device: engine.device };
     eosin_backbone::load(&card, &LoadOptions { engine, ..LoadOptions::default() })
+}
+
+/// A card by the name of its file in `configs/backbone/`, or by its path.
+pub fn find_card(configs: &Path, name: &str) -> Result<Card> {
+    let file = configs.join("backbone").join(format!("{name}.toml"));
+    if file.is_file() {
+        return Card::read(&file);
+    }
+    if Path::new(name).extension().is_some_and(|e| e == "toml") {
+        return Card::read(Path::new(name));
+    }
+    // Without a checkout the cards of the program serve; a wrong name lists the files.
+    match Card::builtin(name) {
+        Err(error) if file.parent().is_some_and(Path::is_dir) => {
+            Err(part::<toml::Table>(configs, "backbone", name).err().unwrap_or(error))
+        }
+        card => card,
+    }
+}
+
+/// What tells a manifest from others: its folder's name, or its own.
+pub fn manifest_name(manifest: &Path) -> String {
+    let folder = manifest.parent().filter(|p| !p.as_os_str().is_empty());
+    let named = folder.unwrap_or(manifest).file_stem().unwrap_or_default();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '-' };
+    named.to_string_lossy().chars().map(plain).collect()
 }
 
 fn manifest_file() -> PathBuf {

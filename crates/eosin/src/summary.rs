@@ -12,7 +12,7 @@ use eosin_report::{RunReport, pca};
 
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
-use crate::select::{ProxyRanking, is_control};
+use crate::select::{ProxyRanking, Role, Selection, is_control, ranking_row};
 use crate::session::{Embedded, Session};
 use crate::train::FittedArm;
 
@@ -28,7 +28,7 @@ pub struct Findings<'a> {
     pub rows: &'a TaskRows,
     pub embedded: &'a [Embedded],
     pub skipped: &'a [Skipped],
-    pub rankings: &'a [ProxyRanking],
+    pub selection: &'a Selection,
     pub selected: &'a str,
     pub arms: &'a [(bool, Arc<FittedArm>)],
     pub leakage: Vec<report::LeakageFinding>,
@@ -118,42 +118,34 @@ fn backbone(embedded: &Embedded) -> report::BackboneSummary {
     }
 }
 
-/// One table per proxy task and probe; the first probe decides.
+/// The ranking that decided, then one table per task and probe.
 fn rankings(findings: &Findings) -> Vec<report::Ranking> {
-    let repeats = findings.session.config.run.selection.repeats.max(1);
-    let table = |proxy: &ProxyRanking, ranking: &Ranking, verdict: String| report::Ranking {
-        proxy: format!("{} ({})", proxy.proxy, proxy.description),
+    let repeats = findings.session.config.run.selection.repeats;
+    let table = |task: &ProxyRanking, ranking: &Ranking, verdict: String| report::Ranking {
+        proxy: format!("{} ({})", task.proxy, task.description),
         probe: ranking.probe.clone(),
         metric: ranking.metric.clone(),
         design: format!(
             "{repeats} × {} grouped folds, {} tiles, {} groups",
-            ranking.n_folds / repeats,
-            proxy.n_rows,
-            proxy.n_groups
+            task.n_folds, task.n_rows, task.n_groups
         ),
-        rows: ranking
-            .arms
-            .iter()
-            .map(|arm| report::RankingRow {
-                backbone: arm.backbone.clone(),
-                mean: arm.mean,
-                lower: arm.lower,
-                upper: arm.upper,
-                p_best: arm.probability_best,
-                tied_with_best: arm.tied_with_best,
-                is_control: arm.control,
-            })
-            .collect(),
+        rows: ranking.arms.iter().map(ranking_row).collect(),
         verdict,
     };
+    let selection = findings.selection;
     let mut tables = Vec::new();
-    for proxy in findings.rankings {
-        for (i, ranking) in proxy.rankings.iter().enumerate() {
-            let verdict = match proxy.rankings.first() {
+    if let Some(first) = selection.rankings.first() {
+        tables.push(table(first, &selection.decision, selection.verdict.join(" ")));
+    }
+    for task in &selection.rankings {
+        let decided = task.role != Role::Beside;
+        for (i, ranking) in task.rankings.iter().enumerate() {
+            let verdict = match task.rankings.first() {
                 Some(first) if i > 0 => format!("Shown beside `{}`, which decides.", first.probe),
-                _ => ranking.verdict.clone(),
+                _ if decided => ranking.verdict.clone(),
+                _ => "Shown beside; it decides nothing.".to_string(),
             };
-            tables.push(table(proxy, ranking, verdict));
+            tables.push(table(task, ranking, verdict));
         }
     }
     tables

@@ -47,6 +47,7 @@ fn open<'a>(arguments: &RunArguments, bars: &'a Bars) -> Result<Session<'a>> {
         data: arguments.data.clone(),
         out: arguments.out.clone(),
         engine: arguments.engine.clone(),
+        weights: arguments.weights.clone(),
     };
     Ok(Session::open(&arguments.config, options, Registry::with_defaults(), bars)?)
 }

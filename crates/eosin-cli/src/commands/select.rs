@@ -1,61 +1,120 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use comfy_table::{Table, presets};
-use eosin::{Embedded, Session};
+use eosin::LicenceFilter;
+use eosin::crates::report::{SelectRanking, SelectReport};
 
 use super::run::dry_run;
 use super::{open, tell_skipped};
-use crate::arguments::RunArguments;
+use crate::arguments::SelectArguments;
 use crate::exit::Outcome;
 use crate::progress::Bars;
 
 /// `eosin select`.
-pub fn select(arguments: &RunArguments, bars: &Bars) -> Result<Outcome> {
-    let session = open(arguments, bars)?;
-    if arguments.dry_run {
+pub fn select(arguments: &SelectArguments, bars: &Bars) -> Result<Outcome> {
+    let mut session = open(&arguments.run, bars)?;
+    match arguments.licence.as_deref() {
+        Some("commercial") => session.config.run.selection.licence = LicenceFilter::Commercial,
+        Some(_) => session.config.run.selection.licence = LicenceFilter::Any,
+        None => {}
+    }
+    if arguments.run.dry_run {
         return dry_run(&session);
     }
-    let embedded: Vec<Embedded> = session
-        .config
-        .run
-        .backbones
-        .iter()
-        .map(|name| session.embed(name, None, None))
-        .collect::<Result<_, _>>()?;
-    let skipped = Session::skipped(&embedded);
-    for proxy in eosin::select(&session, &embedded, &skipped)? {
-        println!("{}: {}", proxy.proxy, proxy.description);
-        println!("{} tiles, {} groups", proxy.n_rows, proxy.n_groups);
-        for ranking in &proxy.rankings {
-            let mut table = Table::new();
-            table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header([
-                "backbone",
-                ranking.metric.as_str(),
-                "95 % interval",
-                "P(best)",
-                "",
-            ]);
-            for arm in &ranking.arms {
-                let note = match (arm.control, arm.tied_with_best) {
-                    (true, _) => "control",
-                    (false, true) => "tied with the best",
-                    (false, false) => "",
-                };
-                table.add_row([
-                    arm.backbone.clone(),
-                    format!("{:.3}", arm.mean),
-                    format!("{:.3} to {:.3}", arm.lower, arm.upper),
-                    format!("{:.2}", arm.probability_best),
-                    note.to_string(),
-                ]);
-            }
-            println!("probe {}\n{table}", ranking.probe);
-        }
-        if let Some(first) = proxy.rankings.first() {
-            println!("{}\n", first.verdict);
-        }
+    let found = eosin::select_run(&session)?;
+    let report = &found.report;
+    for ranking in &report.rankings {
+        print_ranking(ranking);
     }
-    tell_skipped(&skipped);
-    Ok(Outcome::of(skipped.len()))
+    print_costs(report, &found.arms.tiles_per_s);
+    print_agreement(report);
+    for left_out in &report.left_out {
+        println!("left out: {}: {}", left_out.backbone, left_out.reason);
+    }
+    for warning in &report.warnings {
+        println!("note: {warning}");
+    }
+    for sentence in &report.verdict {
+        println!("{sentence}");
+    }
+    tell_skipped(&found.arms.skipped);
+    println!("{}", found.json.display());
+    println!("{}", found.html.display());
+    Ok(Outcome::of(found.arms.skipped.len() + report.left_out.len()))
+}
+
+fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(header);
+    table
+}
+
+fn print_ranking(ranking: &SelectRanking) {
+    let mut shown = table(["backbone", &ranking.metric, "95 % interval", "P(best)", ""]);
+    for row in &ranking.rows {
+        let note = match (row.is_control, row.tied_with_best) {
+            (true, _) => "control",
+            (false, true) => "tied with the best",
+            (false, false) => "",
+        };
+        shown.add_row([
+            row.backbone.clone(),
+            format!("{:.3}", row.mean),
+            format!("{:.3} to {:.3}", row.lower, row.upper),
+            format!("{:.2}", row.p_best),
+            note.to_string(),
+        ]);
+    }
+    println!("{} ({}), probe {}", ranking.task, ranking.role, ranking.probe);
+    println!("{}, {}\n{shown}", ranking.description, ranking.design);
+}
+
+fn print_costs(report: &SelectReport, tiles_per_s: &BTreeMap<String, f64>) {
+    let mut shown = table([
+        "backbone",
+        "tiles/s here",
+        "parameters",
+        "weights MB",
+        "bytes/tile",
+        "licence",
+        "robustness",
+        "front",
+    ]);
+    for c in &report.candidates {
+        let speed = tiles_per_s.get(&c.backbone);
+        shown.add_row([
+            c.backbone.clone(),
+            speed.map_or("-".into(), |s| format!("{s:.1}")),
+            c.parameters.to_string(),
+            format!("{:.1}", c.weight_bytes as f64 / 1e6),
+            c.bytes_per_tile.to_string(),
+            c.licence.name.clone(),
+            c.robustness.as_ref().map_or("-".into(), |r| format!("{:.3}", r.estimate)),
+            if c.on_front { "yes" } else { "no" }.into(),
+        ]);
+    }
+    println!("costs\n{shown}");
+}
+
+fn print_agreement(report: &SelectReport) {
+    if report.agreement.is_empty() {
+        return;
+    }
+    let mut shown =
+        table(["proxy", "τ-b", "SE", "regret", "regret of three", "random pick", "largest"]);
+    for a in &report.agreement {
+        shown.add_row([
+            a.proxy.clone(),
+            format!("{:.2}", a.tau_b),
+            format!("{:.2}", a.standard_error),
+            format!("{:.3}", a.regret),
+            format!("{:.3}", a.regret_top_3),
+            format!("{:.3}", a.regret_random),
+            format!("{:.3}", a.regret_largest),
+        ]);
+    }
+    println!("proxies against the target\n{shown}");
 }

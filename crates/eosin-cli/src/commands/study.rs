@@ -22,6 +22,7 @@ pub fn study(arguments: &StudyArguments, bars: &Bars) -> Result<Outcome> {
         data: arguments.data.clone(),
         out: arguments.out.clone(),
         engine: arguments.engine.clone(),
+        weights: None,
         dry_run: arguments.dry_run,
     };
     let session = open(&run, bars)?;

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use eosin_core::{Error, Fold, Matrix, ProxyScores, ProxyTask, Result, TrainView};
 use serde::{Deserialize, Serialize};
 
-use super::score_folds;
+use super::{call_folds, score_by_calls};
 use crate::dense::{map_products, normalise_rows};
 
 /// Probe `knn`: the majority of the k training rows that are nearest by cosine.
@@ -30,11 +30,15 @@ impl ProxyTask for KnnProbe {
     }
 
     fn score(&self, train: &TrainView, folds: &[Fold]) -> Result<ProxyScores> {
+        score_by_calls(self, train, folds)
+    }
+
+    fn classify(&self, train: &TrainView, folds: &[Fold]) -> Result<Option<Vec<Vec<u32>>>> {
         if self.k == 0 {
             return Err(Error::input("probe knn, option k", "at least 1", "0", "20 is usual"));
         }
         let shared = Shared::new(train, self.k)?;
-        score_folds(self.kind(), train, folds, |fold, _, _| {
+        call_folds(train, folds, |fold, _, _| {
             let mut is_train = vec![false; train.n_rows()];
             for &i in &fold.train {
                 is_train[i] = true;
@@ -43,6 +47,12 @@ impl ProxyTask for KnnProbe {
             let class = |&row: &usize| shared.classify(row, self.k, &is_train, n_train);
             Ok(fold.held_out.iter().map(class).collect())
         })
+        .map(Some)
+    }
+
+    /// One search for neighbours serves every fold.
+    fn shares_work(&self) -> bool {
+        true
     }
 }
 

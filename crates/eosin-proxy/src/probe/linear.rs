@@ -5,11 +5,11 @@ use std::sync::Arc;
 use eosin_core::{Fold, HeadTrainer, ProxyScores, ProxyTask, Result, TrainBatch, TrainView};
 use eosin_eval::splits;
 
-use super::{balanced_accuracy, fold_seed, score_folds};
+use super::{balanced_accuracy, call_folds, fold_seed, score_by_calls};
 
 /// Probe `linear`: a head whose penalty is tuned within each fold's training rows.
 ///
-/// Every backbone gets the same search: the trainer's whole grid, by grouped cross-validation on
+/// Every backbone gets the same search: all of `penalties`, by grouped cross-validation on
 /// the training rows, the best mean balanced accuracy winning and the grid's order breaking ties.
 /// A fixed penalty would mean another amount of shrinkage for every backbone.
 /// Rows are weighted so that all classes weigh the same, as balanced accuracy asks for.
@@ -19,6 +19,8 @@ use super::{balanced_accuracy, fold_seed, score_folds};
 pub struct LinearProbe {
     /// Fits the heads.
     pub trainer: Arc<dyn HeadTrainer>,
+    /// The penalties that are searched, the same for every backbone.
+    pub penalties: Vec<f64>,
     /// Folds of the inner cross-validation, fewer where the groups do not allow as many.
     pub inner_folds: usize,
     /// Seed of the inner folds.
@@ -26,14 +28,15 @@ pub struct LinearProbe {
 }
 
 impl LinearProbe {
-    /// A probe with three inner folds.
+    /// A probe with three inner folds that searches the trainer's whole grid.
     pub fn new(trainer: Arc<dyn HeadTrainer>) -> Self {
-        Self { trainer, inner_folds: 3, seed: 0 }
+        let penalties = trainer.penalties();
+        Self { trainer, penalties, inner_folds: 3, seed: 0 }
     }
 
     /// The penalty that inner cross-validation on these rows chooses.
     pub fn tune(&self, train: &TrainView, seed: u64) -> Result<f64> {
-        let penalties = self.trainer.penalties();
+        let penalties = &self.penalties;
         let middle = penalties.get(penalties.len() / 2).copied().unwrap_or(1.0);
         let (labels, groups) = (train.labels(), train.groups());
         let n_classes = train.classes().len();
@@ -44,7 +47,7 @@ impl LinearProbe {
         let folds = splits::grouped_stratified_kfold(&labels, &groups, n_classes, k, seed)?;
         let mut totals = vec![0.0; penalties.len()];
         for fold in &folds {
-            for (total, score) in totals.iter_mut().zip(self.path(train, fold, &penalties)?) {
+            for (total, score) in totals.iter_mut().zip(self.path(train, fold, penalties)?) {
                 *total += score;
             }
         }
@@ -73,11 +76,16 @@ impl ProxyTask for LinearProbe {
     }
 
     fn score(&self, train: &TrainView, folds: &[Fold]) -> Result<ProxyScores> {
-        score_folds(self.kind(), train, folds, |fold, inner, held_out| {
+        score_by_calls(self, train, folds)
+    }
+
+    fn classify(&self, train: &TrainView, folds: &[Fold]) -> Result<Option<Vec<Vec<u32>>>> {
+        call_folds(train, folds, |fold, inner, held_out| {
             let penalty = self.tune(inner, fold_seed(self.seed, fold))?;
             let head = self.trainer.fit(&balanced_batch(inner)?, penalty)?;
             Ok(head.predict(&held_out.features())?.argmax())
         })
+        .map(Some)
     }
 }
 

@@ -15,25 +15,48 @@ pub use linear::LinearProbe;
 pub use reduced::Reduced;
 pub use simple_shot::SimpleShot;
 
-use eosin_core::{Fold, HeldOutView, ProxyScores, Result, TrainView};
+use eosin_core::{Fold, HeldOutView, ProxyScores, ProxyTask, Result, TrainView};
 use eosin_eval::ConfusionMatrix;
 use rayon::prelude::*;
 
 /// What all probes report, since a proxy task's classes are seldom of equal size.
 pub(crate) const METRIC: &str = "balanced accuracy";
 
-/// Scores each fold by the balanced accuracy of `classify`, which gives a class for every held-out
-/// row.
-fn score_folds(
-    probe: &str,
+/// The calls of `classify` on each fold; folds run in parallel and independently.
+fn call_folds(
     train: &TrainView,
     folds: &[Fold],
     classify: impl Fn(&Fold, &TrainView, &HeldOutView) -> Result<Vec<u32>> + Sync,
+) -> Result<Vec<Vec<u32>>> {
+    folds
+        .par_iter()
+        .map(|fold| {
+            let (inner, held_out) = train.split(fold)?;
+            classify(fold, &inner, &held_out)
+        })
+        .collect()
+}
+
+/// The scores of a probe that calls classes: the balanced accuracy of each fold's calls.
+pub(crate) fn score_calls(
+    probe: &str,
+    train: &TrainView,
+    folds: &[Fold],
+    calls: &[Vec<u32>],
 ) -> Result<ProxyScores> {
-    score_folds_by(probe, train, folds, |fold, inner, held_out| {
-        let called = classify(fold, inner, held_out)?;
-        balanced_accuracy(&held_out.labels(), &called, train.classes().len())
-    })
+    let labels = train.labels();
+    let score = |(fold, called): (&Fold, &Vec<u32>)| {
+        let truth: Vec<u32> = fold.held_out.iter().map(|&i| labels[i]).collect();
+        balanced_accuracy(&truth, called, train.classes().len())
+    };
+    let scores = folds.iter().zip(calls).map(score).collect::<Result<_>>()?;
+    Ok(ProxyScores { probe: probe.into(), metric: METRIC.into(), folds: scores })
+}
+
+/// Scores a probe that calls classes, which every probe but few-shot and the diagnostics does.
+fn score_by_calls(probe: &dyn ProxyTask, train: &TrainView, folds: &[Fold]) -> Result<ProxyScores> {
+    let calls = probe.classify(train, folds)?.unwrap_or_default();
+    score_calls(probe.kind(), train, folds, &calls)
 }
 
 /// Scores each fold; folds run in parallel and independently, so threads change nothing.

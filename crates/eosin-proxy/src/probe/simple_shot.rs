@@ -2,7 +2,7 @@
 
 use eosin_core::{Fold, HeldOutView, Matrix, ProxyScores, ProxyTask, Result, TrainView};
 
-use super::score_folds;
+use super::{call_folds, score_by_calls};
 use crate::dense::{map_products, normalise_rows};
 
 /// Probe `simple-shot`: nearest class mean of centred embeddings of unit length (Wang et al. 2019).
@@ -28,7 +28,11 @@ impl ProxyTask for SimpleShot {
     }
 
     fn score(&self, train: &TrainView, folds: &[Fold]) -> Result<ProxyScores> {
-        score_folds(self.kind(), train, folds, |_, inner, held_out| classify(inner, held_out))
+        score_by_calls(self, train, folds)
+    }
+
+    fn classify(&self, train: &TrainView, folds: &[Fold]) -> Result<Option<Vec<Vec<u32>>>> {
+        call_folds(train, folds, |_, inner, held_out| classify(inner, held_out)).map(Some)
     }
 }
 

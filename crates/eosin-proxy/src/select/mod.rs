@@ -7,18 +7,23 @@ mod posterior;
 mod rank;
 mod resume;
 mod shortlist;
+mod tally;
 mod verdict;
 
 pub use agreement::{Agreement, agreement, kendall_tau_b};
 pub use rank::{rank, test_train_ratio};
-pub use resume::{ScoreCache, score_repeats};
+pub use resume::{NoCache, ScoreCache, UnitScores, score_repeats};
 pub use shortlist::{ParetoPoint, Shortlisted, pareto_front, shortlist};
+pub use tally::Tally;
+
+use std::collections::BTreeMap;
 
 use eosin_core::ProxyScores;
+use eosin_eval::Interval;
 use serde::{Deserialize, Serialize};
 
 /// One backbone with its scores on a proxy task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arm {
     /// Name of the backbone.
@@ -31,6 +36,9 @@ pub struct Arm {
     pub cost: Cost,
     /// Scores of each probe, all on the same folds as those of the other arms.
     pub scores: Vec<ProxyScores>,
+    /// Right calls by probe, where it calls classes: what patients are resampled by.
+    #[serde(default)]
+    pub tallies: BTreeMap<String, Tally>,
 }
 
 /// What a backbone costs; among equally good ones the cheapest is selected.
@@ -43,6 +51,8 @@ pub struct Cost {
     pub parameters: u64,
     /// Length of an embedding.
     pub dim: u32,
+    /// Whether its licence allows commercial use, where the licence is known.
+    pub commercial: Option<bool>,
 }
 
 /// How arms are ranked.
@@ -60,8 +70,12 @@ pub struct RankOptions {
     pub level: f64,
     /// Draws for the probability of being best.
     pub draws: usize,
-    /// Seed of those draws.
+    /// Seed of those draws and of the bootstrap.
     pub seed: u64,
+    /// Resamples of patients for the intervals of differences; 0 makes none.
+    pub replicates: usize,
+    /// The backbone that one would take without selecting, shown among the baselines.
+    pub default_backbone: Option<String>,
 }
 
 /// Arms in order, the best first, with what is known of every pair.
@@ -83,6 +97,9 @@ pub struct Ranking {
     pub pairs: Vec<Pair>,
     /// Runs of neighbours in the ranking among which no pair differs; an arm may be in several.
     pub groups: Vec<Vec<String>>,
+    /// Ways to choose without looking at any score, for comparison.
+    #[serde(default)]
+    pub baselines: Vec<Baseline>,
     /// The backbone to take.
     pub selected: String,
     /// Why, in words.
@@ -110,6 +127,23 @@ pub struct RankedArm {
     pub cost: Cost,
     /// Mean score of every probe.
     pub probes: Vec<ProbeMean>,
+}
+
+/// A way to choose without looking at scores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// `default`, `largest model` or `random pick`.
+    pub name: String,
+    /// The backbone that it takes; none where it takes any with the same chance.
+    pub backbone: Option<String>,
+    /// Its mean score, that of a random pick being the mean over the candidates.
+    pub mean: f64,
+    /// What the selected backbone scores above it.
+    pub gain: f64,
+    /// Lower end of the gain's interval.
+    pub lower: f64,
+    /// Upper end of the gain's interval.
+    pub upper: f64,
 }
 
 /// The mean score of one probe.
@@ -146,6 +180,10 @@ pub struct Pair {
     pub equivalent: f64,
     /// Posterior probability that the first is better by more than the ROPE.
     pub better: f64,
+    /// The difference of pooled scores with its interval by resampling patients, where the probe
+    /// calls classes.
+    #[serde(default)]
+    pub by_patient: Option<Interval>,
 }
 
 impl Default for RankOptions {
@@ -157,6 +195,8 @@ impl Default for RankOptions {
             level: 0.95,
             draws: 10_000,
             seed: 0,
+            replicates: 2000,
+            default_backbone: None,
         }
     }
 }

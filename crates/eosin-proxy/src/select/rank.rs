@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use eosin_core::{Error, Fold, ProxyScores, Result, TrainView};
+use eosin_eval::GroupBootstrap;
 use eosin_eval::hypothesis::{bayesian_correlated_t, corrected_resampled_t, holm};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::posterior::probability_best;
 use super::verdict::{select, verdict};
-use super::{Arm, Pair, ProbeMean, RankOptions, RankedArm, Ranking};
+use super::{Arm, Baseline, Pair, ProbeMean, RankOptions, RankedArm, Ranking, Tally};
 
 /// Ranks arms by the mean score of the deciding probe.
 ///
@@ -16,7 +17,8 @@ use super::{Arm, Pair, ProbeMean, RankOptions, RankedArm, Ranking};
 /// probabilities those of the Bayesian correlated t-test (Benavoli et al. 2017). Two arms are tied
 /// where Holm's adjusted p is not below 1 − level. Of the arms that are no controls, the one with
 /// the best mean is selected, or the cheapest of those whose mean is at most the ROPE below it:
-/// by tiles per second where all have it, else by parameters, else by dimension.
+/// by the licence, those that allow commercial use first, then by tiles per second where all have
+/// it, else by parameters, else by dimension.
 ///
 /// ```
 /// use eosin_core::ProxyScores;
@@ -29,6 +31,7 @@ use super::{Arm, Pair, ProbeMean, RankOptions, RankedArm, Ranking};
 ///     scores: vec![ProxyScores {
 ///         probe: "linear".into(), metric: "balanced accuracy".into(), folds: folds.into(),
 ///     }],
+///     ..Arm::default()
 /// };
 /// let ranking = rank(
 ///     &[
@@ -53,7 +56,8 @@ pub fn rank(arms: &[Arm], options: &RankOptions) -> Result<Ranking> {
     let scores: Vec<&[f64]> = order.iter().map(|&i| deciding[i].folds.as_slice()).collect();
 
     let ratio = options.test_train_ratio;
-    let pairs = compare(&arms, &scores, options)?;
+    let mut pairs = compare(&arms, &scores, options)?;
+    resample(&arms, &mut pairs, options)?;
     let best_candidate = arms.iter().position(|a| !a.control).unwrap_or(0);
     let chances = probability_best(&scores, ratio, options.draws, options.seed)?;
     let ranked = arms
@@ -88,13 +92,88 @@ pub fn rank(arms: &[Arm], options: &RankOptions) -> Result<Ranking> {
         arms: ranked,
         pairs,
         groups,
+        baselines: Vec::new(),
         selected: String::new(),
         verdict: String::new(),
     };
     let choice = select(&ranking);
     let (selected, text) = (choice.arm.backbone.clone(), verdict(&ranking, &choice));
+    ranking.baselines = baselines(&arms, &scores, &selected, options)?;
     (ranking.selected, ranking.verdict) = (selected, text);
     Ok(ranking)
+}
+
+/// Adds to each pair the interval of its difference over resampled patients.
+fn resample(arms: &[&Arm], pairs: &mut [Pair], options: &RankOptions) -> Result<()> {
+    let tallies: Option<Vec<&Tally>> =
+        arms.iter().map(|arm| arm.tallies.get(&options.probe)).collect();
+    let Some(tallies) = tallies else { return Ok(()) };
+    let first = tallies[0];
+    if options.replicates == 0 || first.n_groups() < 2 || arms.len() < 2 {
+        return Ok(());
+    }
+    if let Some(at) = tallies.iter().position(|t| !first.is_paired(t)) {
+        return Err(Error::input(
+            format!("calls of {}", arms[at].backbone),
+            format!("those of the same rows as {}", arms[0].backbone),
+            "other rows or groups",
+            "score every backbone on the same tiles",
+        ));
+    }
+    let bootstrap =
+        GroupBootstrap { replicates: options.replicates, seed: options.seed, level: options.level };
+    let groups: Vec<u32> = (0..first.n_groups() as u32).collect();
+    let places: Vec<(usize, usize)> =
+        (0..arms.len()).flat_map(|a| (a + 1..arms.len()).map(move |b| (a, b))).collect();
+    let intervals = bootstrap.intervals(&groups, &first.strata(), |weights| {
+        let scores: Vec<f64> = tallies.iter().map(|t| t.balanced_accuracy(weights)).collect();
+        places.iter().map(|&(a, b)| scores[a] - scores[b]).collect()
+    })?;
+    for (pair, interval) in pairs.iter_mut().zip(intervals) {
+        pair.by_patient = Some(interval);
+    }
+    Ok(())
+}
+
+/// What the selected arm gains over choices that look at no score.
+fn baselines(
+    arms: &[&Arm],
+    scores: &[&[f64]],
+    selected: &str,
+    options: &RankOptions,
+) -> Result<Vec<Baseline>> {
+    let candidates: Vec<usize> = (0..arms.len()).filter(|&i| !arms[i].control).collect();
+    let Some(taken) = arms.iter().position(|a| a.backbone == selected) else {
+        return Ok(Vec::new());
+    };
+    let default = options.default_backbone.as_ref();
+    let default = arms.iter().position(|a| Some(&a.backbone) == default);
+    // The first of equals is the better-ranked one, which is the harder baseline.
+    let larger = |best: usize, i: usize| {
+        if arms[i].cost.parameters > arms[best].cost.parameters { i } else { best }
+    };
+    let largest = candidates.iter().copied().reduce(larger);
+    let n_folds = scores[taken].len();
+    let random: Vec<f64> = (0..n_folds)
+        .map(|f| candidates.iter().map(|&i| scores[i][f]).sum::<f64>() / candidates.len() as f64)
+        .collect();
+    let named = |name: &str, arm: Option<usize>| {
+        arm.map(|i| (name.to_string(), Some(arms[i].backbone.clone()), scores[i].to_vec()))
+    };
+    [
+        named("default", default),
+        named("largest model", largest),
+        Some(("random pick".to_string(), None, random)),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|(name, backbone, folds)| {
+        let differences: Vec<f64> = scores[taken].iter().zip(&folds).map(|(a, b)| a - b).collect();
+        let (gain, half) = interval(&differences, options.test_train_ratio, options.level)?;
+        let (lower, upper) = (gain - half, gain + half);
+        Ok(Baseline { name, backbone, mean: mean(&folds), gain, lower, upper })
+    })
+    .collect()
 }
 
 /// Held-out groups over training groups, the mean over the folds: the n_te/n_tr of the corrected
@@ -175,6 +254,7 @@ fn compare(arms: &[&Arm], scores: &[&[f64]], options: &RankOptions) -> Result<Ve
                 worse: posterior.worse,
                 equivalent: posterior.equivalent,
                 better: posterior.better,
+                by_patient: None,
             });
         }
     }

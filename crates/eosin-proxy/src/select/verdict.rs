@@ -29,7 +29,8 @@ pub(super) fn select(ranking: &Ranking) -> Choice<'_> {
         }
     });
     let arm = arm.unwrap_or(best);
-    let cheaper = (arm.backbone != best.backbone).then(|| advantage(&costs, arm.cost, best.cost));
+    let cheaper =
+        (arm.backbone != best.backbone).then(|| advantage(arm.cost, best.cost, &best.backbone));
     Choice { arm, best, cheaper }
 }
 
@@ -122,23 +123,49 @@ fn control_warning(ranking: &Ranking, arm: &RankedArm) -> Option<String> {
     })
 }
 
-/// The first cost that all arms have decides: tiles per second, parameters, dimension.
+/// Licence first, then the first cost that all arms have: tiles per second, parameters, dimension.
 fn compare_cost(all: &[Cost], a: Cost, b: Cost) -> Ordering {
-    match (a.tiles_per_s, b.tiles_per_s) {
+    let restricted = |cost: Cost| cost.commercial == Some(false);
+    let by_use = match (a.tiles_per_s, b.tiles_per_s) {
         (Some(a), Some(b)) if all.iter().all(|c| c.tiles_per_s.is_some()) => b.total_cmp(&a),
         _ => a.parameters.cmp(&b.parameters).then(a.dim.cmp(&b.dim)),
-    }
+    };
+    restricted(a).cmp(&restricted(b)).then(by_use)
 }
 
-fn advantage(all: &[Cost], a: Cost, b: Cost) -> String {
-    match (a.tiles_per_s, b.tiles_per_s) {
-        (Some(a), Some(b)) if all.iter().all(|c| c.tiles_per_s.is_some()) => {
-            format!("it is {:.1}× as fast", a / b)
-        }
-        _ if a.parameters != b.parameters => {
-            format!("it has {} parameters instead of {}", a.parameters, b.parameters)
-        }
-        _ => format!("its embeddings have {} instead of {} dimensions", a.dim, b.dim),
+/// Everything in which the first is better than the second, the first being cheaper.
+fn advantage(a: Cost, b: Cost, other: &str) -> String {
+    let mut clauses = Vec::new();
+    if let (Some(a), Some(b)) = (a.tiles_per_s, b.tiles_per_s)
+        && a > b
+    {
+        clauses.push(format!("it is {:.1}× as fast", a / b));
+    }
+    if a.parameters < b.parameters {
+        let (few, many) = (count(a.parameters), count(b.parameters));
+        clauses.push(if a.parameters > 0 && b.parameters >= 2 * a.parameters {
+            let ratio = b.parameters as f64 / a.parameters as f64;
+            format!("it has {ratio:.1}× fewer parameters ({few} instead of {many})")
+        } else {
+            format!("it has {few} parameters instead of {many}")
+        });
+    }
+    if a.commercial != Some(false) && b.commercial == Some(false) {
+        clauses.push(format!("it is licensed for commercial use, which {other} is not"));
+    }
+    if a.dim < b.dim {
+        clauses.push(format!("its embeddings have {} instead of {} dimensions", a.dim, b.dim));
+    }
+    let clauses: Vec<&str> = clauses.iter().map(String::as_str).collect();
+    list(&clauses)
+}
+
+/// A number of parameters as people say it.
+fn count(n: u64) -> String {
+    match n {
+        0..1_000_000 => n.to_string(),
+        1_000_000..1_000_000_000 => format!("{:.1} M", n as f64 / 1e6),
+        _ => format!("{:.2} G", n as f64 / 1e9),
     }
 }
 

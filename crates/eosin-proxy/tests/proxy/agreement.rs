@@ -77,6 +77,7 @@ fn ranking(means: &[(&str, f64)]) -> Ranking {
             metric: "balanced accuracy".into(),
             folds: vec![mean, mean + 0.01, mean - 0.01],
         }],
+        ..Arm::default()
     };
     let arms: Vec<Arm> = means.iter().map(arm).collect();
     rank(&arms, &RankOptions { draws: 10, ..RankOptions::default() }).unwrap()

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use eosin_core::{Error, Fold, LabelledSet, Matrix, ProxyScores, ProxyTask, Result, TrainView};
+use eosin_core::{Error, Fold, LabelledSet, Matrix, ProxyTask, Result, TrainView};
 use eosin_eval::splits;
-use eosin_proxy::select::{ScoreCache, score_repeats};
+use eosin_proxy::select::{ScoreCache, UnitScores, score_repeats};
 use eosin_proxy::{FewShot, KnnProbe, LinearProbe, Reduced, SimpleShot};
 use eosin_testkit::conformance;
 use serde::Deserialize;
@@ -129,17 +129,17 @@ fn more_shots_serve_better() {
 
 #[derive(Default)]
 struct Memory {
-    kept: Mutex<BTreeMap<(String, usize), ProxyScores>>,
+    kept: Mutex<BTreeMap<(String, usize), UnitScores>>,
     /// Repeats that may still be stored before the process is killed.
     left: Mutex<usize>,
 }
 
 impl ScoreCache for Memory {
-    fn load(&self, key: &str, repeat: usize) -> Result<Option<ProxyScores>> {
+    fn load(&self, key: &str, repeat: usize) -> Result<Option<UnitScores>> {
         Ok(self.kept.lock().unwrap().get(&(key.into(), repeat)).cloned())
     }
 
-    fn store(&self, key: &str, repeat: usize, scores: &ProxyScores) -> Result<()> {
+    fn store(&self, key: &str, repeat: usize, scores: &UnitScores) -> Result<()> {
         let mut left = self.left.lock().unwrap();
         if *left == 0 {
             return Err(Error::input("test", "a living process", "a kill", "run again"));
@@ -162,7 +162,7 @@ fn an_interrupted_selection_goes_on_and_ends_the_same() {
         assert_eq!(cache.kept.lock().unwrap().len(), 2);
         *cache.left.lock().unwrap() = 2;
         let resumed = score_repeats(&*probe, &view, &folds, 3, &cache, "net").unwrap();
-        assert_eq!(resumed, probe.score(&view, &folds).unwrap(), "{}", probe.kind());
+        assert_eq!(resumed.scores, probe.score(&view, &folds).unwrap(), "{}", probe.kind());
         // Nothing is computed again: not even one more repeat may be stored now.
         assert_eq!(score_repeats(&*probe, &view, &folds, 3, &cache, "net").unwrap(), resumed);
     }

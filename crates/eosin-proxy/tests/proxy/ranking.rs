@@ -39,6 +39,7 @@ fn arm(name: &str, folds: &[f64]) -> Arm {
             metric: "balanced accuracy".into(),
             folds: folds.to_vec(),
         }],
+        ..Arm::default()
     }
 }
 

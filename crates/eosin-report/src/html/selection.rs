@@ -11,8 +11,8 @@ use crate::{EmbeddingMap, Ranking, RankingRow, RunReport, TradeOff};
 pub(super) fn rankings(report: &RunReport) -> Markup {
     let body = (!report.rankings.is_empty()).then(|| html! {
         p {
-            "Backbones are ranked by proxy tasks on the training side; the test side is not looked at. "
-            "The first ranking decides, the others are there to see whether it stands."
+            "Proxy tasks shortlist backbones, and the task's own training folds decide; the test side is "
+            "not looked at. The first ranking decides, the others are there to see whether it stands."
         }
         @for (i, ranking) in report.rankings.iter().enumerate() { (one(report, i, ranking)) }
     });

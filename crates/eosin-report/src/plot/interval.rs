@@ -23,6 +23,9 @@ const LEFT: f64 = 300.0;
 const RIGHT: f64 = 600.0;
 const STEP: f64 = 26.0;
 
+/// Room between the bars of groups.
+const BAR: f64 = 6.0;
+
 /// A row per estimate, the interval as a bar through it; `reference` is a dashed upright.
 pub(crate) fn intervals(
     title: &str,
@@ -30,6 +33,29 @@ pub(crate) fn intervals(
     rows: &[IntervalRow],
     reference: Option<f64>,
 ) -> Markup {
+    let bars: Vec<(usize, usize)> = tied(rows).into_iter().collect();
+    draw(title, label, rows, reference, &bars)
+}
+
+/// As [`intervals`], with an upright bar at the edge for each run of rows from first to last, as
+/// in a critical-difference diagram.
+pub(crate) fn intervals_in_groups(
+    title: &str,
+    label: &str,
+    rows: &[IntervalRow],
+    bars: &[(usize, usize)],
+) -> Markup {
+    draw(title, label, rows, None, bars)
+}
+
+fn draw(
+    title: &str,
+    label: &str,
+    rows: &[IntervalRow],
+    reference: Option<f64>,
+    bars: &[(usize, usize)],
+) -> Markup {
+    let remarks = RIGHT + 12.0 + BAR * bars.len().max(1) as f64;
     let bottom = 8.0 + STEP * rows.len() as f64;
     let (low, high) = range(rows, reference);
     let x = Axis { from: (low, LEFT), to: (high, RIGHT) };
@@ -41,8 +67,9 @@ pub(crate) fn intervals(
                 @if let Some(value) = reference {
                     line class="reference" x1=(px(x.at(value))) x2=(px(x.at(value))) y1="4" y2=(px(bottom)) {}
                 }
-                @if let Some((first, last)) = tied(rows) {
-                    line class="tie" x1=(px(RIGHT + 6.0)) x2=(px(RIGHT + 6.0)) y1=(px(14.0 + STEP * first as f64)) y2=(px(2.0 + STEP * (last + 1) as f64)) {}
+                @for (i, (first, last)) in bars.iter().enumerate() {
+                    @let x = RIGHT + BAR * (i + 1) as f64;
+                    line class="tie" x1=(px(x)) x2=(px(x)) y1=(px(14.0 + STEP * *first as f64)) y2=(px(2.0 + STEP * (last + 1) as f64)) {}
                 }
                 @for (i, row) in rows.iter().enumerate() {
                     @let y = 8.0 + STEP * (i as f64 + 0.5);
@@ -53,7 +80,7 @@ pub(crate) fn intervals(
                         }
                         circle class={ "dot " (row.class) } cx=(px(x.at(row.estimate))) cy=(px(y)) r="4.5" { title { (row.name) } }
                     }
-                    text class="remark" x=(px(RIGHT + 18.0)) y=(px(y + 4.0)) { (row.remark) }
+                    text class="remark" x=(px(remarks)) y=(px(y + 4.0)) { (row.remark) }
                 }
             }
         }

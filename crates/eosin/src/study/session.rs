@@ -10,8 +10,8 @@ use eosin_tile::views::ViewBank as Views;
 use super::{StudyConfig, StudyInput, StudySet, study_sets};
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
-use crate::run::{check_leakage, selected, write};
-use crate::select::select;
+use crate::run::{check_leakage, write};
+use crate::select::{embed_arms, select_arms};
 use crate::session::{Embedded, Session};
 use crate::toml_file;
 
@@ -31,20 +31,19 @@ pub struct StudyOutcome {
 pub fn study(session: &Session, config: &StudyConfig) -> Result<StudyOutcome> {
     config.check()?;
     check_leakage(session, &session.dataset.rows(&session.config.task, &[])?)?;
-    let names = if config.backbones.is_empty() {
-        session.config.run.backbones.clone()
-    } else {
-        config.backbones.clone()
-    };
-    let mut embedded: Vec<Embedded> =
-        names.iter().map(|name| session.embed(name, None, None)).collect::<Result<_>>()?;
-    let skipped = Session::skipped(&embedded);
-    if config.backbones.is_empty() {
-        let chosen = selected(session, &select(session, &embedded, &skipped)?);
+    let embedded: Vec<Embedded> = if config.backbones.is_empty() {
+        let arms = embed_arms(session, false)?;
+        let chosen = select_arms(session, &arms)?.selected;
         let default = session.config.run.default_backbone.clone();
+        let mut embedded = arms.embedded;
         embedded.retain(|e| e.info.name == default || e.info.name == chosen);
         embedded.sort_by_key(|e| e.info.name != default);
-    }
+        embedded
+    } else {
+        let names = config.backbones.iter();
+        names.map(|name| session.embed(name, None, None)).collect::<Result<_>>()?
+    };
+    let skipped = Session::skipped(&embedded);
     let rows = session.dataset.rows(&session.config.task, &skipped)?;
     check_leakage(session, &rows)?;
     let sets = embedded

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Scores every candidate on one task, with the same folds for all.
+
+use std::collections::BTreeMap;
+
+use eosin_core::{
+    Error, Fold, LabelledSet, Progress, ProxyScores, Result, TileMeta, TrainView, ViewBank,
+};
+use eosin_eval::{GroupBootstrap, Interval, splits};
+use eosin_proxy::Reduced;
+use eosin_proxy::robustness::{RobustnessOptions, robustness_index};
+use eosin_proxy::scores::training_free;
+use eosin_proxy::select::{ScoreCache, UnitScores, score_repeats, test_train_ratio};
+
+use super::kinds::{Nuisance, NuisanceOf, Problem};
+use super::{Candidate, CandidateSet, Probe, ProxyKind, Role, SelectOptions, SelectTask, gather};
+
+/// Rows on which scores without training are made at most; they only stand beside.
+const TRAINING_FREE_ROWS: usize = 2000;
+
+/// A task's problem with its folds.
+struct Part {
+    problem: Problem,
+    folds: Vec<Fold>,
+    k: usize,
+}
+
+/// What was found on one task.
+pub(super) struct Scored {
+    /// By candidate: the scores of each probe, in order.
+    pub(super) units: BTreeMap<String, Vec<UnitScores>>,
+    /// By score and candidate.
+    pub(super) beside: BTreeMap<String, BTreeMap<String, f64>>,
+    /// By candidate, where centres are known.
+    pub(super) robustness: BTreeMap<String, Interval>,
+    pub(super) centre_probe: BTreeMap<String, f64>,
+    pub(super) ratio: f64,
+    pub(super) k: usize,
+    pub(super) n_rows: usize,
+    pub(super) n_groups: usize,
+}
+
+/// What scoring needs beside the task.
+pub(super) struct Context<'a> {
+    pub(super) options: &'a SelectOptions,
+    pub(super) cache: &'a dyn ScoreCache,
+    pub(super) progress: &'a dyn Progress,
+}
+
+/// Scores the candidates that can be scored; the others go to `failed` with the reason.
+pub(super) fn score_task(
+    task: &SelectTask,
+    role: Role,
+    candidates: &[&Candidate],
+    context: &Context,
+    failed: &mut BTreeMap<String, String>,
+) -> Result<Scored> {
+    let options = context.options;
+    let mut plan: Option<Plan> = None;
+    let stage = format!("select by {}", task.name);
+    context.progress.start(&stage, candidates.len() as u64);
+    let mut scored: Option<Scored> = None;
+    for candidate in candidates {
+        let name = &candidate.info.name;
+        let rows = match load(task, name) {
+            Ok(rows) => rows,
+            Err(error) => {
+                failed.insert(name.clone(), format!("{}: {error}", task.name));
+                context.progress.advance(1);
+                continue;
+            }
+        };
+        if plan.is_none() {
+            plan = Some(Plan::new(task, role, &rows.metas, options)?);
+        }
+        let Some(plan) = &plan else { continue };
+        match score_candidate(task, plan, &rows, context) {
+            Ok(found) => {
+                let all = scored.get_or_insert_with(|| plan.empty(task));
+                for (score, value) in found.beside {
+                    all.beside.entry(score).or_default().insert(name.clone(), value);
+                }
+                all.robustness.extend(found.robustness.map(|r| (name.clone(), r)));
+                all.centre_probe.extend(found.centre_probe.map(|c| (name.clone(), c)));
+                all.ratio = found.ratio;
+                all.units.insert(name.clone(), found.units);
+            }
+            Err(error) => {
+                failed.insert(name.clone(), format!("{}: {error}", task.name));
+            }
+        }
+        context.progress.advance(1);
+    }
+    context.progress.finish();
+    scored.ok_or_else(|| {
+        let reasons: Vec<&str> = failed.values().map(String::as_str).collect();
+        Error::input(
+            format!("backbones on {}", task.name),
+            "at least one that can be scored",
+            reasons.join("; "),
+            "embed the task's tiles with at least one backbone",
+        )
+    })
+}
+
+/// One candidate's rows of a task.
+struct Rows {
+    set: CandidateSet,
+    matrix: eosin_core::Matrix,
+    metas: Vec<TileMeta>,
+    bank: Option<(eosin_core::Matrix, usize)>,
+}
+
+/// Everything on a task that is the same for all candidates.
+struct Plan {
+    parts: Vec<Part>,
+    probes: Vec<Probe>,
+    role: Role,
+    /// Problems that ask for the centre, where there are several.
+    centres: Option<(Vec<u32>, Vec<Part>)>,
+    digest: String,
+}
+
+struct Found {
+    units: Vec<UnitScores>,
+    beside: BTreeMap<String, f64>,
+    robustness: Option<Interval>,
+    centre_probe: Option<f64>,
+    ratio: f64,
+}
+
+fn load(task: &SelectTask, name: &str) -> Result<Rows> {
+    let set = task.sets.get(name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = task.sets.keys().map(String::as_str).collect();
+        Error::input(
+            format!("embeddings of {name}"),
+            format!("a set for the tiles of {}", task.name),
+            format!("sets of {}", known.join(", ")),
+            "embed the task's tiles with this backbone",
+        )
+    })?;
+    let (matrix, metas) = gather(task.store, &set.set, &task.rows.tile_ids, 1)?;
+    let bank = match (&set.bank, task.kind.needs_views()) {
+        (Some((bank, n_views)), true) => {
+            Some((gather(task.store, bank, &task.rows.tile_ids, *n_views)?.0, *n_views))
+        }
+        _ => None,
+    };
+    Ok(Rows { set, matrix, metas, bank })
+}
+
+impl Plan {
+    fn new(
+        task: &SelectTask,
+        role: Role,
+        metas: &[TileMeta],
+        options: &SelectOptions,
+    ) -> Result<Self> {
+        let parts = folds(task.kind.problems(&task.rows, metas)?, options)?;
+        let own = task.kind.own_probe(metas, options.seed)?;
+        let probes = match own {
+            Some(probe) => {
+                vec![Probe { key: format!("{} {:?}", task.kind.kind(), probe.kind()), task: probe }]
+            }
+            // What stands beside needs no second opinion.
+            None if role == Role::Beside => options.probes.iter().take(1).cloned().collect(),
+            None => options.probes.clone(),
+        };
+        let centres = match role {
+            Role::Beside => None,
+            _ => centres(task, metas, options),
+        };
+        let digests: Vec<&str> = metas.iter().map(|m| m.source_digest.as_str()).collect();
+        let rows = &task.rows;
+        let asked = (&rows.tile_ids, &digests, &rows.classes, &rows.labels, &rows.groups);
+        let digest = blake3::hash(format!("{asked:?}").as_bytes()).to_hex().to_string();
+        Ok(Self { parts, probes, role, centres, digest })
+    }
+
+    fn empty(&self, task: &SelectTask) -> Scored {
+        let n_groups: std::collections::BTreeSet<&String> =
+            self.parts.iter().flat_map(|p| &p.problem.groups).collect();
+        Scored {
+            units: BTreeMap::new(),
+            beside: BTreeMap::new(),
+            robustness: BTreeMap::new(),
+            centre_probe: BTreeMap::new(),
+            ratio: 0.0,
+            k: self.parts.iter().map(|p| p.k).min().unwrap_or(0),
+            n_rows: task.rows.tile_ids.len(),
+            n_groups: n_groups.len(),
+        }
+    }
+}
+
+/// The folds of each problem; a problem of too few groups is an error that says so.
+fn folds(problems: Vec<Problem>, options: &SelectOptions) -> Result<Vec<Part>> {
+    problems
+        .into_iter()
+        .map(|problem| {
+            let groups = numbered(&problem.groups);
+            let n_classes = problem.classes.len();
+            let k = splits::feasible_folds(&problem.labels, &groups, n_classes, options.folds)?;
+            let k = k.max(2);
+            let folds = splits::repeated(
+                &problem.labels,
+                &groups,
+                n_classes,
+                k,
+                options.repeats,
+                options.seed,
+            )?;
+            Ok(Part { problem, folds, k })
+        })
+        .collect()
+}
+
+fn numbered(names: &[String]) -> Vec<u32> {
+    let mut sorted: Vec<&String> = names.iter().collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    names.iter().map(|n| sorted.partition_point(|s| *s < n) as u32).collect()
+}
+
+/// The centre of every row and the problems that ask for it, where there are several centres.
+fn centres(
+    task: &SelectTask,
+    metas: &[TileMeta],
+    options: &SelectOptions,
+) -> Option<(Vec<u32>, Vec<Part>)> {
+    let names: Option<Vec<String>> = metas.iter().map(|m| m.centre.clone()).collect();
+    let names = names?;
+    let numbers = numbered(&names);
+    if numbers.iter().all(|c| Some(c) == numbers.first()) {
+        return None;
+    }
+    let kind = Nuisance { of: NuisanceOf::Centre, block_px: 1 };
+    // Centres of one patient each can be counted as neighbours and not be held out.
+    let problems = kind.problems(&task.rows, metas).unwrap_or_default();
+    Some((numbers, folds(problems, options).unwrap_or_default()))
+}
+
+fn score_candidate(
+    task: &SelectTask,
+    plan: &Plan,
+    rows: &Rows,
+    context: &Context,
+) -> Result<Found> {
+    let options = context.options;
+    let key = |what: &str, problem: &str| {
+        let text = format!(
+            "eosin {} {} {:?} {} {} {what} {problem} {} {} {}",
+            env!("CARGO_PKG_VERSION"),
+            rows.set.set,
+            rows.set.bank,
+            task.kind.kind(),
+            plan.digest,
+            options.folds,
+            options.repeats,
+            options.seed
+        );
+        blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
+    };
+    let mut per_probe: Vec<Vec<UnitScores>> = vec![Vec::new(); plan.probes.len()];
+    let (mut beside, mut ratio) = (BTreeMap::new(), 0.0);
+    let (mut robustness, mut centre_probe) = (None, None);
+    for part in &plan.parts {
+        let set = labelled(&part.problem, rows)?;
+        let view = TrainView::whole(&set);
+        ratio += test_train_ratio(&view, &part.folds) / plan.parts.len() as f64;
+        for (units, probe) in per_probe.iter_mut().zip(&plan.probes) {
+            let key = key(&probe.key, &part.problem.name);
+            let task = probe.task.as_ref();
+            units.push(score_repeats(task, &view, &part.folds, part.k, context.cache, &key)?);
+        }
+        if plan.role != Role::Beside && task.kind.own_probe(&rows.metas, 0)?.is_none() {
+            if let Some(first) = plan.probes.first().filter(|_| options.pca > 0) {
+                let name = format!("{}-pca-{}", first.task.kind(), options.pca);
+                let value = if set.features().n_cols() <= options.pca {
+                    // Nothing would be taken off.
+                    let unit = per_probe[0].last();
+                    unit.map_or(f64::NAN, |u| mean(&u.scores.folds[..part.k]))
+                } else {
+                    let probe = Reduced { probe: first.task.clone(), dimensions: options.pca };
+                    // One repeat tells better from larger, and costs a fifth.
+                    let key =
+                        key(&format!("pca {} {}", options.pca, first.key), &part.problem.name);
+                    let folds = &part.folds[..part.k];
+                    let unit = score_repeats(&probe, &view, folds, part.k, context.cache, &key)?;
+                    mean(&unit.scores.folds)
+                };
+                beside.insert(name, value);
+            }
+            if options.training_free {
+                beside.extend(without_training(&view, &key("training-free", ""), context)?);
+            }
+        }
+    }
+    if let Some((numbers, parts)) = &plan.centres {
+        let set = labelled(&plan.parts[0].problem, rows)?;
+        let centres: Vec<u32> =
+            plan.parts[0].problem.positions.iter().map(|&i| numbers[i]).collect();
+        let bootstrap = GroupBootstrap {
+            replicates: options.replicates.max(1),
+            seed: options.seed,
+            level: options.level,
+        };
+        let settings = RobustnessOptions { bootstrap, ..RobustnessOptions::default() };
+        robustness = Some(robustness_index(&TrainView::whole(&set), &centres, &settings)?.index);
+        let mut means = Vec::new();
+        for part in parts {
+            let Some(probe) = plan.probes.first() else { continue };
+            let set = labelled(&part.problem, rows)?;
+            let view = TrainView::whole(&set);
+            let key = key(&format!("centre {}", probe.key), &part.problem.name);
+            let folds = &part.folds[..part.k];
+            let task = probe.task.as_ref();
+            let unit = score_repeats(task, &view, folds, part.k, context.cache, &key)?;
+            means.push(mean(&unit.scores.folds));
+        }
+        centre_probe = (!means.is_empty()).then(|| mean(&means));
+    }
+    let units = per_probe.into_iter().map(|units| combine(units, task.kind.as_ref())).collect();
+    Ok(Found { units, beside, robustness, centre_probe, ratio })
+}
+
+/// The rows of a problem with one candidate's embeddings.
+fn labelled(problem: &Problem, rows: &Rows) -> Result<LabelledSet> {
+    let features = rows.matrix.select(&problem.positions);
+    let set = LabelledSet::new(
+        features,
+        problem.classes.clone(),
+        problem.labels.clone(),
+        &problem.groups,
+    )?;
+    match &rows.bank {
+        None => Ok(set),
+        Some((bank, n_views)) => {
+            let of = |&i: &usize| i * n_views..(i + 1) * n_views;
+            let places: Vec<usize> = problem.positions.iter().flat_map(of).collect();
+            set.with_bank(ViewBank::new(*n_views, bank.select(&places))?)
+        }
+    }
+}
+
+/// Scores without training by name, from the cache where they are there.
+fn without_training(
+    view: &TrainView,
+    key: &str,
+    context: &Context,
+) -> Result<BTreeMap<String, f64>> {
+    if let Some(unit) = context.cache.load(key, 0)? {
+        let names = unit.scores.metric.split(' ').map(str::to_string);
+        return Ok(names.zip(unit.scores.folds).collect());
+    }
+    let n = view.n_rows();
+    let kept = n.min(TRAINING_FREE_ROWS);
+    let taken: Vec<usize> = (0..kept).map(|i| i * n / kept.max(1)).collect();
+    let (labels, groups) = (view.labels(), view.groups());
+    let names: Vec<String> = taken.iter().map(|&i| groups[i].to_string()).collect();
+    let set = LabelledSet::new(
+        view.features().select(&taken),
+        view.classes().to_vec(),
+        taken.iter().map(|&i| labels[i]).collect(),
+        &names,
+    )?;
+    let found = match training_free(&TrainView::whole(&set), context.options.seed) {
+        Ok(found) => found,
+        Err(error) => {
+            // A score that cannot be made decides nothing, so its want must not either.
+            tracing::warn!(%error, "no scores without training");
+            return Ok(BTreeMap::new());
+        }
+    };
+    let scores = ProxyScores {
+        probe: "training-free".into(),
+        metric: found.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(" "),
+        folds: found.iter().map(|s| s.value).collect(),
+    };
+    context.cache.store(key, 0, &UnitScores { scores, tally: None })?;
+    Ok(found.into_iter().map(|s| (s.name, s.value)).collect())
+}
+
+/// The mean over problems, fold by fold; problems of fewer folds give their number.
+fn combine(units: Vec<UnitScores>, kind: &dyn ProxyKind) -> UnitScores {
+    let invert = |value: f64| if kind.is_nuisance() { 1.0 - value } else { value };
+    let n_folds = units.iter().map(|u| u.scores.folds.len()).min().unwrap_or(0);
+    let n = units.len() as f64;
+    let fold = |f: usize| invert(units.iter().map(|u| u.scores.folds[f]).sum::<f64>() / n);
+    let folds = (0..n_folds).map(fold).collect();
+    let single = units.len() == 1 && !kind.is_nuisance();
+    let first = units.into_iter().next();
+    let (probe, metric, tally) = match first {
+        Some(unit) => (unit.scores.probe, unit.scores.metric, unit.tally.filter(|_| single)),
+        None => (String::new(), String::new(), None),
+    };
+    let metric = if kind.is_nuisance() { format!("1 − {metric}") } else { metric };
+    UnitScores { scores: ProxyScores { probe, metric, folds }, tally }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}

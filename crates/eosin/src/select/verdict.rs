@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! What a selection says in words; every sentence is there because the numbers say so.
+
+use super::{Compared, Role, Selection};
+
+/// The decision, then what speaks against it or must be known with it.
+pub(super) fn sentences(selection: &Selection) -> Vec<String> {
+    let mut sentences = vec![selection.decision.verdict.clone()];
+    sentences.extend(how(selection));
+    sentences.extend(worth(selection));
+    sentences.extend(foretold(selection));
+    let taken = selection.compared.iter().find(|c| c.info.name == selection.selected);
+    if let Some(taken) = taken {
+        sentences.extend(fragile(selection, taken));
+        sentences.extend(restricted(taken));
+        sentences.extend(seen(taken));
+    }
+    sentences.extend(left_out(selection));
+    sentences
+}
+
+fn how(selection: &Selection) -> Option<String> {
+    let target = selection.rankings.first().filter(|r| r.role == Role::Target)?;
+    let listed: Vec<&str> = selection.shortlist.iter().map(|s| s.backbone.as_str()).collect();
+    let n_proxies = selection.rankings.iter().filter(|r| r.role == Role::Proxy).count();
+    let n = selection.compared.iter().filter(|c| !c.control).count();
+    if listed.is_empty() || listed.len() >= n {
+        return Some(format!("The folds of {}'s training part decided.", target.proxy));
+    }
+    let proxies = if n_proxies == 1 { "one proxy".into() } else { format!("{n_proxies} proxies") };
+    Some(format!(
+        "By {proxies}, {} of {n} backbones came to the shortlist ({}); the folds of {}'s training \
+         part decided.",
+        listed.len(),
+        listed.join(", "),
+        target.proxy
+    ))
+}
+
+/// What selecting gained over choices that look at nothing.
+fn worth(selection: &Selection) -> Option<String> {
+    let shown: Vec<String> = selection
+        .decision
+        .baselines
+        .iter()
+        .filter(|b| b.backbone.as_deref() != Some(selection.selected.as_str()))
+        .map(|b| {
+            let sure = if b.lower > 0.0 || b.upper < 0.0 { "" } else { ", which may be chance" };
+            format!("{:+.3} [{:+.3}, {:+.3}] over the {}{sure}", b.gain, b.lower, b.upper, b.name)
+        })
+        .collect();
+    (!shown.is_empty()).then(|| format!("The choice scores {}.", shown.join("; ")))
+}
+
+fn foretold(selection: &Selection) -> Option<String> {
+    let last = selection.agreement.last()?;
+    let a = &last.agreement;
+    let reading = if a.tau_b > 1.96 * a.standard_error {
+        "they order backbones alike"
+    } else if a.tau_b < -1.96 * a.standard_error {
+        "they order backbones the other way round"
+    } else {
+        "too few backbones to say whether they agree"
+    };
+    Some(format!(
+        "{} against the target over {} backbones: Kendall's τ-b {:.2} (standard error {:.2}, {reading}); \
+         the best of the proxy's first three is {:.3} below the target's best, a random pick {:.3}.",
+        last.proxy, a.n, a.tau_b, a.standard_error, a.regret_top_3, a.regret_random
+    ))
+}
+
+/// A backbone that cannot be told from the choice, and whose neighbours are less those of a centre.
+fn fragile(selection: &Selection, taken: &Compared) -> Option<String> {
+    let own = taken.robustness?;
+    let tied = |name: &str| selection.decision.arm(name).is_some_and(|a| a.tied_with_best);
+    let better = selection
+        .compared
+        .iter()
+        .filter(|c| !c.control && c.info.name != taken.info.name && tied(&c.info.name))
+        .filter_map(|c| Some((c, c.robustness?)))
+        .filter(|(_, r)| r.lower > own.upper)
+        .max_by(|a, b| a.1.estimate.total_cmp(&b.1.estimate))?;
+    Some(format!(
+        "Caution: the robustness index of {} is {:.2} [{:.2}, {:.2}], that of {}, which is tied with \
+         the best, {:.2} [{:.2}, {:.2}]: where tiles come from other centres, take the latter.",
+        taken.info.name,
+        own.estimate,
+        own.lower,
+        own.upper,
+        better.0.info.name,
+        better.1.estimate,
+        better.1.lower,
+        better.1.upper
+    ))
+}
+
+fn restricted(taken: &Compared) -> Option<String> {
+    let licence = &taken.info.licence;
+    (!licence.is_commercial()).then(|| {
+        format!(
+            "The licence of {} ({}) does not allow commercial use.",
+            taken.info.name, licence.name
+        )
+    })
+}
+
+fn seen(taken: &Compared) -> Option<String> {
+    (!taken.overlaps.is_empty()).then(|| {
+        format!(
+            "Caution: {} may have been trained on these slides ({}), so its scores may be too high.",
+            taken.info.name,
+            taken.overlaps.join("; ")
+        )
+    })
+}
+
+fn left_out(selection: &Selection) -> Option<String> {
+    let names: Vec<&str> = selection.left_out.iter().map(|l| l.backbone.as_str()).collect();
+    (!names.is_empty()).then(|| format!("Left out: {}.", names.join(", ")))
+}
