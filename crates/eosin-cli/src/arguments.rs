@@ -48,6 +48,8 @@ pub enum Command {
     Train(TrainArguments),
     /// Apply a saved head to tiles.
     Predict(PredictArguments),
+    /// Tell of saved heads: `eosin head card` writes a model card.
+    Head(HeadArguments),
     /// Tell what a slide, manifest, store, head or weights file holds.
     Inspect(InspectArguments),
     /// List the backbones, or show one card.
@@ -59,13 +61,13 @@ pub enum Command {
     Query(QueryArguments),
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(after_help = "Example:
   eosin run configs/run/mitosis.toml --data mitosis --out runs/mitosis
 
 A run that was killed continues where it was committed when started again.")]
 pub struct RunArguments {
-    /// A file of configs/run.
+    /// A file of configs/run; for `study`, one of configs/study.
     pub config: PathBuf,
     /// Folder that the run's tiles are relative to [default: the current folder]
     #[arg(long)]
@@ -80,6 +82,9 @@ pub struct RunArguments {
     /// .pth, .pt or .bin.
     #[arg(long)]
     pub weights: Option<PathBuf>,
+    /// Use a split that leaks, for this reason, which stands in the report.
+    #[arg(long, value_name = "REASON")]
+    pub allow_leakage: Option<String>,
     /// Check the configuration and the data, say what would be done, and stop.
     #[arg(long)]
     pub dry_run: bool,
@@ -92,20 +97,9 @@ pub struct RunArguments {
 
 A study that was killed continues with the fits that are not done.")]
 pub struct StudyArguments {
-    /// A file of configs/study.
-    pub config: PathBuf,
-    /// Folder that the run's tiles are relative to [default: the current folder]
-    #[arg(long)]
-    pub data: Option<PathBuf>,
-    /// Folder for the store, the journal and the report.
-    #[arg(long, default_value = "eosin-out")]
-    pub out: PathBuf,
-    /// Engine that embeds, instead of the configuration's: auto, native, flex, cuda, tch or wgpu.
-    #[arg(long)]
-    pub engine: Option<String>,
-    /// Check the configuration and the data, say what would be done, and stop.
-    #[arg(long)]
-    pub dry_run: bool,
+    /// The configuration is a file of configs/study, which names the run.
+    #[command(flatten)]
+    pub run: RunArguments,
 }
 
 #[derive(Args)]
@@ -250,6 +244,27 @@ pub struct PredictArguments {
     /// Say what would be predicted, and stop.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Args)]
+pub struct HeadArguments {
+    #[command(subcommand)]
+    pub command: HeadCommand,
+}
+
+#[derive(Subcommand)]
+pub enum HeadCommand {
+    /// A model card in Markdown: classes, contract, threshold, calibration, scores, licence, limits.
+    #[command(after_help = "Examples:
+  eosin head card eosin-out/heads/selected-augmented.safetensors
+  eosin head card eosin-out/heads/selected-augmented.safetensors --out card.md")]
+    Card {
+        /// A head that `eosin train` or `eosin run` saved.
+        head: PathBuf,
+        /// The file to write [default: standard output]
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Args)]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use eosin_core::{Error, Result};
 use eosin_eval::GroupBootstrap;
+use eosin_head::DecisionOptions;
 use serde::{Deserialize, Serialize};
 
 use crate::toml_file;
@@ -190,6 +191,9 @@ pub struct TrainingConfig {
     pub folds: usize,
     /// Repeats with other folds.
     pub repeats: usize,
+    /// Calibration, logit adjustment, sets of classes and abstention, fitted on out-of-fold
+    /// predictions.
+    pub decision: DecisionOptions,
 }
 
 /// How intervals are made.
@@ -352,7 +356,7 @@ impl Default for SelectionConfig {
 
 impl Default for TrainingConfig {
     fn default() -> Self {
-        Self { folds: 5, repeats: 1 }
+        Self { folds: 5, repeats: 1, decision: DecisionOptions::default() }
     }
 }
 

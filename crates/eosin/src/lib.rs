@@ -18,6 +18,7 @@ mod embed_stats;
 mod evaluate;
 mod input;
 mod inspect;
+mod leakage;
 mod predict;
 mod registry;
 mod run;
@@ -40,9 +41,10 @@ pub use embed_stats::{EmbedStats, StageTime};
 pub use evaluate::{Metric, Scored};
 pub use input::{Geometry, open_input};
 pub use inspect::{Inspection, inspect};
-pub use predict::{PredictOptions, PredictOutcome, predict};
+pub use leakage::{check_embedded, check_leakage};
+pub use predict::{PredictOptions, PredictOutcome, predict, restore};
 pub use registry::Registry;
-pub use run::{RunOutcome, check_leakage, run};
+pub use run::{RunOutcome, run};
 pub use select::{
     Arms, Candidate, CandidateSet, Column, Compared, Density, FewShotKind, FolderCache,
     InvarianceKind, Labelled, LeftOut, Magnification, Nuisance, NuisanceOf, Probe, Problem,
@@ -65,6 +67,7 @@ pub mod crates {
     pub use eosin_core as core;
     pub use eosin_eval as eval;
     pub use eosin_head as head;
+    pub use eosin_network as network;
     pub use eosin_proxy as proxy;
     #[cfg(feature = "sql")]
     pub use eosin_query as query;

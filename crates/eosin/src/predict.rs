@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use eosin_core::{EmbeddingBatch, Error, Head, Progress, Result};
-use eosin_head::{HeadFile, head_from_record, load_head};
+use eosin_core::{EmbeddingBatch, Error, Head, HeadRecord, Progress, Result};
+use eosin_head::{HeadFile, load_head};
 use eosin_store::ParquetStore;
 use eosin_tile::TilingOptions;
 
@@ -58,7 +58,7 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
         ));
     }
     let file = load_head(options.head)?;
-    let head = head_from_record(&file.record)?;
+    let head = restore(&file.record)?;
     let (source, geometry) = open_input(options.input, &options.tiling)?;
     let backbone = load_backbone(options.configs, &file.contract.backbone, &options.engine)?;
     let ours = contract(backbone.info(), source.as_ref(), &geometry, None);
@@ -103,24 +103,30 @@ fn write(
     head: &dyn Head,
     rows: &EmbeddingBatch,
 ) -> Result<Vec<(String, usize)>> {
-    let probabilities = head.predict(&rows.embeddings)?;
+    let decided = file.decide(&head.predict(&rows.embeddings)?)?;
     let classes = head.classes();
     let fault = |e: csv::Error| Error::io("write", path, std::io::Error::other(e));
     let partial = path.with_extension("partial");
     let mut csv = csv::Writer::from_path(&partial).map_err(fault)?;
     let fixed = ["tile", "slide", "x", "y", "size_level0_px"].map(str::to_string);
     let named = classes.iter().map(|class| format!("prob_{class}"));
-    csv.write_record(fixed.into_iter().chain(named).chain(["called".to_string()]))
+    let set = decided.sets.as_ref().map(|_| "set".to_string());
+    csv.write_record(fixed.into_iter().chain(named).chain(["called".to_string()]).chain(set))
         .map_err(fault)?;
     let mut counts = vec![0; classes.len()];
-    let most_probable = probabilities.argmax();
+    let mut uncalled = 0;
     for (i, meta) in rows.metas.iter().enumerate() {
-        let row = probabilities.row(i);
-        let called = match file.threshold {
-            Some(threshold) if classes.len() == 2 => usize::from(row[1] >= threshold),
-            _ => most_probable[i] as usize,
+        // A tile about which the head is too unsure is left empty.
+        let called = match decided.called[i] {
+            Some(class) => {
+                counts[class as usize] += 1;
+                classes[class as usize].clone()
+            }
+            None => {
+                uncalled += 1;
+                String::new()
+            }
         };
-        counts[called] += 1;
         let fixed = [
             meta.tile_id.clone(),
             meta.slide.clone(),
@@ -128,11 +134,29 @@ fn write(
             meta.y.to_string(),
             meta.size_level0_px.to_string(),
         ];
-        let values = row.iter().map(|p| format!("{p:.6}"));
-        csv.write_record(fixed.into_iter().chain(values).chain([classes[called].clone()]))
+        let values = decided.probabilities.row(i).iter().map(|p| format!("{p:.6}"));
+        let set = decided.sets.as_ref().map(|sets| {
+            let names: Vec<&str> =
+                sets[i].iter().map(|&class| classes[class as usize].as_str()).collect();
+            names.join("|")
+        });
+        csv.write_record(fixed.into_iter().chain(values).chain([called]).chain(set))
             .map_err(fault)?;
     }
     csv.flush().map_err(|e| Error::io("write", &partial, e))?;
     std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e))?;
-    Ok(classes.iter().cloned().zip(counts).collect())
+    let mut told: Vec<(String, usize)> = classes.iter().cloned().zip(counts).collect();
+    if uncalled > 0 {
+        told.push(("left uncalled".into(), uncalled));
+    }
+    Ok(told)
+}
+
+/// Makes a saved head again, whichever crate its kind is from.
+pub fn restore(record: &HeadRecord) -> Result<Box<dyn Head>> {
+    if eosin_network::KINDS.contains(&record.kind.as_str()) {
+        eosin_network::head_from_record(record)
+    } else {
+        eosin_head::head_from_record(record)
+    }
 }

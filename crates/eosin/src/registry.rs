@@ -13,6 +13,7 @@ use eosin_head::{
     KnnTrainer, LdaTrainer, LinearSvmTrainer, LinfaLogisticTrainer, LogisticTrainer,
     NearestMeanTrainer, RidgeTrainer,
 };
+use eosin_network::MlpTrainer;
 use eosin_proxy::{FewShot, KnnProbe, LinearProbe, SimpleShot};
 
 use crate::config::ComponentConfig;
@@ -79,6 +80,9 @@ impl Registry {
         });
         registry.register_head("nearest-mean", |o| {
             Ok(Arc::new(toml_file::options::<NearestMeanTrainer>("head nearest-mean", o)?))
+        });
+        registry.register_head("mlp", |o| {
+            Ok(Arc::new(toml_file::options::<MlpTrainer>("head mlp", o)?))
         });
         registry.register_head("isda", |o| {
             Ok(Arc::new(toml_file::options::<IsdaTrainer>("head isda", o)?))

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use eosin_core::{Error, Result};
-use eosin_eval::leakage::{self, LeakageReport, TileRow};
-use eosin_report::{LeakageFinding, RunReport, render_html};
+use eosin_report::{RunReport, render_html};
 use serde::Serialize;
 
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
+use crate::leakage::{check_embedded, check_leakage};
 use crate::select::{Arms, Selection, embed_arms, select_arms};
 use crate::session::{Embedded, Session};
 use crate::summary::{self, Findings};
@@ -45,8 +45,9 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
     check_leakage(session, &session.dataset.rows(&session.config.task, &[])?)?;
     let arms = embed_all(session, &mut timings)?;
     let (embedded, skipped) = (&arms.embedded, arms.skipped.clone());
-    let rows = session.dataset.rows(&session.config.task, &skipped)?;
-    let leakage = check_leakage(session, &rows)?;
+    let rows = session.rows(&session.config.task, &skipped)?;
+    let default = embedded.iter().find(|e| e.info.name == session.config.run.default_backbone);
+    let leakage = check_embedded(session, &skipped, default)?;
     let selection = timings.stage("select", || select_arms(session, &arms))?;
     let selected = selection.selected.clone();
     let fitted = fit_arms(session, &rows, embedded, &selected, &mut timings)?;
@@ -79,49 +80,6 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
     let timings = serde_json::to_string_pretty(&timings).unwrap_or_default();
     write(&session.out.join("timings.json"), &(timings + "\n"))?;
     Ok(RunOutcome { report, json, html, skipped })
-}
-
-/// Refuses a split that shares groups or byte-identical tiles; the rest is for the report.
-pub fn check_leakage(session: &Session, rows: &TaskRows) -> Result<Vec<LeakageFinding>> {
-    let digests: BTreeMap<&str, &str> = session
-        .tiles()
-        .iter()
-        .map(|meta| (meta.tile_id.as_str(), meta.source_digest.as_str()))
-        .collect();
-    let mut side = vec!["train"; rows.tile_ids.len()];
-    for &i in &rows.split.held_out {
-        side[i] = "test";
-    }
-    let tiles: Vec<TileRow> = rows
-        .tile_ids
-        .iter()
-        .enumerate()
-        .map(|(i, id)| TileRow {
-            id,
-            group: &rows.groups[i],
-            split: side[i],
-            label: &rows.classes[rows.labels[i] as usize],
-            // A file that cannot be read has no digest, and is not the same as another such.
-            digest: digests.get(id.as_str()).copied().filter(|digest| !digest.is_empty()),
-        })
-        .collect();
-    let report = leakage::check(&tiles);
-    // Two labels of one image are the pathologists' business: reported, not refused.
-    let split = LeakageReport { conflicting_labels: Vec::new(), ..report.clone() };
-    split.ensure_clean()?;
-    Ok(report
-        .conflicting_labels
-        .iter()
-        .map(|same| LeakageFinding {
-            severity: "warning".into(),
-            what: format!(
-                "{} byte-identical tiles have different labels ({})",
-                same.rows.len(),
-                same.labels.join(", ")
-            ),
-            examples: same.rows.iter().take(4).cloned().collect(),
-        })
-        .collect())
 }
 
 fn embed_all<'a>(session: &Session<'a>, timings: &mut Timings) -> Result<Arms<'a>> {

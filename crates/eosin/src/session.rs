@@ -13,10 +13,11 @@ use eosin_tile::views::ViewBank;
 use eosin_tile::{Manifest, ManifestSource, TileFileOptions};
 use serde::Deserialize;
 
-use crate::config::{AugmentConfig, EngineConfig, LoadedRun, part};
-use crate::dataset::Dataset;
+use crate::config::{AugmentConfig, EngineConfig, LoadedRun, TaskConfig, part};
+use crate::dataset::{Dataset, TaskRows};
 use crate::embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
 use crate::input::Geometry;
+use crate::leakage::part_groups;
 use crate::registry::Registry;
 use crate::toml_file;
 
@@ -32,6 +33,8 @@ pub struct SessionOptions {
     /// Folder with weights that cards leave to the user, `<card>.safetensors`, `.pth`, `.pt` or
     /// `.bin`.
     pub weights: Option<PathBuf>,
+    /// Why a split that leaks is used all the same; the reason stands in the report.
+    pub allow_leakage: Option<String>,
 }
 
 /// A run's files, opened: its tiles, its store, its registry.
@@ -128,6 +131,20 @@ impl<'a> Session<'a> {
             engine,
             options,
         })
+    }
+
+    /// Why a split that leaks is used all the same, where somebody has said so.
+    pub fn allow_leakage(&self) -> Option<&str> {
+        self.options.allow_leakage.as_deref()
+    }
+
+    /// The rows that `task` uses; where leakage is allowed, groups of both sides are parted.
+    pub fn rows(&self, task: &TaskConfig, skipped: &[Skipped]) -> Result<TaskRows> {
+        let mut rows = self.dataset.rows(task, skipped)?;
+        if self.options.allow_leakage.is_some() {
+            part_groups(&mut rows);
+        }
+        Ok(rows)
     }
 
     /// Where embeddings are kept.

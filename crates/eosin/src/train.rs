@@ -70,13 +70,18 @@ pub fn fit_arm(
         seed: run.seed,
         ..TuneOptions::default()
     };
-    let tuned = tune(&train, trainer.as_ref(), &transforms, options, progress)?;
+    let mut tuned = tune(&train, trainer.as_ref(), &transforms, options, progress)?;
+    let decided = &run.training.decision;
+    let (decision, threshold) =
+        Decision::fit(&tuned.oof, &train.labels(), &train.groups(), decided, run.seed)?;
+    tuned.oof = decision.correct(&tuned.oof)?;
+    tuned.threshold = threshold;
     let fitted = fit_final(&train, trainer.as_ref(), &transforms, tuned.penalty, run.seed)?;
     let test = if held_out.n_rows() == 0 {
         None
     } else {
         Some(Scored {
-            probabilities: fitted.predict(&held_out.features())?,
+            probabilities: decision.correct(&fitted.predict(&held_out.features())?)?,
             labels: held_out.labels(),
             groups: held_out.groups(),
             threshold: tuned.threshold,
@@ -88,7 +93,7 @@ pub fn fit_arm(
         record: fitted.record(),
         contract: embedded.contract.clone(),
         threshold: tuned.threshold,
-        decision: Decision::default(),
+        decision,
         penalty: Some(tuned.penalty),
         metrics: BTreeMap::new(),
         training_digest: training_digest(&train),

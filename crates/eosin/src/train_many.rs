@@ -10,7 +10,7 @@ use eosin_eval::Interval;
 use crate::config::{ComponentConfig, TaskConfig, part};
 use crate::embed::Skipped;
 use crate::evaluate::{Metric, Scored};
-use crate::run::check_leakage;
+use crate::leakage::check_leakage;
 use crate::session::{Embedded, Session};
 use crate::train::{embed_views, fit_arm, labelled, save};
 
@@ -114,8 +114,7 @@ struct Job<'a> {
 impl Job<'_> {
     fn run(&self, heads: &[(String, ComponentConfig)]) -> Result<Vec<TrainedHead>> {
         let session = self.session;
-        let rows = session.dataset.rows(self.task, self.skipped)?;
-        check_leakage(session, &rows)?;
+        let rows = session.rows(self.task, self.skipped)?;
         let name = &self.embedded.info.name;
         let bank = match self.augment {
             Some(_) => embed_views(session, &rows, name)?,

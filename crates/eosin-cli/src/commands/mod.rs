@@ -2,6 +2,7 @@
 
 mod backbone;
 mod embed;
+mod head;
 mod inspect;
 mod predict;
 #[cfg(feature = "sql")]
@@ -33,6 +34,7 @@ pub fn dispatch(cli: &Cli) -> Result<Outcome> {
         Command::Study(arguments) => study::study(arguments, &bars),
         Command::Train(arguments) => train::train(arguments, &bars),
         Command::Predict(arguments) => predict::predict(arguments, &bars),
+        Command::Head(arguments) => head::head(arguments),
         Command::Inspect(arguments) => inspect::inspect(arguments),
         Command::Backbone(arguments) => backbone::backbone(arguments),
         Command::Store(arguments) => store::store(arguments, &bars),
@@ -48,6 +50,7 @@ fn open<'a>(arguments: &RunArguments, bars: &'a Bars) -> Result<Session<'a>> {
         out: arguments.out.clone(),
         engine: arguments.engine.clone(),
         weights: arguments.weights.clone(),
+        allow_leakage: arguments.allow_leakage.clone(),
     };
     Ok(Session::open(&arguments.config, options, Registry::with_defaults(), bars)?)
 }

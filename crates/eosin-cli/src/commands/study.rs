@@ -11,22 +11,18 @@ use crate::progress::Bars;
 
 /// `eosin study`.
 pub fn study(arguments: &StudyArguments, bars: &Bars) -> Result<Outcome> {
-    let config = StudyConfig::read(&arguments.config)?;
-    let folder = std::path::absolute(&arguments.config)?;
+    let config = StudyConfig::read(&arguments.run.config)?;
+    let folder = std::path::absolute(&arguments.run.config)?;
     let configs = folder
         .parent()
         .and_then(std::path::Path::parent)
         .with_context(|| format!("{} lies in no configs/study", folder.display()))?;
     let run = RunArguments {
         config: configs.join("run").join(format!("{}.toml", config.run)),
-        data: arguments.data.clone(),
-        out: arguments.out.clone(),
-        engine: arguments.engine.clone(),
-        weights: None,
-        dry_run: arguments.dry_run,
+        ..arguments.run.clone()
     };
     let session = open(&run, bars)?;
-    if arguments.dry_run {
+    if run.dry_run {
         let rows = session.dataset.rows(&session.config.task, &[])?;
         let design = &config.design;
         let arms = eosin::check_arms(&config, &session.config.head, &session.registry)?;

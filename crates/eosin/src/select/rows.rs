@@ -85,6 +85,7 @@ fn made(
 ) -> TaskRows {
     let group = |row: &&ManifestRow| row.column(&task.group).unwrap_or(&row.path).to_string();
     TaskRows {
+        centres: None,
         tile_ids: lines.iter().map(|r| r.path.clone()).collect(),
         groups: lines.iter().map(group).collect(),
         split: Fold { train: (0..lines.len()).collect(), held_out: Vec::new() },

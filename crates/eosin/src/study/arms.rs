@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eosin_augment::Pipeline;
-use eosin_core::{FeatureTransform, Head, HeadTrainer, Result, TrainBatch};
+use eosin_core::{FeatureTransform, Fold, Head, HeadTrainer, Result, TrainBatch};
 
 use super::config::{ArmConfig, StrengthConfig};
 use crate::config::ComponentConfig;
@@ -174,6 +174,15 @@ impl HeadTrainer for Grid {
 
     fn fit_path(&self, batch: &TrainBatch, penalties: &[f64]) -> Result<Vec<Box<dyn Head>>> {
         self.trainer.fit_path(batch, penalties)
+    }
+
+    fn fit_folds(
+        &self,
+        batch: &TrainBatch,
+        folds: &[Fold],
+        penalties: &[f64],
+    ) -> Result<Option<Vec<Vec<Box<dyn Head>>>>> {
+        self.trainer.fit_folds(batch, folds, penalties)
     }
 }
 

@@ -10,7 +10,8 @@ use eosin_tile::views::ViewBank as Views;
 use super::{StudyConfig, StudyInput, StudySet, study_sets};
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
-use crate::run::{check_leakage, write};
+use crate::leakage::{check_embedded, check_leakage};
+use crate::run::write;
 use crate::select::{embed_arms, select_arms};
 use crate::session::{Embedded, Session};
 use crate::toml_file;
@@ -44,8 +45,8 @@ pub fn study(session: &Session, config: &StudyConfig) -> Result<StudyOutcome> {
         names.map(|name| session.embed(name, None, None)).collect::<Result<_>>()?
     };
     let skipped = Session::skipped(&embedded);
-    let rows = session.dataset.rows(&session.config.task, &skipped)?;
-    check_leakage(session, &rows)?;
+    let rows = session.rows(&session.config.task, &skipped)?;
+    check_embedded(session, &skipped, embedded.first())?;
     let sets = embedded
         .iter()
         .map(|e| {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use eosin_augment::test_time_average;
 use eosin_core::{HeldOutView, NoProgress, Probabilities, Result, TrainView};
 use eosin_eval::{ConfusionMatrix, Ranked};
 use eosin_head::{TuneMetric, TuneOptions, Tuned, fit_final, tune};
@@ -105,7 +106,7 @@ pub fn fit_unit(
     )?;
     let threshold = tuned.threshold.filter(|_| arm.threshold);
     let probabilities = if arm.test_time {
-        over_views(head.as_ref(), held_out)?
+        test_time_average(head.as_ref(), held_out)?
     } else {
         head.predict(&held_out.features())?
     };
@@ -142,33 +143,4 @@ fn inner_score(oof: &Probabilities, labels: &[u32], threshold: Option<f64>) -> R
     }
     let confusion = ConfusionMatrix::new(labels, &called(oof, None), n_classes, None)?;
     Ok(if n_classes == 2 { confusion.f1(1) } else { confusion.macro_f1() })
-}
-
-/// The mean of the probabilities of a tile and of its views.
-fn over_views(head: &dyn eosin_core::Head, held_out: &HeldOutView) -> Result<Probabilities> {
-    let bank = held_out.bank().ok_or_else(no_views)?;
-    let mut sum = head.predict(&held_out.features())?.values().to_vec();
-    let n_classes = head.classes().len();
-    for view in 0..bank.n_views() {
-        let rows: Vec<&[f32]> = held_out
-            .rows()
-            .iter()
-            .map(|&row| bank.row(row, view).ok_or_else(no_views))
-            .collect::<Result<_>>()?;
-        let features = eosin_core::Matrix::from_rows(&rows)?;
-        for (sum, p) in sum.iter_mut().zip(head.predict(&features)?.values()) {
-            *sum += p;
-        }
-    }
-    let n = bank.n_views() as f64 + 1.0;
-    Probabilities::new(n_classes, sum.into_iter().map(|s| s / n).collect())
-}
-
-fn no_views() -> eosin_core::Error {
-    eosin_core::Error::input(
-        "an arm with test_time = true",
-        "views of every held-out tile",
-        "none",
-        "add [views] to the study",
-    )
 }
