@@ -53,6 +53,15 @@ struct Options {
     /// Keep the cases of an earlier run that this one does not measure again.
     #[arg(long)]
     merge: bool,
+    /// heads: only this size, such as 2000x384.
+    #[arg(long)]
+    size: Option<String>,
+    /// heads: only the cases whose name starts so.
+    #[arg(long)]
+    case: Option<String>,
+    /// heads: seconds per repeat and case after which a peer's heads are no longer timed.
+    #[arg(long, default_value_t = 20.0)]
+    budget: f64,
 }
 
 fn main() -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Error, Matrix, Result, TrainBatch};
+use crate::{Error, Fold, Matrix, Result, TrainBatch};
 
 /// Class probabilities: N × classes, each row summing to 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +72,19 @@ pub trait HeadTrainer: Send + Sync {
     /// Fits one head per penalty; implementers that share work between penalties override it.
     fn fit_path(&self, batch: &TrainBatch, penalties: &[f64]) -> Result<Vec<Box<dyn Head>>> {
         penalties.iter().map(|&penalty| self.fit(batch, penalty)).collect()
+    }
+    /// Fits one head per fold and penalty, each on the rows that its fold trains on alone; `None`
+    /// where a kind shares nothing between folds, which are then fitted one by one.
+    ///
+    /// Positions in the folds are rows of the batch. The heads are those that `fit_path` gives for
+    /// each fold's training rows: rows held out take no part in them.
+    fn fit_folds(
+        &self,
+        _batch: &TrainBatch,
+        _folds: &[Fold],
+        _penalties: &[f64],
+    ) -> Result<Option<Vec<Vec<Box<dyn Head>>>>> {
+        Ok(None)
     }
 }
 

@@ -7,14 +7,20 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use eosin_core::{Contract, Error, Fingerprint, HeadRecord, Licence, Result, Tensor, TrainView};
+use eosin_core::{
+    Contract, Error, Fingerprint, HeadRecord, Licence, Probabilities, Result, Tensor, TrainView,
+};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
+use crate::decision::{Decided, Decision};
+
 /// Key of the metadata entry.
 const METADATA_KEY: &str = "eosin-head";
-/// Version of the metadata.
-const FORMAT_VERSION: u32 = 1;
+/// Version of the metadata that is written. Version 1 had no `decision`; both are read.
+const FORMAT_VERSION: u32 = 2;
+/// The oldest version that is read.
+const OLDEST_VERSION: u32 = 1;
 /// A head is small; a file beyond this is not one.
 const MAX_BYTES: u64 = 4 << 30;
 
@@ -27,6 +33,8 @@ pub struct HeadFile {
     pub contract: Contract,
     /// For two classes: call the second where its probability is at least this.
     pub threshold: Option<f64>,
+    /// Calibration and the like, by which the head's probabilities become calls.
+    pub decision: Decision,
     /// The penalty that was chosen.
     pub penalty: Option<f64>,
     /// Scores by name, such as `auroc`, as the training run measured them.
@@ -49,6 +57,8 @@ struct Metadata {
     fingerprint: String,
     contract: Contract,
     threshold: Option<f64>,
+    #[serde(default)]
+    decision: Decision,
     penalty: Option<f64>,
     metrics: BTreeMap<String, Option<f64>>,
     training_digest: String,
@@ -65,6 +75,11 @@ impl HeadFile {
     /// An error that names the differing fields unless embeddings of `contract` fit this head.
     pub fn ensure_contract(&self, contract: &Contract) -> Result<()> {
         self.contract.ensure_same(contract)
+    }
+
+    /// Decides on the probabilities that this file's head has predicted.
+    pub fn decide(&self, raw: &Probabilities) -> Result<Decided> {
+        self.decision.apply(raw, self.threshold)
     }
 }
 
@@ -97,6 +112,7 @@ pub fn save_head(path: &Path, head: &HeadFile) -> Result<()> {
         fingerprint: head.fingerprint().to_string(),
         contract: head.contract.clone(),
         threshold: head.threshold,
+        decision: head.decision.clone(),
         penalty: head.penalty,
         // JSON has no NaN: an undefined metric is `null`.
         metrics: head
@@ -157,11 +173,12 @@ pub fn load_head(path: &Path) -> Result<HeadFile> {
     let version = serde_json::from_str::<serde_json::Value>(json)
         .ok()
         .and_then(|v| v.get("version").and_then(serde_json::Value::as_u64));
-    if version != Some(u64::from(FORMAT_VERSION)) {
+    let read = u64::from(OLDEST_VERSION)..=u64::from(FORMAT_VERSION);
+    if !version.is_some_and(|v| read.contains(&v)) {
         let found = version.map_or("none".into(), |v| v.to_string());
         return Err(Error::data(
             path,
-            format!("head format version {FORMAT_VERSION}"),
+            format!("head format version {OLDEST_VERSION} to {FORMAT_VERSION}"),
             found,
             "use the release of Eosin that wrote it",
         ));
@@ -175,6 +192,10 @@ pub fn load_head(path: &Path) -> Result<HeadFile> {
             metadata.fingerprint
         )));
     }
+    metadata
+        .decision
+        .check(metadata.classes.len())
+        .map_err(|e| not_a_head(format!("a bad decision: {e}")))?;
     let arrays = SafeTensors::deserialize(&bytes).map_err(|e| not_a_head(e.to_string()))?;
     let mut tensors = BTreeMap::new();
     for (name, view) in arrays.iter() {
@@ -195,6 +216,7 @@ pub fn load_head(path: &Path) -> Result<HeadFile> {
         },
         contract: metadata.contract,
         threshold: metadata.threshold,
+        decision: metadata.decision,
         penalty: metadata.penalty,
         metrics: metadata.metrics.into_iter().map(|(k, v)| (k, v.unwrap_or(f64::NAN))).collect(),
         training_digest: metadata.training_digest,

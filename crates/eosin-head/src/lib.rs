@@ -21,19 +21,38 @@
 
 mod linear;
 mod rows;
+mod spectrum;
 mod standardize;
 
+mod lda;
+mod linear_svm;
 mod linfa_logistic;
 mod logistic;
 mod neighbours;
+mod ridge;
 
-mod file;
-mod record;
 mod tune;
 
+mod abstention;
+mod calibrate;
+mod conformal;
+mod decision;
+
+mod card;
+mod file;
+mod record;
+
+pub use abstention::{Abstention, confidence};
+pub use calibrate::{Calibration, CalibrationMethod};
+pub use card::card;
+pub use conformal::Conformal;
+pub use decision::{Decided, Decision, DecisionOptions, LogitAdjustment};
 pub use file::{HeadFile, load_head, save_head, training_digest};
+pub use lda::LdaTrainer;
+pub use linear_svm::LinearSvmTrainer;
 pub use linfa_logistic::LinfaLogisticTrainer;
 pub use logistic::{FitJob, LogisticTrainer, default_penalties};
 pub use neighbours::{KnnTrainer, NearestMeanTrainer};
 pub use record::{KINDS, head_from_record};
+pub use ridge::RidgeTrainer;
 pub use tune::{PenaltyScore, TuneMetric, TuneOptions, Tuned, fit_final, threshold, tune};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use eosin_core::{Error, Head, HeadRecord, Matrix, Probabilities, Result, Tensor};
 use rayon::prelude::*;
@@ -8,23 +9,26 @@ use rayon::prelude::*;
 use crate::rows::check_width;
 use crate::standardize::Standardizer;
 
+/// The parameter by which scores are multiplied before they become probabilities.
+pub(crate) const SLOPE: &str = "slope";
+
 /// Scores that are linear in standardised features, made probabilities by softmax.
 ///
 /// With one row of weights there are two outputs, of which the second is the logistic function of
-/// the score. Classes that no output stands for have probability 0.
+/// the score. The parameter `slope`, where there is one, multiplies scores before that. Classes
+/// that no output stands for have probability 0.
 #[derive(Clone, Debug)]
 pub(crate) struct LinearHead {
     kind: String,
     classes: Vec<String>,
     outputs: Vec<usize>,
-    standard: Standardizer,
+    /// Shared by the heads of a path, which are many.
+    standard: Arc<Standardizer>,
     /// One row per score, in units of standardised features.
     weights: Vec<f64>,
     bias: Vec<f64>,
     parameters: BTreeMap<String, f64>,
-    /// `weights` and `bias` with the standardisation folded in.
-    direct: Vec<f64>,
-    direct_bias: Vec<f64>,
+    slope: f64,
 }
 
 /// What a trainer has found.
@@ -39,28 +43,45 @@ pub(crate) struct LinearFit {
     pub parameters: BTreeMap<String, f64>,
 }
 
+/// The parameters of a head fitted by squares, whose best score is 2p − 1.
+///
+/// σ(2s) has the value and slope of p = (1 + s)/2 at s = 0 and stays between 0 and 1; calibration
+/// corrects what is left.
+pub(crate) fn squares_parameters(name: &str, value: f64) -> BTreeMap<String, f64> {
+    BTreeMap::from([(name.to_string(), value), (SLOPE.to_string(), 2.0)])
+}
+
 impl LinearHead {
-    pub fn new(kind: &str, classes: &[String], standard: Standardizer, fit: LinearFit) -> Self {
-        let d = standard.mean.len();
-        let mut direct = Vec::with_capacity(fit.weights.len());
-        let mut direct_bias = Vec::with_capacity(fit.bias.len());
-        for (row, bias) in fit.weights.chunks_exact(d.max(1)).zip(&fit.bias) {
-            let folded: Vec<f64> = row.iter().zip(&standard.scale).map(|(w, s)| w / s).collect();
-            let shift: f64 = folded.iter().zip(&standard.mean).map(|(w, m)| w * m).sum();
-            direct.extend(folded);
-            direct_bias.push(bias - shift);
-        }
+    pub fn new(
+        kind: &str,
+        classes: &[String],
+        standard: impl Into<Arc<Standardizer>>,
+        fit: LinearFit,
+    ) -> Self {
         Self {
             kind: kind.into(),
             classes: classes.to_vec(),
             outputs: fit.outputs,
-            standard,
+            standard: standard.into(),
             weights: fit.weights,
             bias: fit.bias,
+            slope: fit.parameters.get(SLOPE).copied().unwrap_or(1.0),
             parameters: fit.parameters,
-            direct,
-            direct_bias,
         }
+    }
+
+    /// Weights and bias with the standardisation folded in.
+    fn direct(&self) -> (Vec<f64>, Vec<f64>) {
+        let d = self.standard.mean.len();
+        let mut weights = Vec::with_capacity(self.weights.len());
+        let mut biases = Vec::with_capacity(self.bias.len());
+        for (row, bias) in self.weights.chunks_exact(d).zip(&self.bias) {
+            let start = weights.len();
+            weights.extend(row.iter().zip(&self.standard.scale).map(|(w, s)| w / s));
+            let shift = weights[start..].iter().zip(&self.standard.mean).map(|(w, m)| w * m);
+            biases.push(bias - shift.sum::<f64>());
+        }
+        (weights, biases)
     }
 
     pub fn from_record(record: &HeadRecord) -> Result<Self> {
@@ -100,14 +121,15 @@ impl Head for LinearHead {
         let d = self.standard.mean.len();
         check_width(features, d)?;
         let n_classes = self.classes.len();
+        let (weights, bias) = self.direct();
         let mut values = vec![0.0; features.n_rows() * n_classes];
         values.par_chunks_mut(n_classes).enumerate().for_each(|(i, out)| {
             let row = features.row(i);
             let score = |(w, b): (&[f64], &f64)| {
-                b + row.iter().zip(w).map(|(&x, w)| f64::from(x) * w).sum::<f64>()
+                let score = b + row.iter().zip(w).map(|(&x, w)| f64::from(x) * w).sum::<f64>();
+                self.slope * score
             };
-            let mut scores: Vec<f64> =
-                self.direct.chunks_exact(d).zip(&self.direct_bias).map(score).collect();
+            let mut scores: Vec<f64> = weights.chunks_exact(d).zip(&bias).map(score).collect();
             if scores.len() == 1 {
                 scores.insert(0, 0.0);
             }

@@ -6,7 +6,8 @@ use crate::linear::LinearHead;
 use crate::neighbours::{knn_from_record, nearest_mean_from_record};
 
 /// The kinds that [`head_from_record`] knows.
-pub const KINDS: [&str; 4] = ["logistic", "linfa-logistic", "knn", "nearest-mean"];
+pub const KINDS: [&str; 7] =
+    ["logistic", "linfa-logistic", "ridge", "lda", "linear-svm", "knn", "nearest-mean"];
 
 /// Makes a head again from what it was made of; it predicts the same bits.
 pub fn head_from_record(record: &HeadRecord) -> Result<Box<dyn Head>> {
@@ -21,7 +22,9 @@ pub fn head_from_record(record: &HeadRecord) -> Result<Box<dyn Head>> {
         ));
     }
     match record.kind.as_str() {
-        "logistic" | "linfa-logistic" => Ok(Box::new(LinearHead::from_record(record)?)),
+        "logistic" | "linfa-logistic" | "ridge" | "lda" | "linear-svm" => {
+            Ok(Box::new(LinearHead::from_record(record)?))
+        }
         "knn" => knn_from_record(record),
         "nearest-mean" => nearest_mean_from_record(record),
         kind => Err(Error::unsupported(

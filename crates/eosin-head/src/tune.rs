@@ -3,8 +3,8 @@
 //! Chooses a head's penalty and threshold by grouped cross-validation inside the training rows.
 
 use eosin_core::{
-    Draw, Error, FeatureTransform, Fold, Head, HeadTrainer, Probabilities, Progress, Result,
-    TrainBatch, TrainView,
+    Draw, Error, FeatureTransform, Fold, Head, HeadTrainer, HeldOutView, Probabilities, Progress,
+    Result, TrainBatch, TrainView,
 };
 use eosin_eval::bootstrap::quantile;
 use eosin_eval::metrics::log_loss_multiclass;
@@ -109,8 +109,15 @@ pub fn tune(
         progress.advance(1);
         predictions
     };
+    let together = if transforms.is_empty() {
+        predict_together(view, trainer, &folds, k, &penalties, progress)?
+    } else {
+        None
+    };
     // One list of probabilities per fold, one of them per penalty.
-    let predictions: Vec<Vec<Probabilities>> = if view.n_rows() * view.dim() <= SIDE_BY_SIDE {
+    let predictions: Vec<Vec<Probabilities>> = if let Some(predictions) = together {
+        predictions
+    } else if view.n_rows() * view.dim() <= SIDE_BY_SIDE {
         folds.par_iter().enumerate().map(|(i, f)| fit((i, f))).collect::<Result<_>>()?
     } else {
         folds.iter().enumerate().map(fit).collect::<Result<_>>()?
@@ -185,6 +192,32 @@ pub fn threshold(
         draws.into_iter().map(|d| d[0]).filter(|t| !t.is_nan()).collect();
     thresholds.sort_by(f64::total_cmp);
     Ok(if thresholds.is_empty() { plain } else { Some(quantile(&thresholds, 0.5)) })
+}
+
+/// Every fold's predictions where the trainer fits a round of folds at once.
+fn predict_together(
+    view: &TrainView,
+    trainer: &dyn HeadTrainer,
+    folds: &[Fold],
+    k: usize,
+    penalties: &[f64],
+    progress: &dyn Progress,
+) -> Result<Option<Vec<Vec<Probabilities>>>> {
+    // A split refuses a group on both sides, which positions alone do not show.
+    let held_out = folds.iter().map(|fold| Ok(view.split(fold)?.1));
+    let held_out: Vec<HeldOutView> = held_out.collect::<Result<_>>()?;
+    let batch = TrainBatch::from_view(view);
+    let mut predictions = Vec::with_capacity(folds.len());
+    for (round, held_out) in folds.chunks(k).zip(held_out.chunks(k)) {
+        let Some(heads) = trainer.fit_folds(&batch, round, penalties)? else { return Ok(None) };
+        for (heads, held_out) in heads.iter().zip(held_out) {
+            let features = held_out.features();
+            let found = heads.iter().map(|head| head.predict(&features));
+            predictions.push(found.collect::<Result<_>>()?);
+            progress.advance(1);
+        }
+    }
+    Ok(Some(predictions))
 }
 
 fn predict_fold(

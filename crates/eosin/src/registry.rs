@@ -9,7 +9,10 @@ use eosin_augment::{
     ViewBankTransform, ViewOperator,
 };
 use eosin_core::{Error, FeatureTransform, HeadTrainer, ProxyTask, Result};
-use eosin_head::{KnnTrainer, LinfaLogisticTrainer, LogisticTrainer, NearestMeanTrainer};
+use eosin_head::{
+    KnnTrainer, LdaTrainer, LinearSvmTrainer, LinfaLogisticTrainer, LogisticTrainer,
+    NearestMeanTrainer, RidgeTrainer,
+};
 use eosin_proxy::{KnnProbe, LinearProbe, SimpleShot};
 
 use crate::config::ComponentConfig;
@@ -48,6 +51,15 @@ impl Registry {
         });
         registry.register_head("linfa-logistic", |o| {
             Ok(Arc::new(toml_file::options::<LinfaLogisticTrainer>("head linfa-logistic", o)?))
+        });
+        registry.register_head("ridge", |o| {
+            Ok(Arc::new(toml_file::options::<RidgeTrainer>("head ridge", o)?))
+        });
+        registry.register_head("lda", |o| {
+            Ok(Arc::new(toml_file::options::<LdaTrainer>("head lda", o)?))
+        });
+        registry.register_head("linear-svm", |o| {
+            Ok(Arc::new(toml_file::options::<LinearSvmTrainer>("head linear-svm", o)?))
         });
         registry.register_head("knn", |o| {
             Ok(Arc::new(toml_file::options::<KnnTrainer>("head knn", o)?))

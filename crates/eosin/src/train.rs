@@ -5,7 +5,9 @@ use std::path::Path;
 
 use eosin_augment::Pipeline;
 use eosin_core::{FeatureTransform, LabelledSet, Progress, Result, TrainView, ViewBank};
-use eosin_head::{HeadFile, TuneOptions, Tuned, fit_final, save_head, training_digest, tune};
+use eosin_head::{
+    Decision, HeadFile, TuneOptions, Tuned, fit_final, save_head, training_digest, tune,
+};
 
 use crate::config::ComponentConfig;
 use crate::dataset::TaskRows;
@@ -86,6 +88,7 @@ pub fn fit_arm(
         record: fitted.record(),
         contract: embedded.contract.clone(),
         threshold: tuned.threshold,
+        decision: Decision::default(),
         penalty: Some(tuned.penalty),
         metrics: BTreeMap::new(),
         training_digest: training_digest(&train),

@@ -3,6 +3,7 @@
 use eosin_core::Use;
 
 use super::*;
+use crate::{Abstention, Calibration, Conformal, LogitAdjustment};
 
 fn example() -> HeadFile {
     HeadFile {
@@ -34,6 +35,17 @@ fn example() -> HeadFile {
             view: "identity".into(),
         },
         threshold: Some(0.3),
+        decision: Decision {
+            calibration: Some(Calibration::Platt { slope: 1.0 / 3.0, intercept: -0.1 }),
+            logit_adjustment: Some(LogitAdjustment { tau: 1.0, shares: vec![0.9, 0.1] }),
+            conformal: Some(Conformal { risk: 0.1, cutoff: 0.2 }),
+            abstention: Some(Abstention {
+                risk: 0.05,
+                certainty: 0.95,
+                cutoff: f64::MAX,
+                coverage: 0.0,
+            }),
+        },
         penalty: Some(0.1),
         metrics: BTreeMap::from([("auroc".into(), 0.9)]),
         training_digest: "ab".into(),
@@ -99,4 +111,79 @@ fn other_files_are_refused() {
     let mut head = example();
     head.record.tensors.get_mut("bias").unwrap().shape = vec![7];
     assert!(save_head(&path, &head).is_err());
+}
+
+/// Saves the example with its metadata changed.
+fn save_changed(path: &Path, change: impl Fn(&mut serde_json::Value)) {
+    save_head(path, &example()).unwrap();
+    let bytes = fs::read(path).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let json = header.metadata().as_ref().unwrap()[METADATA_KEY].clone();
+    let mut metadata: serde_json::Value = serde_json::from_str(&json).unwrap();
+    change(&mut metadata);
+    let arrays = SafeTensors::deserialize(&bytes).unwrap();
+    let info = HashMap::from([(METADATA_KEY.to_string(), metadata.to_string())]);
+    fs::write(path, safetensors::serialize(arrays.iter(), Some(info)).unwrap()).unwrap();
+}
+
+#[test]
+fn a_file_of_version_1_has_no_decision() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head");
+    save_changed(&path, |metadata| {
+        metadata["version"] = 1.into();
+        metadata.as_object_mut().unwrap().remove("decision");
+    });
+    let old = load_head(&path).unwrap();
+    assert_eq!(old, HeadFile { decision: Decision::default(), ..example() });
+    let p = Probabilities::new(2, vec![0.6, 0.4]).unwrap();
+    assert_eq!(old.decide(&p).unwrap().called, [Some(1)]);
+    assert_eq!(old.decide(&p).unwrap().probabilities, p);
+}
+
+#[test]
+fn a_later_version_and_a_damaged_decision_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head");
+    save_changed(&path, |metadata| metadata["version"] = 3.into());
+    let error = load_head(&path).unwrap_err().to_string();
+    assert!(error.contains("version 1 to 2"), "{error}");
+    save_changed(&path, |metadata| {
+        metadata["decision"]["logit_adjustment"]["shares"] = [1.0].into()
+    });
+    assert!(load_head(&path).unwrap_err().to_string().contains("a bad decision"));
+}
+
+#[test]
+fn a_saved_decision_is_applied() {
+    let head = example();
+    let raw = Probabilities::new(2, vec![0.6, 0.4]).unwrap();
+    let decided = head.decide(&raw).unwrap();
+    let logit = (0.4_f64 / 0.6).ln() / 3.0 - 0.1;
+    let p = 1.0 / (1.0 + (-logit).exp());
+    let expected = p / 0.1 / (p / 0.1 + (1.0 - p) / 0.9);
+    assert!((decided.probabilities.row(0)[1] - expected).abs() < 1e-12);
+    assert_eq!(decided.called, [None], "the cutoff calls nothing");
+    assert_eq!(decided.sets, Some(vec![vec![1]]));
+}
+
+#[test]
+fn the_card_tells_what_a_user_must_know() {
+    let mut head = example();
+    head.metrics.insert("auprc".into(), f64::NAN);
+    let text = crate::card(&head);
+    let digits = head.fingerprint().to_string();
+    for part in [
+        "normal, tumour",
+        "Apache-2.0",
+        "112 µm",
+        "auroc | 0.9000",
+        "undefined",
+        "Platt's line",
+        "no row is called",
+        "10.0 %",
+        &digits,
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
 }

@@ -2,7 +2,7 @@
 
 //! Inner loops, compiled for the widest vectors of the machine they run on.
 
-#![allow(
+#![expect(
     clippy::inline_always,
     clippy::needless_range_loop,
     reason = "only what is inlined into `dispatch` is compiled for wide vectors, and lanes are counted"
@@ -32,6 +32,25 @@ pub(crate) fn binary_curvatures(scores: &mut [f64], weights: &[f32]) {
             *s = f64::from(w) * p * (1.0 - p);
         }
     });
+}
+
+/// Turns scores into derivatives of ω·(t·max(0, 1 − s)² + (1 − t)·max(0, 1 + s)²) and returns the
+/// sum of second derivatives.
+pub(crate) fn hinge_residuals(scores: &mut [f64], weights: &[f32], targets: &[f32]) -> f64 {
+    let mut sum = 0.0;
+    for ((s, &w), &t) in scores.iter_mut().zip(weights).zip(targets) {
+        let (w, t) = (f64::from(w), f64::from(t));
+        sum += hinge_curvature(*s, w, t);
+        *s = 2.0 * w * ((1.0 - t) * (1.0 + *s).max(0.0) - t * (1.0 - *s).max(0.0));
+    }
+    sum
+}
+
+/// Turns scores into the second derivatives of the same.
+pub(crate) fn hinge_curvatures(scores: &mut [f64], weights: &[f32], targets: &[f32]) {
+    for ((s, &w), &t) in scores.iter_mut().zip(weights).zip(targets) {
+        *s = hinge_curvature(*s, f64::from(w), f64::from(t));
+    }
 }
 
 /// Turns scores, column after column of `n` rows, into softmax probabilities of each row.
@@ -121,6 +140,12 @@ pub(crate) fn few_gradients(rows: &[f32], d: usize, residuals: &[f64], gradients
             }
         }
     });
+}
+
+fn hinge_curvature(score: f64, weight: f64, target: f64) -> f64 {
+    let below = if score < 1.0 { target } else { 0.0 };
+    let above = if score > -1.0 { 1.0 - target } else { 0.0 };
+    2.0 * weight * (below + above)
 }
 
 #[inline(always)]

@@ -2,13 +2,17 @@
 
 use eosin_core::Matrix;
 
-use super::kernels::{binary_curvatures, binary_residuals, class_residuals, softmax_columns};
+use super::kernels::{
+    binary_curvatures, binary_residuals, class_residuals, hinge_curvatures, hinge_residuals,
+    softmax_columns,
+};
 use crate::standardize::Standardizer;
 
-/// Σ ωᵢ · cross-entropy(targetᵢ, softmax(xᵢW + b)) over the rows of a design.
+/// Σ ωᵢ · loss(targetᵢ, xᵢW + b) over the rows of a design.
 ///
 /// With two classes there is one column, the score of the second class.
 pub(crate) struct Loss {
+    kind: Kind,
     n_columns: usize,
     /// Column after column.
     targets: Vec<f32>,
@@ -17,6 +21,14 @@ pub(crate) struct Loss {
     shares: Vec<f64>,
     /// This loss's features, where they are not the design's own.
     affine: Option<Affine>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Cross-entropy of softmax(xW + b).
+    Logistic,
+    /// t·max(0, 1 − s)² + (1 − t)·max(0, 1 + s)² of one column's target t and score s.
+    SquaredHinge,
 }
 
 /// Features (x − shift) / scale of the design's x: another standardisation of the same rows.
@@ -54,7 +66,26 @@ impl Loss {
         }
         let total: f64 = class_weights.iter().sum();
         let shares = class_weights[skipped..].iter().map(|w| w / total).collect();
-        Self { n_columns: columns.len(), targets: flat, weights: weights.to_vec(), shares, affine }
+        Self {
+            kind: Kind::Logistic,
+            n_columns: columns.len(),
+            targets: flat,
+            weights: weights.to_vec(),
+            shares,
+            affine,
+        }
+    }
+
+    /// The squared hinge of one class, which has `share` of the weight, against the rest.
+    pub fn squared_hinge(targets: &Matrix, weights: &[f32], class: usize, share: f64) -> Self {
+        Self {
+            kind: Kind::SquaredHinge,
+            n_columns: 1,
+            targets: targets.rows().map(|t| t[class]).collect(),
+            weights: weights.to_vec(),
+            shares: vec![share],
+            affine: None,
+        }
     }
 
     /// Columns of weights: 1 for two classes, otherwise one per class.
@@ -76,11 +107,13 @@ impl Loss {
         self.weights.iter().copied().map(f64::from).sum()
     }
 
-    /// The point of no features: zero weights, intercepts that give the class shares.
+    /// The point of no features: zero weights, and the intercepts that are best then.
     pub fn null_point(&self, d: usize) -> Vec<f64> {
         let mut point = vec![0.0; self.n_columns * (d + 1)];
         let intercepts = &mut point[self.n_columns * d..];
-        if self.n_columns == 1 {
+        if self.kind == Kind::SquaredHinge {
+            intercepts[0] = 2.0 * self.shares[0] - 1.0;
+        } else if self.n_columns == 1 {
             intercepts[0] = (self.shares[0] / (1.0 - self.shares[0])).ln();
         } else {
             let logs: Vec<f64> = self.shares.iter().map(|s| s.ln()).collect();
@@ -92,13 +125,17 @@ impl Loss {
         point
     }
 
-    /// Σ ω p(1 − p) of every column at the null point.
+    /// The sum of the rows' second derivatives by every column's score at the null point.
     pub fn null_curvatures(&self) -> Vec<f64> {
         let total = self.total_weight();
-        self.shares.iter().map(|s| total * s * (1.0 - s)).collect()
+        match self.kind {
+            Kind::Logistic => self.shares.iter().map(|s| total * s * (1.0 - s)).collect(),
+            Kind::SquaredHinge => vec![2.0 * total],
+        }
     }
 
-    /// The factors c of c·XᵀX + λI that precondition each column, from Σ ω p(1 − p) at a point.
+    /// The factors c of c·XᵀX + λI that precondition each column, from the sums of second
+    /// derivatives at a point: Σ ω p(1 − p).
     ///
     /// They are below the mean second derivative there, since fitting makes predictions surer.
     /// With several columns the null model's Hessian is (diag(π) − ππᵀ) ⊗ XᵀX, whose inverse among
@@ -143,8 +180,8 @@ impl Loss {
         weights
     }
 
-    /// Turns the scores of rows `start..` into ω(p − y), column after column, and adds
-    /// Σ ω p(1 − p) of every column.
+    /// Turns the scores of rows `start..` into the loss's derivatives by them, ω(p − y), column
+    /// after column, and adds the sum of second derivatives, Σ ω p(1 − p), of every column.
     pub fn residuals(
         &self,
         start: usize,
@@ -156,6 +193,10 @@ impl Loss {
         let weights = &self.weights[start..start + n];
         let total = self.weights.len();
         let targets = |k: usize| &self.targets[k * total + start..k * total + start + n];
+        if self.kind == Kind::SquaredHinge {
+            curvatures[0] += hinge_residuals(scores, weights, targets(0));
+            return;
+        }
         if self.n_columns == 1 {
             curvatures[0] += binary_residuals(scores, weights, targets(0));
             return;
@@ -166,9 +207,13 @@ impl Loss {
         }
     }
 
-    /// Turns the scores of rows `start..` into ω p(1 − p), column after column.
+    /// Turns the scores of rows `start..` into second derivatives, ω p(1 − p), column after column.
     pub fn curvature_rows(&self, start: usize, n: usize, scores: &mut [f64]) {
         let weights = &self.weights[start..start + n];
+        if self.kind == Kind::SquaredHinge {
+            hinge_curvatures(scores, weights, &self.targets[start..start + n]);
+            return;
+        }
         if self.n_columns == 1 {
             binary_curvatures(scores, weights);
             return;
@@ -187,7 +232,10 @@ impl Loss {
         let target = |k: usize, i: usize| f64::from(self.targets[k * total + start + i]);
         let mut sum = 0.0;
         for i in 0..n {
-            let cross_entropy = if self.n_columns == 1 {
+            let loss = if self.kind == Kind::SquaredHinge {
+                let (s, t) = (scores[i], target(0, i));
+                t * (1.0 - s).max(0.0).powi(2) + (1.0 - t) * (1.0 + s).max(0.0).powi(2)
+            } else if self.n_columns == 1 {
                 let s = scores[i];
                 s.max(0.0) + (-s.abs()).exp().ln_1p() - target(0, i) * s
             } else {
@@ -196,7 +244,7 @@ impl Loss {
                 let log_sum = row.clone().map(|s| (s - largest).exp()).sum::<f64>().ln() + largest;
                 row.enumerate().map(|(k, s)| target(k, i) * (log_sum - s)).sum()
             };
-            sum += f64::from(self.weights[start + i]) * cross_entropy;
+            sum += f64::from(self.weights[start + i]) * loss;
         }
         sum
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use eosin_core::{Error, Head, HeadTrainer, Matrix, Result};
+use std::sync::Arc;
+
+use eosin_core::{Error, Fold, Head, HeadTrainer, Matrix, Result, TrainBatch};
 
 use super::design::Design;
 use super::loss::{Affine, Loss};
@@ -35,13 +37,15 @@ impl LogisticTrainer {
         for job in jobs {
             check_job(features, job)?;
         }
-        let whole = Standardizer::fit(features, &vec![1.0; features.n_rows()]);
+        let whole = Arc::new(Standardizer::fit(features, &vec![1.0; features.n_rows()]));
         let design = Design::new(features, &whole);
         // Tasks mostly share their folds, whose moments are then found once.
-        let mut known: Vec<(&[f32], Standardizer)> = Vec::new();
+        let mut known: Vec<(&[f32], Arc<Standardizer>)> = Vec::new();
         for job in jobs {
             if known.iter().all(|(weights, _)| *weights != job.weights) {
-                known.push((job.weights, Standardizer::fit(features, job.weights)));
+                let found = Standardizer::fit(features, job.weights);
+                let same = found == *whole;
+                known.push((job.weights, if same { Arc::clone(&whole) } else { found.into() }));
             }
         }
         let standard_of = |job: &FitJob| {
@@ -56,7 +60,7 @@ impl LogisticTrainer {
             .zip(&rows)
             .map(|(job, rows)| {
                 let standard = standard_of(job);
-                let affine = (*standard != whole).then(|| Affine::between(&whole, standard));
+                let affine = (standard != &whole).then(|| Affine::between(&whole, standard));
                 Loss::new(job.targets, job.weights, &rows.present, &rows.class_weights, affine)
             })
             .collect();
@@ -69,13 +73,38 @@ impl LogisticTrainer {
         let heads = jobs.iter().zip(&rows).zip(found).map(|((job, rows), solutions)| {
             let head = |(solution, &penalty)| -> Box<dyn Head> {
                 let fit = self.linear_fit(solution, penalty, rows, design.n_cols());
-                let standard = standard_of(job).clone();
+                let standard = Arc::clone(standard_of(job));
                 Box::new(LinearHead::new(self.kind(), job.classes, standard, fit))
             };
             solutions.into_iter().zip(job.penalties).map(head).collect()
         });
         Ok(heads.collect())
     }
+}
+
+/// The batch's weights on the rows that a fold trains on, 0 elsewhere.
+pub(super) fn fold_weights(batch: &TrainBatch, fold: &Fold) -> Result<Vec<f32>> {
+    if fold.train.is_empty() {
+        return Err(Error::input(
+            "a fold",
+            "at least one row to train on",
+            "none",
+            "check that the split leaves rows to train on",
+        ));
+    }
+    let mut weights = vec![0.0; batch.n_rows()];
+    for &row in &fold.train {
+        let (Some(to), Some(&weight)) = (weights.get_mut(row), batch.weights().get(row)) else {
+            return Err(Error::input(
+                "a fold",
+                format!("rows below {}", batch.n_rows()),
+                row.to_string(),
+                "make folds for the batch that is fitted",
+            ));
+        };
+        *to = weight;
+    }
+    Ok(weights)
 }
 
 fn check_job(features: &Matrix, job: &FitJob) -> Result<()> {

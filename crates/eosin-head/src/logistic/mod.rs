@@ -13,16 +13,19 @@ mod solver;
 mod state;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use eosin_core::{Head, HeadTrainer, Result, TrainBatch};
+use eosin_core::{Fold, Head, HeadTrainer, Result, TrainBatch};
 use serde::{Deserialize, Serialize};
 
-use self::design::Design;
-use self::loss::Loss;
+pub(crate) use self::design::Design;
+pub(crate) use self::loss::Loss;
 pub use self::many::FitJob;
-use self::pass::{Trial, objective};
-use self::row_space::minimise_smaller;
-use self::solver::{Path, Solution, Stop};
+use self::many::fold_weights;
+pub(crate) use self::pass::{Trial, objective};
+pub(crate) use self::precondition::{factor, solve_columns};
+pub(crate) use self::row_space::minimise_smaller;
+pub(crate) use self::solver::{Path, Solution, Stop};
 use crate::linear::{LinearFit, LinearHead};
 use crate::rows::{TrainingRows, check_penalty};
 use crate::standardize::Standardizer;
@@ -82,18 +85,43 @@ impl HeadTrainer for LogisticTrainer {
         let design = Design::new(batch.features(), &standard);
         let weights = batch.weights();
         let loss = Loss::new(batch.targets(), weights, &rows.present, &rows.class_weights, None);
-        let found = minimise_smaller(&design, Path { loss: &loss, penalties }, self.stop())?;
+        let paths = [Path { loss: &loss, penalties }];
+        let found = minimise_smaller(&design, &paths, self.stop())?.into_iter().flatten();
+        let standard = Arc::new(standard);
         let mut heads = Vec::with_capacity(penalties.len());
-        for (solution, &penalty) in found.into_iter().zip(penalties) {
+        for (solution, &penalty) in found.zip(penalties) {
             // It costs a pass, which a path that serves tuning alone need not pay.
             let trial = Trial { loss: &loss, point: &solution.point };
             let value = (penalties.len() == 1).then(|| objective(&design, trial, penalty));
             let mut fit = self.linear_fit(solution, penalty, &rows, design.n_cols());
             fit.parameters.extend(value.map(|value| ("objective".to_string(), value)));
-            let head = LinearHead::new(self.kind(), batch.classes(), standard.clone(), fit);
+            let head = LinearHead::new(self.kind(), batch.classes(), Arc::clone(&standard), fit);
             heads.push(Box::new(head) as Box<dyn Head>);
         }
         Ok(heads)
+    }
+
+    /// All folds are columns of the same passes; fewer rows than features are left to `fit_path`,
+    /// which works in the smaller space that each fold's rows span.
+    fn fit_folds(
+        &self,
+        batch: &TrainBatch,
+        folds: &[Fold],
+        penalties: &[f64],
+    ) -> Result<Option<Vec<Vec<Box<dyn Head>>>>> {
+        if batch.n_rows() < batch.features().n_cols() {
+            return Ok(None);
+        }
+        let weights: Vec<Vec<f32>> =
+            folds.iter().map(|fold| fold_weights(batch, fold)).collect::<Result<_>>()?;
+        let job = |weights| FitJob {
+            classes: batch.classes(),
+            targets: batch.targets(),
+            weights,
+            penalties,
+        };
+        let jobs: Vec<FitJob> = weights.iter().map(|weights| job(weights)).collect();
+        self.fit_many(batch.features(), &jobs).map(Some)
     }
 }
 
@@ -118,11 +146,13 @@ impl LogisticTrainer {
             );
         }
         let n_columns = solution.point.len() / (d + 1);
-        let (weights, bias) = solution.point.split_at(n_columns * d);
+        let mut weights = solution.point;
+        let bias = weights.split_off(n_columns * d);
+        weights.shrink_to_fit();
         LinearFit {
             outputs: rows.present.clone(),
-            weights: weights.to_vec(),
-            bias: bias.to_vec(),
+            weights,
+            bias,
             parameters: BTreeMap::from([
                 ("penalty".to_string(), penalty),
                 ("relative_gradient".to_string(), solution.relative_gradient),

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::design::Design;
 use super::loss::Loss;
 use super::pass::{Trial, gradients};
-use super::precondition::Preconditioner;
+use super::precondition::{KEPT_BYTES, Preconditioner, factor_bytes};
 use super::state::{State, norm};
 
 /// Columns in flight that a pass needs to be bound by arithmetic instead of memory; paths are cut
@@ -105,7 +105,9 @@ fn start<'a>(design: &Design, paths: &[Path<'a>], stop: Stop) -> Vec<State<'a>> 
         paths.iter().zip(&null).map(|(path, point)| Trial { loss: path.loss, point }).collect();
     let at_null = gradients(design, &trials);
     let n_columns: usize = paths.iter().map(|path| path.loss.n_columns()).sum();
-    let n_pieces = (COLUMNS_IN_FLIGHT / n_columns.max(1)).max(1);
+    // Pieces are at different penalties, so that each holds a factor of the preconditioner.
+    let n_factors = (KEPT_BYTES / factor_bytes(d)).max(1);
+    let n_pieces = (COLUMNS_IN_FLIGHT / n_columns.max(1)).clamp(1, n_factors);
     let mut states = Vec::new();
     for (i, path) in paths.iter().enumerate() {
         let reference = norm(&at_null[i].gradient);

@@ -126,9 +126,9 @@ fn fewer_rows_than_features_give_the_same_head_as_all_coordinates() {
         Loss::new(batch.targets(), batch.weights(), &rows.present, &rows.class_weights, None);
     let stop = Stop { relative_gradient: 1e-8, max_passes: 1000 };
     let penalties = [100.0, 1.0, 0.01];
-    let path = || Path { loss: &loss, penalties: &penalties };
-    let whole = minimise(&design, &[path()], stop).unwrap().remove(0);
-    let reduced = minimise_smaller(&design, path(), stop).unwrap();
+    let path = [Path { loss: &loss, penalties: &penalties }];
+    let whole = minimise(&design, &path, stop).unwrap().remove(0);
+    let reduced = minimise_smaller(&design, &path, stop).unwrap().remove(0);
     for ((whole, reduced), penalty) in whole.iter().zip(&reduced).zip(penalties) {
         assert_eq!(whole.point.len(), reduced.point.len());
         let value = |point: &[f64]| objective(&design, Trial { loss: &loss, point }, penalty);

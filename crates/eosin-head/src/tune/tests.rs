@@ -124,3 +124,50 @@ fn a_metric_of_two_classes_is_refused_for_three() {
     let found = tune(&TrainView::whole(&set), &trainer(), &[], options, &NoProgress);
     assert!(found.unwrap_err().to_string().contains("two classes"));
 }
+
+/// The same trainer without its shared fit of folds.
+struct OneByOne(LogisticTrainer);
+
+impl HeadTrainer for OneByOne {
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+    fn penalties(&self) -> Vec<f64> {
+        self.0.penalties()
+    }
+    fn fit(&self, batch: &TrainBatch, penalty: f64) -> Result<Box<dyn Head>> {
+        self.0.fit(batch, penalty)
+    }
+}
+
+#[test]
+fn folds_fitted_together_are_those_fitted_one_by_one() {
+    for shares in [vec![0.7, 0.3], vec![0.4, 0.3, 0.3]] {
+        let set = set(shares);
+        let view = TrainView::whole(&set);
+        let batch = TrainBatch::from_view(&view);
+        let folds = [Fold { train: (0..200).collect(), held_out: (200..240).collect() }];
+        assert!(trainer().fit_folds(&batch, &folds, &[1.0]).unwrap().is_some());
+        let options = TuneOptions { repeats: 2, ..TuneOptions::default() };
+        let together = tune(&view, &trainer(), &[], options, &NoProgress).unwrap();
+        let alone = tune(&view, &OneByOne(trainer()), &[], options, &NoProgress).unwrap();
+        assert!((together.penalty - alone.penalty).abs() < 1e-12);
+        for (a, b) in together.scores.iter().zip(&alone.scores) {
+            assert!((a.score - b.score).abs() < 1e-6, "{a:?} {b:?}");
+        }
+        for (a, b) in together.oof.values().iter().zip(alone.oof.values()) {
+            assert!((a - b).abs() < 1e-6, "{a} {b}");
+        }
+    }
+}
+
+#[test]
+fn a_fold_without_training_rows_is_refused() {
+    let set = set(vec![0.7, 0.3]);
+    let batch = TrainBatch::from_view(&TrainView::whole(&set));
+    let empty = [Fold { train: vec![], held_out: (0..240).collect() }];
+    let refused = trainer().fit_folds(&batch, &empty, &[1.0]).err().unwrap().to_string();
+    assert!(refused.contains("at least one row to train on"), "{refused}");
+    let beyond = [Fold { train: vec![240], held_out: vec![] }];
+    assert!(trainer().fit_folds(&batch, &beyond, &[1.0]).is_err());
+}

@@ -2,9 +2,12 @@
 
 //! Every head kind: the suite of its trait, saving, and what it answers to bad input.
 
+mod optima;
+
 use eosin_core::{Error, Head, HeadTrainer, LabelledSet, Matrix, Result, TrainBatch, TrainView};
 use eosin_head::{
-    KINDS, KnnTrainer, LinfaLogisticTrainer, LogisticTrainer, NearestMeanTrainer, head_from_record,
+    KINDS, KnnTrainer, LdaTrainer, LinearSvmTrainer, LinfaLogisticTrainer, LogisticTrainer,
+    NearestMeanTrainer, RidgeTrainer, head_from_record,
 };
 use eosin_testkit::{conformance, synthetic::Gaussian};
 
@@ -12,6 +15,9 @@ fn trainers() -> Vec<Box<dyn HeadTrainer>> {
     vec![
         Box::new(LogisticTrainer::default()),
         Box::new(LinfaLogisticTrainer::default()),
+        Box::new(RidgeTrainer::default()),
+        Box::new(LdaTrainer::default()),
+        Box::new(LinearSvmTrainer::default()),
         Box::new(KnnTrainer::default()),
         Box::new(NearestMeanTrainer::default()),
     ]
@@ -176,9 +182,24 @@ fn bad_rows_are_refused_or_answered() {
         names(&one_class, "one class: class-1");
         names(&empty, "at least one row");
         names(&weightless, "one class: none");
-        for penalty in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        // A shrinkage of 0 is Fisher's own analysis.
+        let beyond = if trainer.kind() == "lda" { 1.5 } else { 0.0 };
+        for penalty in [beyond, -1.0, f64::NAN, f64::INFINITY] {
             assert!(trainer.fit(&sound, penalty).is_err(), "{} {penalty}", trainer.kind());
         }
+    }
+}
+
+#[test]
+fn infinities_are_refused_and_the_row_is_named() {
+    let rows: Vec<Vec<f32>> = (0..8).map(|i| vec![i as f32, 1.0]).collect();
+    let sound = batch(&rows, vec![0, 0, 0, 0, 1, 1, 1, 1], 2);
+    let mut bad = sound.features().clone();
+    bad.row_mut(5)[1] = f32::INFINITY;
+    let bad = sound.with_features(bad).unwrap();
+    for trainer in trainers() {
+        let error = refusal(trainer.as_ref(), &bad, trainer.penalties()[0]).to_string();
+        assert!(error.contains("row 5"), "{}: {error}", trainer.kind());
     }
 }
 
@@ -186,13 +207,34 @@ fn bad_rows_are_refused_or_answered() {
 fn constant_features_give_the_class_shares() {
     let rows = vec![vec![3.0_f32, 0.0]; 10];
     let batch = batch(&rows, vec![1, 0, 0, 0, 0, 0, 0, 0, 0, 1], 2);
-    for trainer in [
-        Box::new(LogisticTrainer::default()) as Box<dyn HeadTrainer>,
-        Box::new(LinfaLogisticTrainer::default()),
-    ] {
+    for trainer in trainers() {
         let head = trainer.fit(&batch, 1.0).unwrap();
         let p = head.predict(batch.features()).unwrap();
-        assert!((p.row(0)[1] - 0.2).abs() < 1e-6, "{} {:?}", trainer.kind(), p.row(0));
+        let expected = match trainer.kind() {
+            // σ(2·(2·0.2 − 1)): the link of heads fitted by squares.
+            "ridge" | "linear-svm" => 1.0 / (1.0 + 1.2_f64.exp()),
+            // It knows no shares; rows of zeros are at no distance from either mean.
+            "nearest-mean" => 0.5,
+            // With k = 1, the first of equally near rows has all votes.
+            "knn" => 1.0,
+            _ => 0.2,
+        };
+        assert!((p.row(0)[1] - expected).abs() < 1e-6, "{} {:?}", trainer.kind(), p.row(0));
+    }
+}
+
+#[test]
+fn separable_rows_have_a_finite_head_at_any_penalty_above_zero() {
+    let rows: Vec<Vec<f32>> = (0..20).map(|i| vec![i as f32 - 9.5, 1.0]).collect();
+    let batch = batch(&rows, (0..20).map(|i| u32::from(i > 9)).collect(), 2);
+    let error = refusal(&LogisticTrainer::default(), &batch, 0.0).to_string();
+    assert!(error.contains("a finite number above 0"), "{error}");
+    for penalty in [1e-4, 1e-9] {
+        let head = LogisticTrainer::default().fit(&batch, penalty).unwrap();
+        let record = head.record();
+        assert!(record.parameters["relative_gradient"] <= 1e-8, "{penalty}");
+        let p = head.predict(batch.features()).unwrap();
+        assert!(p.row(9)[1] < 0.1 && p.row(10)[1] > 0.9, "{penalty} {:?}", p.row(9));
     }
 }
 

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::fmt::Write;
+
+use crate::{Calibration, Decision, HeadFile};
+
+/// A model card of a saved head, in Markdown.
+pub fn card(head: &HeadFile) -> String {
+    let contract = &head.contract;
+    let mut text = String::new();
+    let tile = match contract.tile_um {
+        Some(um) => format!("{um} µm in {} px", contract.tile_px),
+        None => "of unknown resolution".into(),
+    };
+    let use_ = if head.licence.is_commercial() { "" } else { " (no commercial use)" };
+    let number = |value: Option<f64>| value.map_or("none".into(), |v| v.to_string());
+    let facts = [
+        ("Head", head.record.kind.clone()),
+        ("Classes", head.record.classes.join(", ")),
+        (
+            "Backbone",
+            format!("{}, {}, {} values", contract.backbone, contract.pooling, contract.dim),
+        ),
+        ("Tiles", tile),
+        ("Contract", head.fingerprint().to_string()),
+        ("Penalty", number(head.penalty)),
+        ("Threshold of the last class", number(head.threshold)),
+        ("Licence", format!("{}{use_}", head.licence.name)),
+        ("Calibration", calibration(&head.decision)),
+        ("Logit adjustment", adjustment(&head.decision)),
+        ("Training rows", head.training_digest.clone()),
+        ("Made with", format!("Eosin {}", head.eosin_version)),
+    ];
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "# Model card: {}\n", head.record.classes.join(" / "));
+    let _ = writeln!(text, "| | |\n|---|---|");
+    for (name, value) in facts {
+        let _ = writeln!(text, "| {name} | {value} |");
+    }
+    let promises = promises(&head.decision);
+    if !promises.is_empty() {
+        let _ = writeln!(text, "\n## Doubt\n\n{}", promises.join("\n"));
+    }
+    if !head.metrics.is_empty() {
+        let _ = writeln!(text, "\n## Measured\n\n| metric | value |\n|---|---|");
+        for (name, value) in &head.metrics {
+            let value = if value.is_nan() { "undefined".into() } else { format!("{value:.4}") };
+            let _ = writeln!(text, "| {name} | {value} |");
+        }
+    }
+    let _ = writeln!(
+        text,
+        "\n## Limits\n\nIt serves embeddings of the contract above alone. Its figures hold for \
+         slides like those it was measured on: another laboratory, scanner or stain calls for \
+         another measurement. It is for research, not for diagnosis."
+    );
+    text
+}
+
+fn calibration(decision: &Decision) -> String {
+    match &decision.calibration {
+        None => "none".into(),
+        Some(Calibration::Temperature { temperature }) => format!("temperature {temperature:.4}"),
+        Some(Calibration::Platt { slope, intercept }) => {
+            format!("Platt's line, slope {slope:.4}, intercept {intercept:.4}")
+        }
+        Some(Calibration::Isotonic { x, .. }) => format!("isotonic, {} knots", x.len()),
+    }
+}
+
+fn adjustment(decision: &Decision) -> String {
+    match &decision.logit_adjustment {
+        None => "none".into(),
+        Some(adjustment) => {
+            let shares: Vec<String> = adjustment.shares.iter().map(|s| format!("{s:.4}")).collect();
+            format!("exponent {} over shares {}", adjustment.tau, shares.join(", "))
+        }
+    }
+}
+
+/// What conformal sets and abstention promise, a sentence each.
+fn promises(decision: &Decision) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some(conformal) = decision.conformal {
+        let risk = 100.0 * conformal.risk;
+        out.push(format!("- Sets of classes miss the true class for at most {risk:.1} % of rows."));
+    }
+    if let Some(rule) = decision.abstention {
+        let (risk, certainty) = (100.0 * rule.risk, 100.0 * rule.certainty);
+        out.push(if rule.coverage > 0.0 {
+            let coverage = 100.0 * rule.coverage;
+            format!(
+                "- Rows of confidence below {:.4} are left uncalled; of those called, {coverage:.1} % \
+                 of the rows it was fitted on, at most {risk:.1} % are wrong, with a certainty of \
+                 {certainty:.1} %.",
+                rule.cutoff
+            )
+        } else {
+            format!(
+                "- No cutoff keeps the errors among calls below {risk:.1} % with a certainty of \
+                 {certainty:.1} %: no row is called."
+            )
+        });
+    }
+    if !out.is_empty() {
+        out.push("- Both hold for rows exchangeable with those they were fitted on.".into());
+    }
+    out
+}
