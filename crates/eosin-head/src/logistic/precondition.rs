@@ -89,14 +89,12 @@ impl Preconditioner {
         }
         Ok(())
     }
-}
 
-impl Preconditioner {
     fn lower(&self, ratio: f64) -> Result<Lower> {
-        if ratio > SINGLE * self.norm {
-            if let Some(lower) = cholesky(self.single(ratio)) {
-                return Ok(Lower::Single(lower));
-            }
+        if ratio > SINGLE * self.norm
+            && let Some(lower) = cholesky(self.single(ratio))
+        {
+            return Ok(Lower::Single(lower));
         }
         factor(&self.gram, ratio).map(Lower::Double)
     }
