@@ -54,11 +54,13 @@ struct Options {
     /// Keep the cases of an earlier run that this one does not measure again.
     #[arg(long)]
     merge: bool,
-    /// Only the heads of this size, such as 2000x384.
+    /// heads: only this size, such as 2000x384.
+    #[arg(long)]
     size: Option<String>,
-    /// Only the case of heads whose name starts so.
+    /// heads: only the cases whose name starts so.
+    #[arg(long)]
     case: Option<String>,
-    /// Seconds per repeat and case after which a peer's heads are no longer timed.
+    /// heads: seconds per repeat and case after which a peer's heads are no longer timed.
     #[arg(long, default_value_t = 20.0)]
     budget: f64,
 }

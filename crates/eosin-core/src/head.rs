@@ -33,6 +33,9 @@ pub struct HeadRecord {
     pub parameters: BTreeMap<String, f64>,
 }
 
+/// Heads of several folds, one per penalty of each.
+pub type HeadGrid = Vec<Vec<Box<dyn Head>>>;
+
 /// Fits heads of one kind.
 ///
 /// The caller passes rows of the training side.
@@ -83,7 +86,7 @@ pub trait HeadTrainer: Send + Sync {
         _batch: &TrainBatch,
         _folds: &[Fold],
         _penalties: &[f64],
-    ) -> Result<Option<Vec<Vec<Box<dyn Head>>>>> {
+    ) -> Result<Option<HeadGrid>> {
         Ok(None)
     }
 }

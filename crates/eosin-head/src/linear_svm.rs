@@ -25,13 +25,14 @@ pub struct LinearSvmTrainer {
     pub penalties: Vec<f64>,
     /// Stop when the gradient is this much shorter than at zero weights.
     pub tolerance: f64,
-    /// Passes over the rows, per penalty, after which the point reached is taken.
+    /// Passes over the rows, per penalty, after which Newton's method takes over, or the point
+    /// reached is taken.
     pub max_passes: usize,
 }
 
 impl Default for LinearSvmTrainer {
     fn default() -> Self {
-        Self { penalties: default_penalties(), tolerance: 1e-8, max_passes: 500 }
+        Self { penalties: default_penalties(), tolerance: 1e-8, max_passes: 250 }
     }
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use eosin_core::Matrix;
+use faer::Mat;
 
+use super::design::Design;
 use super::kernels::{
     binary_curvatures, binary_residuals, class_residuals, hinge_curvatures, hinge_residuals,
     softmax_columns,
@@ -224,6 +226,41 @@ impl Loss {
                 *p *= f64::from(w) * (1.0 - *p);
             }
         }
+    }
+
+    /// The second derivatives of `n` rows from `start` by the scores of columns a and b, with the
+    /// rows' weights; scores are column after column.
+    pub fn cross_curvatures(
+        &self,
+        start: usize,
+        n: usize,
+        scores: &[f64],
+        a: usize,
+        b: usize,
+    ) -> Vec<f64> {
+        let mut p = scores.to_vec();
+        if self.n_columns == 1 {
+            self.curvature_rows(start, n, &mut p);
+            return p;
+        }
+        softmax_columns(&mut p, n, &mut Vec::new());
+        let of = |i: usize| {
+            let own = if a == b { 1.0 } else { 0.0 };
+            f64::from(self.weights[start + i]) * p[a * n + i] * (own - p[b * n + i])
+        };
+        (0..n).map(of).collect()
+    }
+
+    /// This loss's features of rows `start..end`, and a 1 after them.
+    pub fn own_rows(&self, design: &Design, start: usize, end: usize) -> Mat<f64> {
+        let (x, d) = (design.rows(start, end), design.n_cols());
+        Mat::from_fn(end - start, d + 1, |i, j| {
+            if j == d {
+                return 1.0;
+            }
+            let value = f64::from(x[i * d + j]);
+            self.affine.as_ref().map_or(value, |a| (value - a.shift[j]) / a.scale[j])
+        })
     }
 
     /// The loss of rows `start..` from their scores.

@@ -37,24 +37,26 @@ impl LogisticTrainer {
         for job in jobs {
             check_job(features, job)?;
         }
-        let whole = Arc::new(Standardizer::fit(features, &vec![1.0; features.n_rows()]));
-        let design = Design::new(features, &whole);
-        // Tasks mostly share their folds, whose moments are then found once.
-        let mut known: Vec<(&[f32], Arc<Standardizer>)> = Vec::new();
-        for job in jobs {
-            if known.iter().all(|(weights, _)| *weights != job.weights) {
-                let found = Standardizer::fit(features, job.weights);
-                let same = found == *whole;
-                known.push((job.weights, if same { Arc::clone(&whole) } else { found.into() }));
-            }
-        }
-        let standard_of = |job: &FitJob| {
-            known.iter().find(|(weights, _)| *weights == job.weights).map_or(&whole, |k| &k.1)
-        };
         let rows: Vec<TrainingRows> = jobs
             .iter()
             .map(|job| TrainingRows::of_classes(job.targets, job.weights, job.classes))
             .collect::<Result<_>>()?;
+        // Tasks mostly share their folds, whose moments are then found once.
+        let mut known: Vec<(&[f32], Arc<Standardizer>)> = Vec::new();
+        for job in jobs {
+            if known.iter().all(|(weights, _)| *weights != job.weights) {
+                known.push((job.weights, Arc::new(Standardizer::fit(features, job.weights))));
+            }
+        }
+        // What the shared rows are standardised by; every job corrects it to its own.
+        let whole = match known.as_slice() {
+            [(_, only)] => Arc::clone(only),
+            _ => Arc::new(Standardizer::fit(features, &vec![1.0; features.n_rows()])),
+        };
+        let design = Design::new(features, &whole);
+        let standard_of = |job: &FitJob| {
+            known.iter().find(|(weights, _)| *weights == job.weights).map_or(&whole, |k| &k.1)
+        };
         let losses: Vec<Loss> = jobs
             .iter()
             .zip(&rows)

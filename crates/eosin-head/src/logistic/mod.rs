@@ -6,6 +6,7 @@ mod design;
 mod kernels;
 mod loss;
 mod many;
+mod newton;
 mod pass;
 mod precondition;
 mod row_space;
@@ -15,7 +16,7 @@ mod state;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eosin_core::{Fold, Head, HeadTrainer, Result, TrainBatch};
+use eosin_core::{Fold, Head, HeadGrid, HeadTrainer, Result, TrainBatch};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::design::Design;
@@ -39,7 +40,8 @@ use crate::standardize::Standardizer;
 /// The method is L-BFGS preconditioned by Cholesky factors of c·XᵀX + λI, where c is half the
 /// null model's curvature; all penalties of a path are columns of the same matrix products, and
 /// what is learnt of the curvature at one penalty is kept for the next. A head that this serves
-/// badly, as small penalties on separable rows do, is finished with factors of its own Hessian.
+/// badly, as small penalties on separable rows do, goes on with factors of its own Hessian's
+/// blocks, and after `max_passes` with Newton steps, where its Hessian has 3,000 rows at most.
 /// Fewer rows than features are solved in the space that the rows span.
 /// [`LogisticTrainer::fit_many`] shares all of it among tasks and folds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,13 +51,14 @@ pub struct LogisticTrainer {
     pub penalties: Vec<f64>,
     /// Stop when the gradient is this much shorter than at zero weights.
     pub tolerance: f64,
-    /// Passes over the rows, per penalty, after which the point reached is taken.
+    /// Passes over the rows, per penalty, after which Newton's method takes over, or the point
+    /// reached is taken.
     pub max_passes: usize,
 }
 
 impl Default for LogisticTrainer {
     fn default() -> Self {
-        Self { penalties: default_penalties(), tolerance: 1e-8, max_passes: 500 }
+        Self { penalties: default_penalties(), tolerance: 1e-8, max_passes: 250 }
     }
 }
 
@@ -108,7 +111,7 @@ impl HeadTrainer for LogisticTrainer {
         batch: &TrainBatch,
         folds: &[Fold],
         penalties: &[f64],
-    ) -> Result<Option<Vec<Vec<Box<dyn Head>>>>> {
+    ) -> Result<Option<HeadGrid>> {
         if batch.n_rows() < batch.features().n_cols() {
             return Ok(None);
         }

@@ -96,6 +96,22 @@ pub(crate) fn objective(design: &Design, trial: Trial, penalty: f64) -> f64 {
     sum + 0.5 * penalty * weights.iter().map(|w| w * w).sum::<f64>()
 }
 
+/// The scores of all rows, column after column.
+pub(crate) fn scores(design: &Design, trial: Trial) -> Vec<f64> {
+    let n = design.n_rows();
+    let trials = [trial];
+    let mut pass = Pass::new(design, &trials);
+    let mut all = vec![0.0; n * trial.loss.n_columns()];
+    for start in (0..n).step_by(BLOCK_ROWS) {
+        let end = (start + BLOCK_ROWS).min(n);
+        pass.score_block(start, end);
+        for (column, found) in all.chunks_exact_mut(n).zip(pass.scores.chunks_exact(end - start)) {
+            column[start..end].copy_from_slice(found);
+        }
+    }
+    all
+}
+
 /// The second derivative of each row's loss by each column's score, with the row's weight.
 pub(crate) fn curvature_rows(design: &Design, trial: Trial) -> Vec<Vec<f32>> {
     let trials = [trial];

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::design::Design;
 use super::loss::Loss;
+use super::newton::finish;
 use super::pass::{Trial, gradients};
 use super::precondition::{KEPT_BYTES, Preconditioner, factor_bytes};
 use super::state::{State, norm};
@@ -16,6 +17,7 @@ use super::state::{State, norm};
 const COLUMNS_IN_FLIGHT: usize = 48;
 
 /// A loss and the penalties at which its minimum is wanted.
+#[derive(Clone, Copy)]
 pub(crate) struct Path<'a> {
     pub loss: &'a Loss,
     pub penalties: &'a [f64],
@@ -68,8 +70,12 @@ pub(crate) fn minimise(design: &Design, paths: &[Path], stop: Stop) -> Result<Ve
     let mut solutions: Vec<Vec<Option<Solution>>> =
         paths.iter().map(|path| vec![None; path.penalties.len()]).collect();
     for state in states {
-        let path = state.path();
-        for (at, solution) in state.into_solutions() {
+        let (path, reference) = (state.path(), state.reference());
+        for (at, mut solution) in state.into_solutions() {
+            if solution.relative_gradient > stop.relative_gradient {
+                let Path { loss, penalties } = paths[path];
+                solution = finish(design, loss, penalties[at], reference, solution, stop)?;
+            }
             solutions[path][at] = Some(solution);
         }
     }

@@ -100,6 +100,11 @@ impl<'a> State<'a> {
         self.path
     }
 
+    /// Length of the gradient at zero weights.
+    pub fn reference(&self) -> f64 {
+        self.reference
+    }
+
     pub fn is_done(&self) -> bool {
         self.solutions.len() == self.steps.len()
     }

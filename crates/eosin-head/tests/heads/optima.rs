@@ -204,6 +204,24 @@ fn colorectal() -> Option<(Vec<f32>, Vec<String>)> {
     Some((x, names))
 }
 
+/// Tiles may not be passed on: `tests/golden/head/tiles.py` makes what this reads from them.
+#[test]
+fn logistic_optima_on_tile_embeddings_are_those_of_scikit_learn() {
+    let Some(folder) = std::env::var_os("EOSIN_TILE_OPTIMA").map(PathBuf::from) else {
+        eprintln!("skipped: optima on embeddings of tiles, because EOSIN_TILE_OPTIMA is not set");
+        return;
+    };
+    for task in ["mitosis", "colon-cells"] {
+        let bytes = std::fs::read(folder.join(format!("{task}.f32"))).unwrap();
+        let number = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+        let x = bytes.chunks_exact(4).map(number).collect();
+        let made = std::fs::read_to_string(folder.join(format!("{task}.json"))).unwrap();
+        let made: Value = serde_json::from_str(&made).unwrap();
+        let d = made["d"].as_u64().unwrap() as usize;
+        check_path(task, &batch(x, d, wholes(&made["y"])), &made["optima"]);
+    }
+}
+
 #[test]
 fn many_fits_are_those_of_each_alone() {
     let case = &golden()["logistic"][0];
@@ -321,7 +339,7 @@ fn linear_svm_is_that_of_scikit_learn() {
             let record = head.record();
             let rows = scores(batch.features(), &record).into_iter().zip(batch.labels());
             let hinge = |(scores, label): (Vec<f64>, u32)| -> f64 {
-                let first = if scores.len() == 1 { 1 } else { 0 };
+                let first = u32::from(scores.len() == 1);
                 let of = |(s, k): (&f64, u32)| {
                     let y = if label == k { 1.0 } else { -1.0 };
                     (1.0 - y * s).max(0.0).powi(2)
