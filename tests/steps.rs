@@ -39,7 +39,8 @@ fn a_slide_becomes_tiles_embeddings_and_predictions() {
     let trained = run("train");
     assert!(trained.contains("AUROC"), "{trained}");
 
-    let head = bench.path("out/heads/demo-microcalcification-logistic-efficientnet-lite0.safetensors");
+    let head =
+        bench.path("out/heads/demo-microcalcification-logistic-efficientnet-lite0.safetensors");
     let predict = |input: &std::path::Path, extra: &[&str]| {
         eosin()
             .arg("predict")
