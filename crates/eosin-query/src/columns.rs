@@ -2,8 +2,10 @@
 
 //! Columns with types, made from text and from tiles.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use eosin_core::{Error, Mpp, Result, TileMeta};
-use polars::prelude::{Column, DataFrame, NamedFrom, PolarsError, Series};
+use polars::prelude::{Column, DataFrame, NamedFrom, PolarsError, PolarsResult, Series};
 
 use crate::TextTable;
 
@@ -89,6 +91,14 @@ pub(crate) fn column(series: Series) -> Column {
 
 pub(crate) fn frame(columns: Vec<Column>) -> Result<DataFrame> {
     DataFrame::new(columns).map_err(|e| query_error("table", "", &e))
+}
+
+/// Lets polars work, whose planner panics on what the features that are compiled in do not cover.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let what = "this needs a part of polars that is not compiled in; write it more simply";
+        Err(PolarsError::InvalidOperation(what.into()))
+    })
 }
 
 /// What polars has to say of a query or condition, with what could have been named.

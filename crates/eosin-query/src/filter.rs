@@ -5,7 +5,7 @@ use polars::prelude::{DataType, IntoLazy, col};
 use polars::sql::sql_expr;
 
 use crate::TextTable;
-use crate::columns::{query_error, text_frame};
+use crate::columns::{guarded, query_error, text_frame};
 
 /// Name of the column of row numbers, which no table has.
 const ROW: &str = "eosin row number";
@@ -32,13 +32,8 @@ pub fn filter_rows(table: &TextTable, condition: &str) -> Result<Vec<usize>> {
             ));
         }
     }
-    let kept = frame
-        .lazy()
-        .with_row_index(ROW, None)
-        .filter(condition_of_rows)
-        .select([col(ROW)])
-        .collect()
-        .map_err(wrong)?;
+    let kept = frame.lazy().with_row_index(ROW, None).filter(condition_of_rows).select([col(ROW)]);
+    let kept = guarded(|| kept.collect()).map_err(wrong)?;
     let rows = kept.column(ROW).and_then(|c| c.as_materialized_series().u32().cloned());
     let rows = rows.map_err(wrong)?;
     Ok(rows.iter().flatten().map(|r| r as usize).collect())

@@ -6,7 +6,7 @@ use eosin_core::{Error, Result, TileMeta};
 use polars::prelude::{DataFrame, IntoLazy};
 use polars::sql::SQLContext;
 
-use crate::columns::{query_error, text_frame, tile_frame};
+use crate::columns::{guarded, query_error, text_frame, tile_frame};
 use crate::parquet_table::read_parquet;
 use crate::{Answer, TextTable};
 
@@ -77,7 +77,7 @@ impl Tables {
         }
         let names: Vec<&str> = self.tables.iter().map(|(name, _)| name.as_str()).collect();
         let known = format!("the tables {}", names.join(", "));
-        let answer = context.execute(sql).and_then(polars::prelude::LazyFrame::collect);
+        let answer = guarded(|| context.execute(sql)?.collect());
         answer.map(Answer::new).map_err(|e| query_error("query", &known, &e))
     }
 

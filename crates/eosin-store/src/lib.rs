@@ -62,7 +62,8 @@
 //! Fields may be added to entries only where a reader that does not know them would read wrongly
 //! without them, since a reader refuses every entry with an unknown field.
 //!
-//! Any Parquet reader reads `shards/*.parquet` as they are, once `gc` has swept what is not live.
+//! Any Parquet reader reads `shards/*.parquet` as they are, once `gc` has swept what is not live;
+//! pyarrow, pandas, polars and DuckDB are tested. DuckDB 2.0 does not read cold shards of `f16`.
 
 #[cfg(feature = "object")]
 mod bucket;

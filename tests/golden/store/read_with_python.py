@@ -34,6 +34,11 @@ def live_shards(folder):
     return [str(folder / "shards" / f"{name}.parquet") for name in live]
 
 
+def is_cold_f16(folder):
+    adds = [add for e in (folder / "_log").glob("*.json") for add in json.loads(e.read_text())["adds"]]
+    return any(add.get("cold", False) and add["dtype"] == "f16" for add in adds)
+
+
 def main():
     folder, values, tiles = map(pathlib.Path, sys.argv[1:4])
     expected, tiles = np.load(values), json.loads(tiles.read_text())
@@ -65,9 +70,15 @@ def main():
     lazy = pl.scan_parquet(shards).filter(pl.col("x") > 0).select(pl.len()).collect().item()
     assert lazy == sum(t["x"] > 0 for t in tiles), "polars: the filter differs"
 
-    found = duckdb.execute("SELECT tile_id, embedding, effective_mpp FROM read_parquet(?)", [shards]).fetchall()
-    ids, rows, mpp = zip(*found)
-    check(f"duckdb {duckdb.__version__}", ids, rows, mpp)
+    try:
+        found = duckdb.execute("SELECT tile_id, embedding, effective_mpp FROM read_parquet(?)", [shards]).fetchall()
+        ids, rows, mpp = zip(*found)
+        check(f"duckdb {duckdb.__version__}", ids, rows, mpp)
+    except duckdb.Error as error:
+        # DuckDB knows byte streams of numbers, and takes 16-bit floats for bytes.
+        known = "BYTE_STREAM_SPLIT encoding is only supported for"
+        assert is_cold_f16(folder) and known in str(error), error
+        print(f"duckdb {duckdb.__version__}: {n} x {dim} in 16 bits and cold, which it does not read")
     per_patient = duckdb.execute(
         "SELECT patient, count(*) FROM read_parquet(?) GROUP BY patient ORDER BY patient", [shards]
     ).fetchall()
