@@ -2,7 +2,7 @@
 
 //! Inner loops, compiled for the widest vectors of the machine they run on.
 
-#![expect(
+#![allow(
     clippy::inline_always,
     clippy::needless_range_loop,
     reason = "only what is inlined into `dispatch` is compiled for wide vectors, and lanes are counted"

@@ -118,35 +118,6 @@ pub(super) fn factor_bytes(d: usize) -> usize {
     (4 * d * d).max(1)
 }
 
-impl Preconditioner {
-    fn lower(&self, ratio: f64) -> Result<Lower> {
-        if ratio > SINGLE * self.norm {
-            if let Some(lower) = cholesky(self.single(ratio)) {
-                return Ok(Lower::Single(lower));
-            }
-        }
-        factor(&self.gram, ratio).map(Lower::Double)
-    }
-
-    fn single(&self, ratio: f64) -> Mat<f32> {
-        let d = self.gram.nrows();
-        let mut matrix = Mat::zeros(d, d);
-        for j in 0..d {
-            let column = self.gram.col(j).iter();
-            for (to, &from) in matrix.col_mut(j).iter_mut().zip(column) {
-                *to = from as f32;
-            }
-            matrix[(j, j)] = (self.gram[(j, j)] + ratio) as f32;
-        }
-        matrix
-    }
-}
-
-/// Bytes that a factor of d features takes, mostly.
-pub(super) fn factor_bytes(d: usize) -> usize {
-    (4 * d * d).max(1)
-}
-
 /// Ratios are rounded to powers of 2, so that columns share factors.
 fn key(ratio: f64) -> u64 {
     ratio.log2().round().exp2().to_bits()
