@@ -160,6 +160,7 @@ fn eosin_select(size: &Size, made: &Made) -> Result<eosin::Selection> {
         source: None,
         kind: Arc::new(Labelled {}),
         rows: TaskRows {
+            centres: None,
             tile_ids: made.tile_ids.clone(),
             classes: vec!["no".into(), "yes".into()],
             labels: labels.clone(),
