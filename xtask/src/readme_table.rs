@@ -78,8 +78,8 @@ fn write_table(table: &mut String, bench: &str, rows: &[Measurement]) -> Result<
     let repeats = rows.iter().map(|r| r.repeats).max().unwrap_or(0);
     write!(table, "\n| {bench}, {repeats} repeats | threads | unit |")?;
     for system in &systems {
-        let versions = rows.iter().filter(|r| r.system == *system).map(|r| r.version.as_str());
-        write!(table, " {system} {} |", versions.last().unwrap_or_default())?;
+        let version = rows.iter().rfind(|r| r.system == *system).map_or("", |r| &r.version);
+        write!(table, " {system} {version} |")?;
     }
     table.push_str(if has_agreement { " largest difference, 1 − cosine |\n" } else { "\n" });
     table.push_str(&"|---".repeat(systems.len() + 3 + usize::from(has_agreement)));
@@ -112,7 +112,7 @@ fn write_table(table: &mut String, bench: &str, rows: &[Measurement]) -> Result<
 fn cell(row: &Measurement, ours: Option<f64>) -> String {
     let mut text = figure(row.median);
     if row.repeats > 1 {
-        text += &format!(" ({}–{})", figure(row.min), figure(row.max));
+        let _ = write!(text, " ({}–{})", figure(row.min), figure(row.max));
     }
     if let Some(ours) = ours
         && row.system != "eosin"
@@ -120,7 +120,7 @@ fn cell(row: &Measurement, ours: Option<f64>) -> String {
         && ours > 0.0
     {
         let ratio = if row.higher_is_better { ours / row.median } else { row.median / ours };
-        text += &format!(", **{ratio:.2}×**");
+        let _ = write!(text, ", **{ratio:.2}×**");
     }
     text
 }

@@ -73,7 +73,6 @@ fn build_f32(
     engine: Engine,
     input: &native::Input,
 ) -> Result<Box<dyn Network>> {
-    let (px, mean, std) = (input.px, input.mean, input.std);
     Ok(match engine {
         Engine::Native => match layers {
             Layers::EfficientNet(weights) => Box::new(native::EfficientNet::new(&weights, input)?),
@@ -88,16 +87,23 @@ fn build_f32(
             Layers::ResNet(weights) => Box::new(native::ResNet::new(&weights, input)?),
         },
         #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
-        Engine::Burn(device) => match layers {
-            Layers::EfficientNet(weights) => {
-                Box::new(burn::EfficientNet::new(weights, mean, std, device))
+        Engine::Burn(device) => {
+            let native::Input { px, mean, std, .. } = *input;
+            match layers {
+                Layers::EfficientNet(weights) => {
+                    Box::new(burn::EfficientNet::new(weights, mean, std, device))
+                }
+                Layers::ResNet(weights) => Box::new(burn::ResNet::new(weights, mean, std, device)),
+                Layers::DenseNet(weights) => {
+                    Box::new(burn::DenseNet::new(weights, mean, std, device))
+                }
+                Layers::ConvNext(weights) => {
+                    Box::new(burn::ConvNext::new(weights, mean, std, device))
+                }
+                Layers::Swin(weights) => Box::new(burn::Swin::new(weights, px, mean, std, device)),
+                Layers::Vit(weights) => Box::new(burn::Vit::new(weights, mean, std, device)),
             }
-            Layers::ResNet(weights) => Box::new(burn::ResNet::new(weights, mean, std, device)),
-            Layers::DenseNet(weights) => Box::new(burn::DenseNet::new(weights, mean, std, device)),
-            Layers::ConvNext(weights) => Box::new(burn::ConvNext::new(weights, mean, std, device)),
-            Layers::Swin(weights) => Box::new(burn::Swin::new(weights, px, mean, std, device)),
-            Layers::Vit(weights) => Box::new(burn::Vit::new(weights, mean, std, device)),
-        },
+        }
     })
 }
 
