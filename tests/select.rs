@@ -44,6 +44,7 @@ fn task<'a>(
     let (tiles, infos) = draw.fill(store).unwrap();
     let n = tiles.labels.len();
     let rows = TaskRows {
+        centres: None,
         tile_ids: tiles.metas.iter().map(|m| m.tile_id.clone()).collect(),
         classes: vec!["normal".into(), "tumour".into()],
         labels: tiles.labels,

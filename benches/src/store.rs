@@ -177,7 +177,9 @@ fn check(op: &str, system: &str, told: &[f64], rows: &Rows, picked: &[u64]) -> R
         }
         _ => return Ok(()),
     };
-    let same = told.len() == 2 && told[0] == expected[0] && (told[1] - expected[1]).abs() < 0.01;
+    let same = told.len() == 2
+        && (told[0] - expected[0]).abs() < 0.5
+        && (told[1] - expected[1]).abs() < 0.01;
     ensure!(same, "{system} answered {told:?} to {op}, expected {expected:?}");
     Ok(())
 }
@@ -220,7 +222,9 @@ fn correlated(n: usize) -> Rows {
     let mut values = Vec::with_capacity(n * DIM);
     let mut factors = vec![0.0; n_factors];
     for _ in 0..n {
-        factors.iter_mut().for_each(|f| *f = 4.0 * uniform());
+        for factor in &mut factors {
+            *factor = 4.0 * uniform();
+        }
         let start = values.len();
         values.extend((0..DIM).map(|_| 0.3 * uniform()));
         for (k, factor) in factors.iter().enumerate() {

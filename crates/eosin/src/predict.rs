@@ -117,15 +117,12 @@ fn write(
     let mut uncalled = 0;
     for (i, meta) in rows.metas.iter().enumerate() {
         // A tile about which the head is too unsure is left empty.
-        let called = match decided.called[i] {
-            Some(class) => {
-                counts[class as usize] += 1;
-                classes[class as usize].clone()
-            }
-            None => {
-                uncalled += 1;
-                String::new()
-            }
+        let called = if let Some(class) = decided.called[i] {
+            counts[class as usize] += 1;
+            classes[class as usize].clone()
+        } else {
+            uncalled += 1;
+            String::new()
         };
         let fixed = [
             meta.tile_id.clone(),
