@@ -89,6 +89,8 @@ fn features(workspace: &Workspace) -> Result<()> {
         let check = "check --package eosin-cli --locked --no-default-features --features";
         workspace.cargo(check).arg(features).run()?;
     }
+    println!("features: s3 of the store");
+    workspace.cargo("check --package eosin-store --locked --features s3").run()?;
     Ok(())
 }
 
