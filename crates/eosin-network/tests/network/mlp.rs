@@ -22,7 +22,7 @@ fn quadrants(n: usize, dim: usize, seed: u64) -> LabelledSet {
 
 /// AUROC on the held-out half of the groups.
 fn held_out_auroc(set: &LabelledSet, trainer: &dyn HeadTrainer, penalty: f64) -> f64 {
-    let (held_out, train) = (0..set.n_rows()).partition(|&i| set.groups()[i] % 2 == 0);
+    let (held_out, train) = (0..set.n_rows()).partition(|&i| set.groups()[i].is_multiple_of(2));
     let (train, test) = TrainView::whole(set).split(&Fold { train, held_out }).unwrap();
     let head = trainer.fit(&TrainBatch::from_view(&train), penalty).unwrap();
     let truth: Vec<bool> = test.labels().iter().map(|&l| l == 1).collect();
