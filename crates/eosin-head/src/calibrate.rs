@@ -65,10 +65,9 @@ impl Calibration {
             CalibrationMethod::None => return Ok(None),
             CalibrationMethod::Temperature => Self::temperature(oof, labels),
             CalibrationMethod::Platt => Self::platt(oof, labels),
-            CalibrationMethod::Isotonic => Self::isotonic(oof, labels),
             CalibrationMethod::Auto if oof.n_classes() > 2 => Self::temperature(oof, labels),
             CalibrationMethod::Auto if labels.len() < MANY => Self::platt(oof, labels),
-            CalibrationMethod::Auto => Self::isotonic(oof, labels),
+            CalibrationMethod::Isotonic | CalibrationMethod::Auto => Self::isotonic(oof, labels),
         };
         fitted.map(Some)
     }

@@ -120,7 +120,7 @@ impl Decision {
         };
         let called = (0..probabilities.n_rows()).map(call).collect();
         let sets = self.conformal.map(|conformal| conformal.sets(&probabilities));
-        Ok(Decided { called, sets, probabilities })
+        Ok(Decided { probabilities, called, sets })
     }
 
     /// Probabilities after calibration and logit adjustment.

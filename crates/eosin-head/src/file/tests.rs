@@ -149,7 +149,7 @@ fn a_later_version_and_a_damaged_decision_are_refused() {
     let error = load_head(&path).unwrap_err().to_string();
     assert!(error.contains("version 1 to 2"), "{error}");
     save_changed(&path, |metadata| {
-        metadata["decision"]["logit_adjustment"]["shares"] = [1.0].into()
+        metadata["decision"]["logit_adjustment"]["shares"] = [1.0].into();
     });
     assert!(load_head(&path).unwrap_err().to_string().contains("a bad decision"));
 }
