@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Writes golden.json: heads and calibrations as scikit-learn finds them.
+"""Writes golden.json: heads and calibrations as scikit-learn and SciPy find them.
 
 Run with Python 3.11 or later, numpy 2.4.6, scipy 1.17.1 and scikit-learn 1.9.1:
     python tests/golden/head/make.py [DIR of the colorectal-texture embeddings]
@@ -15,7 +15,7 @@ import sys
 import warnings
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_softmax, logsumexp
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.isotonic import IsotonicRegression
@@ -164,6 +164,28 @@ def calibration():
     )
 
 
+def polish(z, y, start, penalty):
+    """The squared hinge's minimum from liblinear's, which stops short with a free intercept."""
+    x = np.hstack([z, np.ones((len(z), 1))])
+    ridge = np.append(np.full(z.shape[1], penalty), 0)
+
+    def value(w):
+        return (np.maximum(0, 1 - y * (x @ w)) ** 2).sum() + ridge @ w**2 / 2
+
+    def gradient(w):
+        return -2 * x.T @ (y * np.maximum(0, 1 - y * (x @ w))) + ridge * w
+
+    def hessian(w):
+        return 2 * x.T @ (x * (y * (x @ w) < 1)[:, None]) + np.diag(ridge)
+
+    found = minimize(value, start, method="trust-exact", jac=gradient, hess=hessian,
+                     options=dict(gtol=1e-13, maxiter=1000))
+    moved = np.abs(found.x - start).max()
+    print(f"  SVM {x.shape}, {penalty:g}: gradient {np.linalg.norm(gradient(start)):.0e} by "
+          f"liblinear, {np.linalg.norm(gradient(found.x)):.0e} after, moved {moved:.0e}")
+    return float(found.fun), found.x
+
+
 def left_out(z, hot, group, penalty):
     left = np.zeros_like(hot)
     for g in np.unique(group):
@@ -201,10 +223,11 @@ def closed_forms():
                 model = LinearSVC(C=1 / penalty, dual=False, tol=1e-12, max_iter=100000,
                                   intercept_scaling=1e3).fit(z, y)
                 signs = hot * np.ones((40, model.coef_.shape[0]))
-                hinge = np.maximum(0, 1 - signs * (z @ model.coef_.T + model.intercept_))
-                svm.append(dict(
-                    penalty=penalty, weights=model.coef_.ravel().tolist(),
-                    objective=float((hinge**2).sum() + penalty / 2 * (model.coef_**2).sum())))
+                total, weights = 0.0, []
+                for sign, w, b in zip(signs.T, model.coef_, model.intercept_):
+                    value, w = polish(z, sign, np.append(w, b), penalty)
+                    total, weights = total + value, weights + w[:-1].tolist()
+                svm.append(dict(penalty=penalty, weights=weights, objective=total))
             out.append(dict(d=x.shape[1], x=x.ravel().tolist(), y=y.tolist(),
                             group=group.tolist(), lda=lda, ridge=ridge, svm=svm))
     return out

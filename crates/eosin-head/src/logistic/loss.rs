@@ -136,6 +136,15 @@ impl Loss {
         }
     }
 
+    /// What the loss is at least, from the sums of second derivatives: a row's cross-entropy is
+    /// −ln p ≥ 1 − p for its class, and Σ p(1 − p) over columns is at most twice that.
+    pub fn floor(&self, curvatures: &[f64]) -> f64 {
+        match self.kind {
+            Kind::Logistic => 0.5 * curvatures.iter().sum::<f64>(),
+            Kind::SquaredHinge => 0.0,
+        }
+    }
+
     /// The factors c of c·XᵀX + λI that precondition each column, from the sums of second
     /// derivatives at a point: Σ ω p(1 − p).
     ///

@@ -19,7 +19,6 @@ const LARGEST: usize = 3000;
 const BLOCK_ROWS: usize = 512;
 /// Newton steps at most.
 const STEPS: usize = 60;
-
 /// Goes on from where another method stopped: small penalties on rows that are nearly separable
 /// leave Hessians that no shared preconditioner comes near.
 pub(super) fn finish(
@@ -46,8 +45,8 @@ pub(super) fn finish(
     let mut best = value(&solution.point);
     for _ in 0..STEPS {
         let mut direction = gradient(&solution.point);
-        solution.relative_gradient = norm(&direction) / reference;
-        if solution.relative_gradient <= stop.relative_gradient {
+        solution.relative_gradient = norm(&direction) / reference.max(f64::MIN_POSITIVE);
+        if stop.is_reached(norm(&direction), reference, penalty, best) {
             break;
         }
         let lower = factor(&hessian(design, loss, &solution.point, penalty), 0.0)?;

@@ -31,6 +31,8 @@ pub(crate) struct Solution {
     pub relative_gradient: f64,
     /// Passes over the rows that it took part in.
     pub passes: usize,
+    /// Whether [`Stop::is_reached`] was seen there.
+    pub is_close: bool,
 }
 
 /// When to stop.
@@ -39,6 +41,21 @@ pub(crate) struct Stop {
     pub relative_gradient: f64,
     /// Passes per penalty.
     pub max_passes: usize,
+}
+
+/// How far above the minimum an objective may be, as a share of it.
+const GAP: f64 = 5e-9;
+
+impl Stop {
+    /// Whether a gradient of this length is short enough.
+    ///
+    /// One that is short relative to the first does not suffice for small penalties: the objective
+    /// is above its minimum by ‖g‖²/(2λ) at most, since it curves by λ at least, and that must be
+    /// little beside it. `floor` is no larger than the objective.
+    pub fn is_reached(self, length: f64, reference: f64, penalty: f64, floor: f64) -> bool {
+        length <= self.relative_gradient * reference
+            && length * length <= 2.0 * penalty * GAP * floor
+    }
 }
 
 /// The solutions of every path, in the order of its penalties.
@@ -72,8 +89,8 @@ pub(crate) fn minimise(design: &Design, paths: &[Path], stop: Stop) -> Result<Ve
     for state in states {
         let (path, reference) = (state.path(), state.reference());
         for (at, mut solution) in state.into_solutions() {
-            if solution.relative_gradient > stop.relative_gradient {
-                let Path { loss, penalties } = paths[path];
+            let Path { loss, penalties } = paths[path];
+            if !solution.is_close {
                 solution = finish(design, loss, penalties[at], reference, solution, stop)?;
             }
             solutions[path][at] = Some(solution);

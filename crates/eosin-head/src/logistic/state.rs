@@ -153,6 +153,7 @@ impl<'a> State<'a> {
     fn accept(&mut self, found: Found, stop: Stop) {
         self.point.clone_from(&self.trial);
         self.gradient = found.gradient;
+        let floor = self.loss.floor(&found.curvatures);
         // A new factor c may cost a factorisation, so that small changes are let be.
         for (c, now) in self.curvatures.iter_mut().zip(self.loss.factors(&found.curvatures)) {
             if !(0.5..=2.0).contains(&(now / *c)) {
@@ -161,20 +162,27 @@ impl<'a> State<'a> {
         }
         self.wants_direction = true;
         while !self.is_done() {
-            let close = norm(&self.gradient) <= stop.relative_gradient * self.reference;
-            if !close && self.passes < stop.max_passes {
+            let weights = &self.point[..self.n_weights()];
+            let floor = floor + 0.5 * self.penalty() * dot(weights, weights);
+            let length = norm(&self.gradient);
+            let is_close = stop.is_reached(length, self.reference, self.penalty(), floor);
+            if !is_close && self.passes < stop.max_passes {
                 break;
             }
-            self.finish_penalty();
+            self.finish_penalty(is_close);
         }
     }
 
-    fn finish_penalty(&mut self) {
+    fn finish_penalty(&mut self, is_close: bool) {
         let length = norm(&self.gradient);
         let relative_gradient = if self.reference > 0.0 { length / self.reference } else { 0.0 };
         let (at, penalty) = self.steps[self.solutions.len()];
-        let solution =
-            Solution { point: self.point.clone(), relative_gradient, passes: self.passes };
+        let solution = Solution {
+            point: self.point.clone(),
+            relative_gradient,
+            passes: self.passes,
+            is_close,
+        };
         self.solutions.push((at, solution));
         self.passes = 0;
         self.passes_of_factors = 0;
