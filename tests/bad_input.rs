@@ -140,6 +140,38 @@ fn a_leaking_split_is_refused_before_anything_is_embedded() {
 }
 
 #[test]
+fn allowed_leakage_stands_in_the_report_with_its_reason() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let manifest = std::fs::read_to_string(bench.path("tiles/manifest.csv")).unwrap();
+    let row = |split: &str| -> Vec<String> {
+        let row = manifest.lines().find(|l| l.split(',').nth(3) == Some(split)).unwrap();
+        row.split(',').map(str::to_string).collect()
+    };
+    // The same image on both sides, and a group of the training side that is tested on as well.
+    let (train, test) = (row("train"), row("test"));
+    let file = |row: &[String]| bench.path("tiles").join(&row[0]);
+    std::fs::copy(file(&train), file(&test)).unwrap();
+    bench.edit_manifest(|lines| {
+        let mend = |line: String| {
+            if line.starts_with(&format!("{},", test[0])) {
+                line.replacen(&format!(",{},test", test[2]), &format!(",{},test", train[2]), 1)
+            } else {
+                line
+            }
+        };
+        lines.into_iter().map(mend).collect()
+    });
+    check(&bench.run("out", &[]), 7, &["group"]);
+    check(&bench.run("out", &["--allow-leakage", " "]), 2, &["reason"]);
+    let output = bench.run("out", &["--allow-leakage", "a second scan, on purpose"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let report = std::fs::read_to_string(bench.path("out/report.json")).unwrap();
+    assert!(report.contains("allowed because: a second scan, on purpose"));
+    assert!(report.contains("identical tiles across splits"), "the finding itself is not told");
+}
+
+#[test]
 fn one_bad_tile_is_recorded_and_the_run_goes_on() {
     let bench = Bench::new();
     bench.write_run("");

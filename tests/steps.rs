@@ -101,3 +101,41 @@ fn dry_runs_write_nothing() {
     assert!(text(&output).contains("nothing is wrong"));
     assert!(!bench.path("out").exists(), "the dry run made a folder");
 }
+
+#[test]
+fn several_heads_are_trained_at_once_and_have_cards() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let train = |arguments: &[&str]| {
+        eosin()
+            .arg("train")
+            .arg(bench.path("configs/run/test.toml"))
+            .arg("--data")
+            .arg(bench.path("tiles"))
+            .arg("--out")
+            .arg(bench.path("out"))
+            .args(arguments)
+            .output()
+            .unwrap()
+    };
+    let tasks = ["--task", "demo-microcalcification", "--task", "demo-density"];
+    let heads = ["--head", "logistic", "--head", "ridge", "--no-augment"];
+    let trained = train(&[&tasks[..], &heads].concat());
+    assert!(trained.status.success(), "{}", text(&trained));
+    for (task, metric) in
+        [("demo-microcalcification", "out of fold F1"), ("demo-density", "macro F1")]
+    {
+        for head in ["logistic", "ridge"] {
+            let file = format!("out/heads/{task}-{head}-efficientnet-lite0.safetensors");
+            let card = eosin().args(["head", "card"]).arg(bench.path(&file)).output().unwrap();
+            let card = text(&card);
+            assert!(card.starts_with("# Model card"), "{card}");
+            for says in [metric, "Apache-2.0", &format!("| Head | {head} |")] {
+                assert!(card.contains(says), "no {says} in {card}");
+            }
+        }
+    }
+    let unknown = train(&["--head", "logistik"]);
+    assert_eq!(unknown.status.code(), Some(5), "{}", text(&unknown));
+    assert!(text(&unknown).contains("logistic"), "{}", text(&unknown));
+}
