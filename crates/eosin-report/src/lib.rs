@@ -14,6 +14,7 @@
 //! ```
 
 mod html;
+mod json;
 mod number;
 pub mod overlay;
 pub mod pca;

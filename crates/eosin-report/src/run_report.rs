@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use eosin_core::{Contract, Error, Fingerprint, Licence, Result};
+use eosin_core::{Contract, Fingerprint, Licence, Result};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::json;
 
 /// Everything that a run found out: `report.json`, and all that `report.html` is drawn from.
 ///
@@ -353,17 +355,12 @@ impl RunReport {
 
     /// The JSON text, indented, keys in the order of the fields, with a newline at its end.
     pub fn to_json(&self) -> Result<String> {
-        let json = serde_json::to_string_pretty(self).map_err(|error| {
-            Error::input("report", "values that JSON can hold", error.to_string(), REPORT_HINT)
-        })?;
-        Ok(json + "\n")
+        json::write(self, "report", REPORT_HINT)
     }
 
     /// Reads what [`RunReport::to_json`] wrote.
     pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).map_err(|error| {
-            Error::input("report.json", "a report of this version", error.to_string(), REPORT_HINT)
-        })
+        json::read(json, "report.json", "a report of this version", REPORT_HINT)
     }
 
     /// The arms that differ: those of the selected backbone are left out where it is the default.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use eosin_core::{Error, Licence, Result};
+use eosin_core::{Licence, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{EmbeddingMap, Metric, RankingRow};
+use crate::{EmbeddingMap, Metric, RankingRow, json};
 
 /// Everything that a selection found out: `select.json`, and all that `select.html` is drawn from.
 ///
@@ -200,17 +200,12 @@ impl SelectReport {
 
     /// The JSON text, indented, keys in the order of the fields, with a newline at its end.
     pub fn to_json(&self) -> Result<String> {
-        let json = serde_json::to_string_pretty(self).map_err(|error| {
-            Error::input("selection", "values that JSON can hold", error.to_string(), HINT)
-        })?;
-        Ok(json + "\n")
+        json::write(self, "selection", HINT)
     }
 
     /// Reads what [`SelectReport::to_json`] wrote.
     pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).map_err(|error| {
-            Error::input("select.json", "a selection of this version", error.to_string(), HINT)
-        })
+        json::read(json, "select.json", "a selection of this version", HINT)
     }
 
     /// The candidate of this name.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use eosin_core::{Error, Result};
+use eosin_core::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::run_report::nan;
-use crate::{LearningCurve, Metric};
+use crate::{LearningCurve, Metric, json};
 
 /// Everything that a study found out: `study.json`, and all that `study.html` is drawn from.
 ///
@@ -129,13 +129,12 @@ impl StudyReport {
 
     /// The JSON text, indented, with a newline at its end.
     pub fn to_json(&self) -> Result<String> {
-        let json = serde_json::to_string_pretty(self).map_err(|error| fault(&error))?;
-        Ok(json + "\n")
+        json::write(self, "study", HINT)
     }
 
     /// Reads what [`StudyReport::to_json`] wrote.
     pub fn from_json(json: &str) -> Result<Self> {
-        serde_json::from_str(json).map_err(|error| fault(&error))
+        json::read(json, "study.json", "a study of this version", HINT)
     }
 
     /// The arm of this name on a backbone.
@@ -144,11 +143,4 @@ impl StudyReport {
     }
 }
 
-fn fault(error: &serde_json::Error) -> Error {
-    Error::input(
-        "study.json",
-        "a study of this version",
-        error.to_string(),
-        "write it again with `eosin study`",
-    )
-}
+const HINT: &str = "write it again with `eosin study`";

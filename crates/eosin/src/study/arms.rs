@@ -147,14 +147,11 @@ impl Grid {
             return trainer;
         };
         let (a, b) = (first.ln(), last.ln());
-        let at = |i: usize| (a + (b - a) * (i as f64 + 0.5) / n as f64).exp();
-        let penalties = match n {
-            0 | 1 => vec![f64::midpoint(a, b).exp()],
-            // Ends are kept, so that a longer grid holds no value beyond a shorter one's range.
-            _ => (0..n).map(|i| (a + (b - a) * i as f64 / (n as f64 - 1.0)).exp()).collect(),
-        };
-        // Few values are better placed inside the range than on its ends.
-        let penalties = if (2..=4).contains(&n) { (0..n).map(at).collect() } else { penalties };
+        // Few values are better placed inside the range than on its ends, which a longer grid keeps.
+        let n = n.max(1);
+        let (shift, parts) = if n <= 4 { (0.5, n as f64) } else { (0.0, n as f64 - 1.0) };
+        let at = |i: usize| (a + (b - a) * (i as f64 + shift) / parts).exp();
+        let penalties = (0..n).map(at).collect();
         Arc::new(Self { trainer, penalties })
     }
 }

@@ -73,7 +73,8 @@ pub fn study_sets(
         .iter()
         .map(|arm| Arm::make(arm, input.head, budget, registry))
         .collect::<Result<_>>()?;
-    let (journal, mut done) = Journal::open(folder, &digest::of(input, config))?;
+    let digest = digest::of(input, config);
+    let (journal, mut done) = Journal::open(folder, &digest)?;
     let permuted: Vec<LabelledSet> = match &config.permuted {
         Some(_) => input
             .sets
@@ -111,6 +112,7 @@ pub fn study_sets(
     summary::report(summary::Findings {
         input,
         config,
+        digest,
         arms: &arms,
         units: &wanted,
         main: &main,

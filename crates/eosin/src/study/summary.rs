@@ -22,6 +22,7 @@ pub const CHOSEN: &str = "chosen by inner folds";
 pub struct Findings<'a> {
     pub input: &'a StudyInput<'a>,
     pub config: &'a StudyConfig,
+    pub digest: String,
     pub arms: &'a [Arm],
     pub units: &'a BTreeMap<UnitKey, Unit>,
     pub main: &'a Folds,
@@ -109,7 +110,7 @@ pub fn report(findings: Findings) -> Result<StudyReport> {
         title: config.title.clone(),
         notes: config.notes.clone(),
         eosin_version: env!("CARGO_PKG_VERSION").to_string(),
-        digest: super::digest::of(input, config),
+        digest: findings.digest.clone(),
         seed: input.seed,
         replicates: bootstrap.replicates as u64,
         level: bootstrap.level,
