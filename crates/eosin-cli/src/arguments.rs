@@ -215,8 +215,12 @@ pub struct EmbedArguments {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:
-  eosin predict tiles/manifest.csv --head eosin-out/heads/selected.safetensors --out scores.csv")]
+#[command(after_help = "Examples:
+  eosin predict tiles/manifest.csv --head eosin-out/heads/selected.safetensors --out scores.csv
+  eosin predict slide.svs --head eosin-out/heads/subtype-abmil.safetensors --out slides.csv \\
+    --attention tiles.csv
+
+A head of slides (abmil, mean-pool) writes a row per slide.")]
 pub struct PredictArguments {
     /// A manifest CSV, a folder of images, or a slide.
     pub input: PathBuf,
@@ -226,6 +230,9 @@ pub struct PredictArguments {
     /// The CSV to write: tile, x, y, a probability per class, the decision.
     #[arg(long)]
     pub out: PathBuf,
+    /// A second CSV with the attention of every tile, for heads of slides.
+    #[arg(long)]
+    pub attention: Option<PathBuf>,
     /// The store's folder, so that tiles are embedded once.
     #[arg(long, default_value = "eosin-out/store")]
     pub store: PathBuf,

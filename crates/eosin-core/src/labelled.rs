@@ -23,6 +23,8 @@ pub struct LabelledSet {
 pub struct ViewBank {
     n_views: usize,
     embeddings: Arc<Matrix>,
+    /// How each view was made, as numbers; one row per row of the embeddings.
+    parameters: Option<Arc<Matrix>>,
     /// Where each row's views begin, in units of `n_views`.
     slots: Vec<Option<u32>>,
 }
@@ -178,7 +180,25 @@ impl ViewBank {
                 }
             }
         }
-        Ok(Self { n_views, embeddings, slots })
+        Ok(Self { n_views, embeddings, parameters: None, slots })
+    }
+
+    /// Adds how each view was made, one row of numbers per row of the embeddings.
+    pub fn with_parameters(mut self, parameters: impl Into<Arc<Matrix>>) -> Result<Self> {
+        let parameters = parameters.into();
+        let sound = parameters.n_rows() == self.embeddings.n_rows()
+            && parameters.n_cols() > 0
+            && parameters.first_bad_row().is_none();
+        if !sound {
+            return Err(Error::input(
+                "parameters of views",
+                format!("finite numbers, {} rows of at least one", self.embeddings.n_rows()),
+                format!("{} × {}", parameters.n_rows(), parameters.n_cols()),
+                "give them for every view of the bank",
+            ));
+        }
+        self.parameters = Some(parameters);
+        Ok(self)
     }
 
     /// Views per tile.
@@ -188,7 +208,16 @@ impl ViewBank {
 
     /// View `view` of tile `row`, where the tile has views.
     pub fn row(&self, row: usize, view: usize) -> Option<&[f32]> {
+        Some(self.embeddings.row(self.place(row, view)?))
+    }
+
+    /// How view `view` of tile `row` was made, where that is known.
+    pub fn parameters(&self, row: usize, view: usize) -> Option<&[f32]> {
+        Some(self.parameters.as_ref()?.row(self.place(row, view)?))
+    }
+
+    fn place(&self, row: usize, view: usize) -> Option<usize> {
         let slot = (*self.slots.get(row)?)? as usize;
-        (view < self.n_views).then(|| self.embeddings.row(slot * self.n_views + view))
+        (view < self.n_views).then_some(slot * self.n_views + view)
     }
 }

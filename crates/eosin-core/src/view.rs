@@ -69,6 +69,11 @@ impl<'a> TrainView<'a> {
     pub fn bank_row(&self, i: usize, view: usize) -> Option<&'a [f32]> {
         self.rows.set.bank()?.row(self.rows.rows[i], view)
     }
+
+    /// How view `view` of position `i` was made, where the bank knows.
+    pub fn bank_parameters(&self, i: usize, view: usize) -> Option<&'a [f32]> {
+        self.rows.set.bank()?.parameters(self.rows.rows[i], view)
+    }
 }
 
 /// What both kinds of view can tell of their rows.

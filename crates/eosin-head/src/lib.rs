@@ -14,7 +14,7 @@
 //!
 //! let (view, trainer) = (TrainView::whole(&set), LogisticTrainer::default());
 //! let tuned = tune(&view, &trainer, &[], TuneOptions::default(), &NoProgress)?;
-//! let head = fit_final(&view, &trainer, &[], tuned.penalty, 0)?;
+//! let head = fit_final(&view, &trainer, &[], tuned.penalty, 0)?.head;
 //! assert!(head.predict(&Matrix::from_rows(&[[1.0, 2.0]])?)?.row(0)[1] > 0.5);
 //! # Ok::<(), eosin_core::Error>(())
 //! ```
@@ -55,4 +55,6 @@ pub use logistic::{FitJob, LogisticTrainer, default_penalties};
 pub use neighbours::{KnnTrainer, NearestMeanTrainer};
 pub use record::{KINDS, head_from_record};
 pub use ridge::RidgeTrainer;
-pub use tune::{PenaltyScore, TuneMetric, TuneOptions, Tuned, fit_final, threshold, tune};
+pub use tune::{
+    Final, PenaltyScore, Searched, TuneMetric, TuneOptions, Tuned, fit_final, search, threshold, tune,
+};

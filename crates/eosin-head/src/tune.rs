@@ -83,6 +83,19 @@ impl Default for TuneOptions {
     }
 }
 
+/// What is searched over: tiles, or slides that have one label each.
+#[derive(Clone, Copy, Debug)]
+pub struct Searched<'a> {
+    /// Class names.
+    pub classes: &'a [String],
+    /// A class index per position.
+    pub labels: &'a [u32],
+    /// A group index per position.
+    pub groups: &'a [u32],
+    /// The grid, in the order in which ties are broken.
+    pub penalties: &'a [f64],
+}
+
 /// Searches the trainer's grid.
 ///
 /// Transforms are fitted and drawn inside each fold, on its training part alone. A class that has
@@ -95,36 +108,55 @@ pub fn tune(
     progress: &dyn Progress,
 ) -> Result<Tuned> {
     let (labels, groups) = (view.labels(), view.groups());
-    let n_classes = view.classes().len();
-    let k = splits::feasible_folds(&labels, &groups, n_classes, options.folds)?;
-    if k < 2 || options.repeats == 0 {
-        return Err(too_few_groups(view, options));
-    }
-    let folds = splits::repeated(&labels, &groups, n_classes, k, options.repeats, options.seed)?;
     let penalties = trainer.penalties();
+    let searched = Searched {
+        classes: view.classes(),
+        labels: &labels,
+        groups: &groups,
+        penalties: &penalties,
+    };
+    search(searched, options, progress, |folds, k| {
+        if transforms.is_empty()
+            && let Some(found) = predict_together(view, trainer, folds, k, &penalties, progress)?
+        {
+            return Ok(found);
+        }
+        let fit = |(i, fold): (usize, &Fold)| {
+            let draw = Draw { seed: options.seed, fold: i as u64, epoch: 0 };
+            let predictions = predict_fold(view, trainer, transforms, fold, draw, &penalties);
+            progress.advance(1);
+            predictions
+        };
+        if view.n_rows() * view.dim() <= SIDE_BY_SIDE {
+            folds.par_iter().enumerate().map(|(i, f)| fit((i, f))).collect()
+        } else {
+            folds.iter().enumerate().map(fit).collect()
+        }
+    })
+}
+
+/// Searches a grid with predictions that the caller makes.
+///
+/// `predict` gets all folds, `k` for each round, and returns for every fold one list of held-out
+/// probabilities per penalty; it tells `progress` of every fold that is done.
+pub fn search(
+    searched: Searched,
+    options: TuneOptions,
+    progress: &dyn Progress,
+    predict: impl FnOnce(&[Fold], usize) -> Result<Vec<Vec<Probabilities>>>,
+) -> Result<Tuned> {
+    let Searched { classes, labels, groups, penalties } = searched;
+    let n_classes = classes.len();
+    let k = splits::feasible_folds(labels, groups, n_classes, options.folds)?;
+    if k < 2 || options.repeats == 0 {
+        return Err(too_few_groups(searched, options));
+    }
+    let folds = splits::repeated(labels, groups, n_classes, k, options.repeats, options.seed)?;
     progress.start("tune", folds.len() as u64);
-    let fit = |(i, fold): (usize, &Fold)| {
-        let draw = Draw { seed: options.seed, fold: i as u64, epoch: 0 };
-        let predictions = predict_fold(view, trainer, transforms, fold, draw, &penalties);
-        progress.advance(1);
-        predictions
-    };
-    let together = if transforms.is_empty() {
-        predict_together(view, trainer, &folds, k, &penalties, progress)?
-    } else {
-        None
-    };
-    // One list of probabilities per fold, one of them per penalty.
-    let predictions: Vec<Vec<Probabilities>> = if let Some(predictions) = together {
-        predictions
-    } else if view.n_rows() * view.dim() <= SIDE_BY_SIDE {
-        folds.par_iter().enumerate().map(|(i, f)| fit((i, f))).collect::<Result<_>>()?
-    } else {
-        folds.iter().enumerate().map(fit).collect::<Result<_>>()?
-    };
+    let predictions = predict(&folds, k)?;
     progress.finish();
 
-    let n = view.n_rows();
+    let n = labels.len();
     let rounds = |penalty: usize| -> Result<Vec<Probabilities>> {
         folds
             .chunks(k)
@@ -136,7 +168,7 @@ pub fn tune(
     let mut best: Option<(usize, f64)> = None;
     for (i, &penalty) in penalties.iter().enumerate() {
         let rounds = rounds(i)?;
-        let sum: Result<f64> = rounds.iter().map(|oof| score(options.metric, oof, &labels)).sum();
+        let sum: Result<f64> = rounds.iter().map(|oof| score(options.metric, oof, labels)).sum();
         let score = sum? / rounds.len() as f64;
         if best.is_none_or(|(_, value)| score > value) {
             best = Some((i, score));
@@ -144,17 +176,20 @@ pub fn tune(
         scores.push(PenaltyScore { penalty, score });
     }
     let (chosen, _) = best.ok_or_else(|| {
-        Error::input(
-            format!("penalties of head kind {}", trainer.kind()),
-            "at least one",
-            "none",
-            "list at least one penalty",
-        )
+        Error::input("penalties of the head", "at least one", "none", "list at least one penalty")
     })?;
     let oof = mean(&rounds(chosen)?)?;
     let threshold =
-        if n_classes == 2 { threshold(&oof, &labels, &groups, options.seed)? } else { None };
+        if n_classes == 2 { threshold(&oof, labels, groups, options.seed)? } else { None };
     Ok(Tuned { penalty: penalties[chosen], scores, oof, threshold, folds: k })
+}
+
+/// A head on all rows, and what its transforms tell of their fits.
+pub struct Final {
+    /// The head.
+    pub head: Box<dyn Head>,
+    /// [`eosin_core::FittedTransform::notes`] of every transform.
+    pub notes: Vec<String>,
 }
 
 /// Fits one head on all rows of the view, with transforms fitted on and drawn for all of them.
@@ -164,10 +199,11 @@ pub fn fit_final(
     transforms: &[&dyn FeatureTransform],
     penalty: f64,
     seed: u64,
-) -> Result<Box<dyn Head>> {
+) -> Result<Final> {
     // A number that no fold of a search has.
     let draw = Draw { seed, fold: u64::MAX, epoch: 0 };
-    trainer.fit(&transformed(view, transforms, draw)?, penalty)
+    let (batch, notes) = transformed(view, transforms, draw)?;
+    Ok(Final { head: trainer.fit(&batch, penalty)?, notes })
 }
 
 /// The threshold of the largest F1 of class 1; with few positive rows the median of such
@@ -229,7 +265,7 @@ fn predict_fold(
     penalties: &[f64],
 ) -> Result<Vec<Probabilities>> {
     let (train, held_out) = view.split(fold)?;
-    let batch = transformed(&train, transforms, draw)?;
+    let (batch, _) = transformed(&train, transforms, draw)?;
     let heads = trainer.fit_path(&batch, penalties)?;
     let features = held_out.features();
     heads.iter().map(|head| head.predict(&features)).collect()
@@ -239,10 +275,15 @@ fn transformed(
     view: &TrainView,
     transforms: &[&dyn FeatureTransform],
     draw: Draw,
-) -> Result<TrainBatch> {
-    transforms
-        .iter()
-        .try_fold(TrainBatch::from_view(view), |batch, t| t.fit(view)?.apply(&batch, draw))
+) -> Result<(TrainBatch, Vec<String>)> {
+    let mut batch = TrainBatch::from_view(view);
+    let mut notes = Vec::new();
+    for transform in transforms {
+        let fitted = transform.fit(view)?;
+        batch = fitted.apply(&batch, draw)?;
+        notes.extend(fitted.notes());
+    }
+    Ok((batch, notes))
 }
 
 /// One round's out-of-fold probabilities, by position.
@@ -300,17 +341,17 @@ fn score(metric: TuneMetric, oof: &Probabilities, labels: &[u32]) -> Result<f64>
     })
 }
 
-fn too_few_groups(view: &TrainView, options: TuneOptions) -> Error {
-    let (labels, groups) = (view.labels(), view.groups());
+fn too_few_groups(searched: Searched, options: TuneOptions) -> Error {
+    let Searched { classes, labels, groups, .. } = searched;
     let groups_of = |class: u32| {
         let mut of: Vec<u32> =
-            groups.iter().zip(&labels).filter(|(_, l)| **l == class).map(|(g, _)| *g).collect();
+            groups.iter().zip(labels).filter(|(_, l)| **l == class).map(|(g, _)| *g).collect();
         of.sort_unstable();
         of.dedup();
         of.len()
     };
-    let counts: Vec<String> = (0..view.classes().len())
-        .map(|class| format!("{} in {}", view.classes()[class], groups_of(class as u32)))
+    let counts: Vec<String> = (0..classes.len())
+        .map(|class| format!("{} in {}", classes[class], groups_of(class as u32)))
         .collect();
     Error::input(
         format!("tuning with {} folds and {} repeats", options.folds, options.repeats),

@@ -13,7 +13,7 @@ use crate::dense::{Array, affine, relu, sigmoid, softmax};
 use crate::mlp::lost_layers;
 use crate::random::{Purpose, generator, start, start_bias};
 use crate::schedule::{ClassBalance, Items, Plan, TrainingLog, balanced_weights};
-use crate::slide_head::SlideHead;
+use crate::slide_head::{SlideHead, SlideHeadTrainer};
 use crate::standardize::{Standardizer, check_width};
 
 pub(crate) const KIND: &str = "abmil";
@@ -49,6 +49,8 @@ pub struct AbmilTrainer {
     pub validation_folds: usize,
     /// What classes weigh.
     pub class_weights: ClassBalance,
+    /// Weight decays that tuning tries.
+    pub penalties: Vec<f64>,
     /// Seed of starting weights, order, dropout and the validation fold.
     pub seed: u64,
     /// Where it is trained.
@@ -89,6 +91,7 @@ impl Default for AbmilTrainer {
             max_tiles: 4096,
             validation_folds: 5,
             class_weights: ClassBalance::AsIs,
+            penalties: vec![0.01, 0.1],
             seed: 0,
             compute: Compute::default(),
         }
@@ -184,6 +187,20 @@ impl AbmilTrainer {
             start(rng, "output.weight", h, n_classes),
             start_bias(rng, "output.bias", h, n_classes),
         ]
+    }
+}
+
+impl SlideHeadTrainer for AbmilTrainer {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn penalties(&self) -> Vec<f64> {
+        self.penalties.clone()
+    }
+
+    fn fit_slides(&self, bags: &TrainBags, penalty: f64) -> Result<Box<dyn SlideHead>> {
+        Ok(Box::new(self.fit(bags, penalty)?))
     }
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::sync::Arc;
+
 use eosin_core::{
     Error, Head, HeadRecord, HeadTrainer, LabelledSet, Probabilities, Result, TrainBatch, TrainView,
 };
 
 use crate::bags::{Bags, TrainBags};
-use crate::slide_head::SlideHead;
+use crate::slide_head::{SlideHead, SlideHeadTrainer};
 
 pub(crate) const KIND: &str = "mean-pool";
 
@@ -13,8 +15,8 @@ pub(crate) const KIND: &str = "mean-pool";
 ///
 /// It is the baseline that attention has to beat, and with the exact logistic head it costs
 /// nothing. [`mean_pooled`](crate::Bags::mean_pooled) rows can also be tuned like tiles.
-pub struct MeanPoolTrainer<'a> {
-    trainer: &'a dyn HeadTrainer,
+pub struct MeanPoolTrainer {
+    trainer: Arc<dyn HeadTrainer>,
 }
 
 /// A fitted [`MeanPoolTrainer`].
@@ -22,9 +24,9 @@ pub struct MeanPoolHead {
     head: Box<dyn Head>,
 }
 
-impl<'a> MeanPoolTrainer<'a> {
+impl MeanPoolTrainer {
     /// Uses `trainer` on the slides' means.
-    pub fn new(trainer: &'a dyn HeadTrainer) -> Self {
+    pub fn new(trainer: Arc<dyn HeadTrainer>) -> Self {
         Self { trainer }
     }
 
@@ -38,6 +40,20 @@ impl<'a> MeanPoolTrainer<'a> {
         )?;
         let batch = TrainBatch::from_view(&TrainView::whole(&set));
         Ok(MeanPoolHead { head: self.trainer.fit(&batch, penalty)? })
+    }
+}
+
+impl SlideHeadTrainer for MeanPoolTrainer {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn penalties(&self) -> Vec<f64> {
+        self.trainer.penalties()
+    }
+
+    fn fit_slides(&self, bags: &TrainBags, penalty: f64) -> Result<Box<dyn SlideHead>> {
+        Ok(Box::new(self.fit(bags, penalty)?))
     }
 }
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::sync::Arc;
-
 use eosin_core::{
     Draw, Error, FeatureTransform, FittedTransform, Matrix, Result, TrainBatch, TrainView,
 };
@@ -11,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::burn::train;
 use crate::compute::Compute;
-use crate::conditions::ViewConditions;
 use crate::dense::{Array, affine, relu};
 use crate::mlp::lost_layers;
 use crate::random::{Purpose, generator, start, start_bias};
@@ -22,7 +19,8 @@ const KIND: &str = "learned-operator";
 const N_LAYERS: usize = 8;
 
 /// Kind `learned-operator`: a network g that predicts the embedding of a transformed tile from the
-/// tile's embedding and the transform's parameters, as HistAug does, without any image.
+/// tile's embedding and the transform's parameters, as HistAug does, without any image. A bank that
+/// does not tell the parameters of its views is taken to make view v of every tile alike.
 ///
 /// g(x, c) = x + W ReLU((A x + a) ⊙ (G c + g) + E c) + D c + d on standardised x and c: features
 /// are modulated by the condition (Perez et al. 2018), and the last layers start at 0, so that
@@ -54,9 +52,6 @@ pub struct LearnedOperator {
     pub seed: u64,
     /// Where it is trained.
     pub compute: Compute,
-    /// How the views of the whole set were made; no option of a configuration.
-    #[serde(skip)]
-    pub conditions: Option<Arc<ViewConditions>>,
 }
 
 /// What the operator reaches on views of groups that it was not fitted on.
@@ -122,24 +117,16 @@ impl Default for LearnedOperator {
             copies: 4,
             seed: 0,
             compute: Compute::default(),
-            conditions: None,
         }
     }
 }
 
 impl LearnedOperator {
-    /// Tells it how the views of the whole set were made.
-    #[must_use]
-    pub fn with_conditions(mut self, conditions: Arc<ViewConditions>) -> Self {
-        self.conditions = Some(conditions);
-        self
-    }
-
     /// Trains and measures the operator.
     pub fn fit_operator(&self, view: &TrainView) -> Result<FittedOperator> {
         let plan = self.plan();
         plan.check("augment learned-operator")?;
-        let pairs = Pairs::new(view, self.conditions.as_deref())?;
+        let pairs = Pairs::new(view)?;
         let parts = Parts::of(&view.groups())?;
         let network = Network::untrained(&pairs, &parts, self)?;
         let (data, items) = pairs.data(&network, &parts);
@@ -314,7 +301,7 @@ impl Parts {
 }
 
 impl Pairs {
-    fn new(view: &TrainView, conditions: Option<&ViewConditions>) -> Result<Self> {
+    fn new(view: &TrainView) -> Result<Self> {
         let no_bank = || {
             Error::input(
                 "view bank of the training rows",
@@ -325,29 +312,19 @@ impl Pairs {
         };
         let n_views = view.bank().ok_or_else(no_bank)?.n_views();
         let (dim, n) = (view.dim(), view.n_rows());
-        let n_tiles = view.rows().iter().max().map_or(0, |row| row + 1);
-        if let Some(given) = conditions
-            && (given.n_views() != n_views || given.n_tiles() < n_tiles)
-        {
-            return Err(Error::input(
-                "parameters of views",
-                format!("{n_views} views of at least {n_tiles} tiles"),
-                format!("{} views of {} tiles", given.n_views(), given.n_tiles()),
-                "give the parameters of the views in the bank",
-            ));
-        }
         let mut seen = Vec::with_capacity(n * n_views * dim);
         let mut told = Vec::new();
         for i in 0..n {
             for v in 0..n_views {
                 seen.extend_from_slice(view.bank_row(i, v).ok_or_else(no_bank)?);
-                match conditions {
-                    Some(given) => told.extend_from_slice(given.row(view.rows()[i], v)),
+                // Which view it is says all where a view is one transform for every tile.
+                match view.bank_parameters(i, v) {
+                    Some(parameters) => told.extend_from_slice(parameters),
                     None => told.extend((0..n_views).map(|k| if k == v { 1.0 } else { 0.0 })),
                 }
             }
         }
-        let n_conditions = conditions.map_or(n_views, ViewConditions::n_parameters);
+        let n_conditions = view.bank_parameters(0, 0).map_or(n_views, <[f32]>::len);
         Ok(Self {
             dim,
             n_views,

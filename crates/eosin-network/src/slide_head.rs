@@ -2,7 +2,17 @@
 
 use eosin_core::{HeadRecord, Probabilities, Result};
 
-use crate::bags::Bags;
+use crate::bags::{Bags, TrainBags};
+
+/// Fits heads of slides of one kind.
+pub trait SlideHeadTrainer: Send + Sync {
+    /// The kind, as configurations name it.
+    fn kind(&self) -> &'static str;
+    /// The grid that tuning searches, in the order in which ties are broken.
+    fn penalties(&self) -> Vec<f64>;
+    /// Fits one head.
+    fn fit_slides(&self, bags: &TrainBags, penalty: f64) -> Result<Box<dyn SlideHead>>;
+}
 
 /// A fitted head that calls slides from their tiles.
 pub trait SlideHead: Send + Sync {

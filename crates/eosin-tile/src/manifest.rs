@@ -204,5 +204,7 @@ pub(crate) fn normal_path(path: impl AsRef<Path>) -> String {
     parts.join("/")
 }
 
+mod joined;
+
 #[cfg(test)]
 mod tests;

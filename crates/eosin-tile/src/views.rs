@@ -118,21 +118,9 @@ impl ViewBank {
         if view == 0 {
             return tile.image.clone();
         }
-        let mut draws = Draws::new(self.seed, &tile.meta.tile_id, view);
-        let mut image = if self.dihedral {
-            dihedral(&tile.image, (view % 8) as u8)
-        } else {
-            tile.image.clone()
-        };
-        // Every draw is made whether it is used or not, so that one setting never shifts another's.
-        let alpha = [(); 3].map(|()| 1.0 + self.hed_sigma * draws.symmetric());
-        let beta = [(); 3].map(|()| self.hed_sigma * draws.symmetric());
-        let gain = 1.0 + self.brightness * draws.symmetric();
-        let contrast = 1.0 + self.contrast * draws.symmetric();
-        let blur = self.blur_px * draws.unit();
-        let zoom = 1.0 + self.zoom * draws.unit();
-        let quality = f64::from(self.jpeg_quality);
-        let quality = (quality + (100.0 - quality) * draws.unit()).round() as u8;
+        let Jitter { pose, alpha, beta, gain, contrast, blur, zoom, quality } =
+            self.jitter(&tile.meta.tile_id, view);
+        let mut image = dihedral(&tile.image, pose);
         if zoom > 1.0 {
             image = enlarged(&image, zoom);
         }
@@ -146,6 +134,74 @@ impl ViewBank {
             image = gaussian_blur(&image, blur);
         }
         if self.jpeg_quality > 0 { through_jpeg(image, quality) } else { image }
+    }
+
+    /// How a view is made, as numbers from −1 to 1: a flag per pose, then stains, intensity, blur,
+    /// zoom and JPEG quality, each as a share of its strongest setting.
+    pub fn parameters(&self, tile_id: &str, view: u16) -> Vec<f32> {
+        let jitter = if view == 0 { Jitter::none() } else { self.jitter(tile_id, view) };
+        let share = |value: f64, strongest: f64| {
+            if strongest > 0.0 { (value / strongest) as f32 } else { 0.0 }
+        };
+        let mut parameters = vec![0.0; 8];
+        parameters[usize::from(jitter.pose)] = 1.0;
+        parameters.extend(jitter.alpha.map(|alpha| share(alpha - 1.0, self.hed_sigma)));
+        parameters.extend(jitter.beta.map(|beta| share(beta, self.hed_sigma)));
+        let lossless = f64::from(100 - self.jpeg_quality.min(100));
+        let lost = if self.jpeg_quality > 0 { f64::from(100 - jitter.quality) } else { 0.0 };
+        parameters.extend([
+            share(jitter.gain - 1.0, self.brightness),
+            share(jitter.contrast - 1.0, self.contrast),
+            share(jitter.blur, self.blur_px),
+            share(jitter.zoom - 1.0, self.zoom),
+            share(lost, lossless),
+        ]);
+        parameters
+    }
+
+    fn jitter(&self, tile_id: &str, view: u16) -> Jitter {
+        let mut draws = Draws::new(self.seed, tile_id, view);
+        let quality = f64::from(self.jpeg_quality);
+        // Every draw is made whether it is used or not, so that one setting never shifts another's.
+        Jitter {
+            pose: if self.dihedral { (view % 8) as u8 } else { 0 },
+            alpha: [(); 3].map(|()| 1.0 + self.hed_sigma * draws.symmetric()),
+            beta: [(); 3].map(|()| self.hed_sigma * draws.symmetric()),
+            gain: 1.0 + self.brightness * draws.symmetric(),
+            contrast: 1.0 + self.contrast * draws.symmetric(),
+            blur: self.blur_px * draws.unit(),
+            zoom: 1.0 + self.zoom * draws.unit(),
+            quality: (quality + (100.0 - quality) * draws.unit()).round() as u8,
+        }
+    }
+}
+
+/// How one view is made.
+struct Jitter {
+    pose: u8,
+    /// Factor and shift of each stain.
+    alpha: [f64; 3],
+    beta: [f64; 3],
+    gain: f64,
+    contrast: f64,
+    blur: f64,
+    zoom: f64,
+    quality: u8,
+}
+
+impl Jitter {
+    /// The tile as it is.
+    fn none() -> Self {
+        Self {
+            pose: 0,
+            alpha: [1.0; 3],
+            beta: [0.0; 3],
+            gain: 1.0,
+            contrast: 1.0,
+            blur: 0.0,
+            zoom: 1.0,
+            quality: 100,
+        }
     }
 }
 

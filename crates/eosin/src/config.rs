@@ -104,6 +104,9 @@ pub struct TaskConfig {
     /// Column with the unit that splits must not tear.
     #[serde(default = "group_column")]
     pub group: String,
+    /// Column with the slide of a tile, for heads that call slides.
+    #[serde(default = "slide_column")]
+    pub slide: String,
     /// Values of the `split` column to fit on; all rows where the list is empty.
     #[serde(default)]
     pub train: Vec<String>,
@@ -317,6 +320,10 @@ fn labelled_kind() -> String {
 
 fn label_column() -> String {
     "label".into()
+}
+
+fn slide_column() -> String {
+    "slide".into()
 }
 
 fn group_column() -> String {

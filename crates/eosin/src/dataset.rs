@@ -66,6 +66,25 @@ impl Dataset {
             .collect()
     }
 
+    /// The cells of a column for the given tiles; an empty one is an error.
+    pub fn cells(&self, column: &str, tile_ids: &[String]) -> Result<Vec<String>> {
+        self.require_column(column)?;
+        let rows: BTreeMap<&str, &ManifestRow> =
+            self.manifest.rows().iter().map(|row| (row.path.as_str(), row)).collect();
+        let cell = |id: &String| {
+            let cell = rows.get(id.as_str()).and_then(|row| row.column(column));
+            cell.map(str::to_string).ok_or_else(|| {
+                Error::data(
+                    self.manifest.file(),
+                    format!("`{column}` of every tile"),
+                    format!("none for {id}"),
+                    "fill the cell, or leave the tile out",
+                )
+            })
+        };
+        tile_ids.iter().map(cell).collect()
+    }
+
     /// The rows that `task` uses, without tiles that were skipped.
     pub fn rows(&self, task: &TaskConfig, skipped: &[Skipped]) -> Result<TaskRows> {
         let file = self.manifest.file();
@@ -136,19 +155,23 @@ impl Dataset {
     }
 
     fn require_columns(&self, task: &TaskConfig) -> Result<()> {
-        let mut needed = vec![task.column.as_str()];
+        self.require_column(&task.column)?;
         if !task.train.is_empty() || !task.test.is_empty() {
-            needed.push("split");
+            self.require_column("split")?;
         }
+        Ok(())
+    }
+
+    fn require_column(&self, column: &str) -> Result<()> {
         let columns = self.manifest.columns();
-        let Some(missing) = needed.iter().find(|n| !columns.iter().any(|c| c == *n)) else {
+        if columns.iter().any(|c| c == column) {
             return Ok(());
-        };
+        }
         Err(Error::data(
             self.manifest.file(),
-            format!("a column named {missing}"),
+            format!("a column named {column}"),
             format!("the columns {}", columns.join(", ")),
-            nearest(missing, columns.iter().map(String::as_str)).map_or_else(
+            nearest(column, columns.iter().map(String::as_str)).map_or_else(
                 || "add the column, or name another in the task".into(),
                 |near| format!("did you mean `{near}`?"),
             ),

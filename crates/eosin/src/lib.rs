@@ -29,6 +29,7 @@ mod summary;
 mod toml_file;
 mod train;
 mod train_many;
+mod train_slides;
 
 pub use config::{
     AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, ImportedConfig, LicenceFilter,

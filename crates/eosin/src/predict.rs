@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use eosin_core::{EmbeddingBatch, Error, Head, HeadRecord, Progress, Result};
-use eosin_head::{HeadFile, load_head};
+use eosin_core::{
+    EmbeddingBatch, Error, Head, HeadRecord, Probabilities, Progress, Result, TileMeta,
+};
+use eosin_head::{Decided, HeadFile, load_head};
+use eosin_network::{Bags, SlideHead};
 use eosin_store::ParquetStore;
 use eosin_tile::TilingOptions;
 
@@ -23,6 +26,8 @@ pub struct PredictOptions<'a> {
     pub head: &'a Path,
     /// The CSV to write.
     pub out: &'a Path,
+    /// A second CSV with the attention of every tile, for heads of slides.
+    pub attention: Option<&'a Path>,
     /// Keeps the embeddings, so that tiles are embedded once.
     pub store: &'a Path,
     /// Engine that embeds.
@@ -36,9 +41,11 @@ pub struct PredictOptions<'a> {
 /// What predicting did.
 #[derive(Clone, Debug)]
 pub struct PredictOutcome {
-    /// Rows that were written.
+    /// Tiles that were embedded.
     pub n_tiles: usize,
-    /// Tiles called by each class.
+    /// Slides that were called, by a head of slides.
+    pub n_slides: Option<usize>,
+    /// Rows called by each class: tiles, or slides.
     pub called: Vec<(String, usize)>,
     /// Tiles that could not be read.
     pub skipped: Vec<Skipped>,
@@ -58,7 +65,15 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
         ));
     }
     let file = load_head(options.head)?;
-    let head = restore(&file.record)?;
+    let head = restore_any(&file.record)?;
+    if options.attention.is_some() && matches!(head, AnyHead::Tiles(_)) {
+        return Err(Error::input(
+            "--attention",
+            "a head that calls slides",
+            format!("kind {}", file.record.kind),
+            "heads of tiles have no attention; train one of kind abmil",
+        ));
+    }
     let (source, geometry) = open_input(options.input, &options.tiling)?;
     let backbone = load_backbone(options.configs, &file.contract.backbone, &options.engine)?;
     let ours = contract(backbone.info(), source.as_ref(), &geometry, None);
@@ -93,60 +108,144 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
     } else {
         store.read_tiles(&outcome.fingerprint, &ids)?
     };
-    let called = write(options.out, &file, head.as_ref(), &rows)?;
-    Ok(PredictOutcome { n_tiles: ids.len(), called, skipped: outcome.skipped })
+    let (calls, n_slides) = match &head {
+        AnyHead::Tiles(head) => (write_tiles(options.out, &file, head.as_ref(), &rows)?, None),
+        AnyHead::Slides(head) => {
+            let calls = write_slides(options, &file, head.as_ref(), &rows)?;
+            let n_slides = calls.decided.called.len();
+            (calls, Some(n_slides))
+        }
+    };
+    let called = calls.counts();
+    Ok(PredictOutcome { n_tiles: ids.len(), n_slides, called, skipped: outcome.skipped })
 }
 
-fn write(
+/// One row per tile.
+fn write_tiles(
     path: &Path,
     file: &HeadFile,
     head: &dyn Head,
     rows: &EmbeddingBatch,
-) -> Result<Vec<(String, usize)>> {
-    let decided = file.decide(&head.predict(&rows.embeddings)?)?;
-    let classes = head.classes();
+) -> Result<Calls> {
+    let calls = Calls::new(file, head.classes(), &head.predict(&rows.embeddings)?)?;
+    let fixed = ["tile", "slide", "x", "y", "size_level0_px"];
+    write_csv(path, &calls.header(&fixed), rows.metas.iter().enumerate(), |(i, meta)| {
+        tile_cells(meta).into_iter().chain(calls.cells(i)).collect()
+    })?;
+    Ok(calls)
+}
+
+/// One row per slide, and where `attention` names a file, one row per tile in that.
+fn write_slides(
+    options: &PredictOptions,
+    file: &HeadFile,
+    head: &dyn SlideHead,
+    rows: &EmbeddingBatch,
+) -> Result<Calls> {
+    // Tiles of a slide stand together in a bag, in the order of the input.
+    let mut order: Vec<usize> = (0..rows.metas.len()).collect();
+    order.sort_by(|&a, &b| rows.metas[a].slide.cmp(&rows.metas[b].slide));
+    let slides: Vec<&str> = order.iter().map(|&i| rows.metas[i].slide.as_str()).collect();
+    let bags = Bags::from_slides(rows.embeddings.select(&order), &slides)?;
+    let calls = Calls::new(file, head.classes(), &head.predict(&bags)?)?;
+    let header = calls.header(&["slide", "tiles"]);
+    write_csv(options.out, &header, bags.bags().iter().enumerate(), |(i, bag)| {
+        let fixed = [bag.id.clone(), bag.rows.len().to_string()];
+        fixed.into_iter().chain(calls.cells(i)).collect()
+    })?;
+    if let Some(path) = options.attention {
+        let attention = head.attention(&bags)?;
+        let header = ["tile", "slide", "x", "y", "size_level0_px", "attention"];
+        let tiles = order.iter().zip(attention.iter().flatten());
+        write_csv(path, &header.map(str::to_string), tiles, |(&i, attention)| {
+            let cells = tile_cells(&rows.metas[i]).into_iter();
+            cells.chain([format!("{attention:.8}")]).collect()
+        })?;
+    }
+    Ok(calls)
+}
+
+fn tile_cells(meta: &TileMeta) -> [String; 5] {
+    [
+        meta.tile_id.clone(),
+        meta.slide.clone(),
+        meta.x.to_string(),
+        meta.y.to_string(),
+        meta.size_level0_px.to_string(),
+    ]
+}
+
+/// What a head says of each row, as it is written.
+struct Calls {
+    classes: Vec<String>,
+    decided: Decided,
+}
+
+impl Calls {
+    fn new(file: &HeadFile, classes: &[String], raw: &Probabilities) -> Result<Self> {
+        Ok(Self { classes: classes.to_vec(), decided: file.decide(raw)? })
+    }
+
+    fn header(&self, fixed: &[&str]) -> Vec<String> {
+        let fixed = fixed.iter().map(ToString::to_string);
+        let named = self.classes.iter().map(|class| format!("prob_{class}"));
+        let set = self.decided.sets.as_ref().map(|_| "set".to_string());
+        fixed.chain(named).chain(["called".to_string()]).chain(set).collect()
+    }
+
+    fn cells(&self, i: usize) -> Vec<String> {
+        let name = |class: u32| self.classes[class as usize].clone();
+        let values = self.decided.probabilities.row(i).iter().map(|p| format!("{p:.6}"));
+        // A row about which the head is too unsure is left empty.
+        let called = self.decided.called[i].map(name).unwrap_or_default();
+        let names = |set: &Vec<u32>| set.iter().map(|&c| name(c)).collect::<Vec<_>>().join("|");
+        let set = self.decided.sets.as_ref().map(|sets| names(&sets[i]));
+        values.chain([called]).chain(set).collect()
+    }
+
+    /// Rows called by each class, and those left uncalled.
+    fn counts(&self) -> Vec<(String, usize)> {
+        let of = |class: Option<u32>| self.decided.called.iter().filter(|&&c| c == class).count();
+        let named = self.classes.iter().enumerate();
+        let mut told: Vec<(String, usize)> =
+            named.map(|(i, name)| (name.clone(), of(Some(i as u32)))).collect();
+        if of(None) > 0 {
+            told.push(("left uncalled".into(), of(None)));
+        }
+        told
+    }
+}
+
+/// Writes beside the file and renames: a reader sees the old file or the whole new one.
+fn write_csv<T>(
+    path: &Path,
+    header: &[String],
+    rows: impl Iterator<Item = T>,
+    cells: impl Fn(T) -> Vec<String>,
+) -> Result<()> {
     let fault = |e: csv::Error| Error::io("write", path, std::io::Error::other(e));
     let partial = path.with_extension("partial");
     let mut csv = csv::Writer::from_path(&partial).map_err(fault)?;
-    let fixed = ["tile", "slide", "x", "y", "size_level0_px"].map(str::to_string);
-    let named = classes.iter().map(|class| format!("prob_{class}"));
-    let set = decided.sets.as_ref().map(|_| "set".to_string());
-    csv.write_record(fixed.into_iter().chain(named).chain(["called".to_string()]).chain(set))
-        .map_err(fault)?;
-    let mut counts = vec![0; classes.len()];
-    let mut uncalled = 0;
-    for (i, meta) in rows.metas.iter().enumerate() {
-        // A tile about which the head is too unsure is left empty.
-        let called = if let Some(class) = decided.called[i] {
-            counts[class as usize] += 1;
-            classes[class as usize].clone()
-        } else {
-            uncalled += 1;
-            String::new()
-        };
-        let fixed = [
-            meta.tile_id.clone(),
-            meta.slide.clone(),
-            meta.x.to_string(),
-            meta.y.to_string(),
-            meta.size_level0_px.to_string(),
-        ];
-        let values = decided.probabilities.row(i).iter().map(|p| format!("{p:.6}"));
-        let set = decided.sets.as_ref().map(|sets| {
-            let names: Vec<&str> =
-                sets[i].iter().map(|&class| classes[class as usize].as_str()).collect();
-            names.join("|")
-        });
-        csv.write_record(fixed.into_iter().chain(values).chain([called]).chain(set))
-            .map_err(fault)?;
+    csv.write_record(header).map_err(fault)?;
+    for row in rows {
+        csv.write_record(cells(row)).map_err(fault)?;
     }
     csv.flush().map_err(|e| Error::io("write", &partial, e))?;
-    std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e))?;
-    let mut told: Vec<(String, usize)> = classes.iter().cloned().zip(counts).collect();
-    if uncalled > 0 {
-        told.push(("left uncalled".into(), uncalled));
+    std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e))
+}
+
+/// A head of tiles or of slides.
+enum AnyHead {
+    Tiles(Box<dyn Head>),
+    Slides(Box<dyn SlideHead>),
+}
+
+fn restore_any(record: &HeadRecord) -> Result<AnyHead> {
+    let kind = record.kind.split('/').next().unwrap_or_default();
+    if eosin_network::SLIDE_KINDS.contains(&kind) {
+        return Ok(AnyHead::Slides(eosin_network::slide_head_from_record(record, restore)?));
     }
-    Ok(told)
+    Ok(AnyHead::Tiles(restore(record)?))
 }
 
 /// Makes a saved head again, whichever crate its kind is from.

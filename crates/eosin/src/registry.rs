@@ -13,7 +13,7 @@ use eosin_head::{
     KnnTrainer, LdaTrainer, LinearSvmTrainer, LinfaLogisticTrainer, LogisticTrainer,
     NearestMeanTrainer, RidgeTrainer,
 };
-use eosin_network::MlpTrainer;
+use eosin_network::{AbmilTrainer, LearnedOperator, MeanPoolTrainer, MlpTrainer, SlideHeadTrainer};
 use eosin_proxy::{FewShot, KnnProbe, LinearProbe, SimpleShot};
 
 use crate::config::ComponentConfig;
@@ -23,6 +23,7 @@ use crate::select::{
 use crate::toml_file::{self, nearest};
 
 type Make<T> = fn(&toml::Table) -> Result<T>;
+type MakeSlideHead = fn(&toml::Table, &Registry) -> Result<Box<dyn SlideHeadTrainer>>;
 type MakeProbe = fn(&toml::Table, &Arc<dyn HeadTrainer>, u64) -> Result<Box<dyn ProxyTask>>;
 
 /// A transform with the description that goes into a pipeline's digest.
@@ -32,6 +33,7 @@ pub type DescribedTransform = (Box<dyn FeatureTransform>, String);
 #[derive(Clone, Default)]
 pub struct Registry {
     heads: BTreeMap<&'static str, Make<Arc<dyn HeadTrainer>>>,
+    slide_heads: BTreeMap<&'static str, MakeSlideHead>,
     transforms: BTreeMap<&'static str, Make<DescribedTransform>>,
     probes: BTreeMap<&'static str, MakeProbe>,
     proxies: BTreeMap<&'static str, Make<Arc<dyn ProxyKind>>>,
@@ -87,6 +89,14 @@ impl Registry {
         registry.register_head("isda", |o| {
             Ok(Arc::new(toml_file::options::<IsdaTrainer>("head isda", o)?))
         });
+        registry.register_slide_head("abmil", |o, _| {
+            Ok(Box::new(toml_file::options::<AbmilTrainer>("head abmil", o)?))
+        });
+        registry.register_slide_head("mean-pool", |o, registry| {
+            let options: MeanPoolOptions = toml_file::options("head mean-pool", o)?;
+            let head = registry.head(&options.head.kind, &options.head.options)?;
+            Ok(Box::new(MeanPoolTrainer::new(head)))
+        });
         register_transforms! { registry,
             "gaussian-noise" => GaussianNoise,
             "view-bank" => ViewBankTransform,
@@ -103,6 +113,7 @@ impl Registry {
             "centre-swap" => CentreSwap,
             "delta" => Delta,
             "view-operator" => ViewOperator,
+            "learned-operator" => LearnedOperator,
         }
         registry.register_probe("linear", |o, trainer, seed| {
             let options: LinearProbeOptions = toml_file::options("probe linear", o)?;
@@ -150,6 +161,30 @@ impl Registry {
     /// Adds a head's kind.
     pub fn register_head(&mut self, kind: &'static str, make: Make<Arc<dyn HeadTrainer>>) {
         self.heads.insert(kind, make);
+    }
+
+    /// Adds a kind of head that calls slides.
+    pub fn register_slide_head(&mut self, kind: &'static str, make: MakeSlideHead) {
+        self.slide_heads.insert(kind, make);
+    }
+
+    /// Whether heads of this kind call slides, not tiles.
+    pub fn is_slide_head(&self, kind: &str) -> bool {
+        self.slide_heads.contains_key(kind)
+    }
+
+    /// Kinds of heads that call slides.
+    pub fn slide_heads(&self) -> Vec<&'static str> {
+        self.slide_heads.keys().copied().collect()
+    }
+
+    /// Makes a trainer of heads that call slides.
+    pub fn slide_head(
+        &self,
+        kind: &str,
+        options: &toml::Table,
+    ) -> Result<Box<dyn SlideHeadTrainer>> {
+        find(&self.slide_heads, "slide head", kind)?(options, self)
     }
 
     /// Adds a transform's kind.
@@ -205,6 +240,19 @@ impl Registry {
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NoOptions {}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MeanPoolOptions {
+    /// The head on the slides' means.
+    head: ComponentConfig,
+}
+
+impl Default for MeanPoolOptions {
+    fn default() -> Self {
+        Self { head: ComponentConfig { kind: "logistic".into(), options: toml::Table::new() } }
+    }
+}
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]

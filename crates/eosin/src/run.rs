@@ -61,7 +61,7 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
             selected: &selected,
             arms: &fitted,
             leakage,
-            warnings: warnings(session, &rows, &skipped, &selection),
+            warnings: warnings(session, &rows, &skipped, &selection, &fitted),
         })
     })?;
     let heads = session.out.join("heads");
@@ -156,6 +156,7 @@ fn warnings(
     rows: &TaskRows,
     skipped: &[Skipped],
     selection: &Selection,
+    fitted: &[(bool, Arc<FittedArm>)],
 ) -> Vec<String> {
     let mut warnings = rows.warnings.clone();
     let selected = &selection.selected;
@@ -173,6 +174,9 @@ fn warnings(
     }
     if rows.split.held_out.is_empty() {
         warnings.push("the task names no test part: no metric was computed".into());
+    }
+    for (_, arm) in fitted {
+        warnings.extend(arm.notes.iter().map(|note| format!("{}: {note}", arm.backbone)));
     }
     warnings
 }

@@ -72,6 +72,9 @@ pub struct Embedded {
 struct ManifestOptions {
     #[serde(default = "manifest_file")]
     file: PathBuf,
+    /// Several files that are read as one; `file` is not read then.
+    #[serde(default)]
+    files: Vec<PathBuf>,
 }
 
 impl<'a> Session<'a> {
@@ -92,7 +95,13 @@ impl<'a> Session<'a> {
         }
         let file: ManifestOptions =
             toml_file::options("tiles manifest", &config.run.tiles.options)?;
-        Self::on(config, &file.file, "store", options, registry, progress)
+        let data = options.data.clone().unwrap_or_default();
+        let manifest = if file.files.is_empty() {
+            Manifest::read(data.join(&file.file))?
+        } else {
+            Manifest::read_joined(data, &file.files)?
+        };
+        Self::on(config, manifest, "store", options, registry, progress)
     }
 
     /// The same run on another manifest, relative to the folder of the data: for proxy tasks whose
@@ -100,19 +109,18 @@ impl<'a> Session<'a> {
     pub fn beside(&self, manifest: &Path) -> Result<Session<'a>> {
         let store = format!("store-{}", manifest_name(manifest));
         let (config, options) = (self.config.clone(), self.options.clone());
+        let manifest = Manifest::read(options.data.clone().unwrap_or_default().join(manifest))?;
         Self::on(config, manifest, &store, options, self.registry.clone(), self.progress)
     }
 
     fn on(
         config: LoadedRun,
-        manifest: &Path,
+        manifest: Manifest,
         store: &str,
         options: SessionOptions,
         registry: Registry,
         progress: &'a dyn Progress,
     ) -> Result<Self> {
-        let data = options.data.clone().unwrap_or_default();
-        let manifest = Manifest::read(data.join(manifest))?;
         let source = ManifestSource::new(manifest.clone(), TileFileOptions::default());
         let mut engine = config.run.engine.clone();
         if let Some(kind) = &options.engine {
@@ -251,6 +259,14 @@ impl<'a> Session<'a> {
         }
         by_tile.into_values().collect()
     }
+}
+
+/// How each view of the given tiles is made, for a bank of their embeddings.
+pub fn view_parameters(views: &ViewBank, tile_ids: &[String]) -> Result<Matrix> {
+    let told = |id: &String| -> Vec<Vec<f32>> {
+        (0..views.n_views).map(|view| views.parameters(id, view)).collect()
+    };
+    Matrix::from_rows(&tile_ids.iter().flat_map(told).collect::<Vec<_>>())
 }
 
 /// The image views of an augmentation.

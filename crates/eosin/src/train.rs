@@ -6,13 +6,13 @@ use std::path::Path;
 use eosin_augment::Pipeline;
 use eosin_core::{FeatureTransform, LabelledSet, Progress, Result, TrainView, ViewBank};
 use eosin_head::{
-    Decision, HeadFile, TuneOptions, Tuned, fit_final, save_head, training_digest, tune,
+    Decision, Final, HeadFile, TuneOptions, Tuned, fit_final, save_head, training_digest, tune,
 };
 
 use crate::config::ComponentConfig;
 use crate::dataset::TaskRows;
 use crate::evaluate::Scored;
-use crate::session::{Embedded, Session};
+use crate::session::{Embedded, Session, view_parameters};
 
 /// A head that was tuned and fitted on the training part, and scored on the test part.
 pub struct FittedArm {
@@ -22,6 +22,8 @@ pub struct FittedArm {
     pub augmented: bool,
     /// What the augmentation does, or `none`.
     pub augmentation: String,
+    /// What its transforms tell of their fits on the whole training part.
+    pub notes: Vec<String>,
     /// What tuning found.
     pub tuned: Tuned,
     /// The head, as it is saved.
@@ -41,9 +43,13 @@ pub fn labelled(
     let bank = match bank {
         None => None,
         Some((bank, n_views)) => {
-            let views = session.matrix(&bank.outcome.fingerprint, &rows.train_ids(), n_views)?;
-            let n_tiles = rows.tile_ids.len();
-            Some(ViewBank::partial(n_views, views, &rows.split.train, n_tiles)?)
+            let ids = rows.train_ids();
+            let seen = session.matrix(&bank.outcome.fingerprint, &ids, n_views)?;
+            let bank = ViewBank::partial(n_views, seen, &rows.split.train, rows.tile_ids.len())?;
+            match session.views()? {
+                Some(views) => Some(bank.with_parameters(view_parameters(&views, &ids)?)?),
+                None => Some(bank),
+            }
         }
     };
     rows.labelled(matrix, bank)
@@ -76,7 +82,7 @@ pub fn fit_arm(
         Decision::fit(&tuned.oof, &train.labels(), &train.groups(), decided, run.seed)?;
     tuned.oof = decision.correct(&tuned.oof)?;
     tuned.threshold = threshold;
-    let fitted = fit_final(&train, trainer.as_ref(), &transforms, tuned.penalty, run.seed)?;
+    let Final { head: fitted, notes } = fit_final(&train, trainer.as_ref(), &transforms, tuned.penalty, run.seed)?;
     let test = if held_out.n_rows() == 0 {
         None
     } else {
@@ -104,6 +110,7 @@ pub fn fit_arm(
         backbone: embedded.info.name.clone(),
         augmented: pipeline.is_some(),
         augmentation,
+        notes,
         tuned,
         file,
         test,

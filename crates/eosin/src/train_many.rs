@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use eosin_augment::Pipeline;
-use eosin_core::{NoProgress, Result};
+use eosin_core::{LabelledSet, NoProgress, Result};
 use eosin_eval::Interval;
 
 use crate::config::{ComponentConfig, TaskConfig, part};
 use crate::embed::Skipped;
 use crate::evaluate::{Metric, Scored};
+use crate::dataset::TaskRows;
 use crate::leakage::check_leakage;
 use crate::session::{Embedded, Session};
 use crate::train::{embed_views, fit_arm, labelled, save};
+use crate::train_slides::{Fitted, fit_slides};
 
 /// What to train: every task with every head on every backbone.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +67,11 @@ pub fn train_many(session: &Session, plan: &TrainPlan) -> Result<(Vec<TrainedHea
     let heads: Vec<(String, ComponentConfig)> =
         named(session, "head", &or(&plan.heads, &run.head))?;
     for (_, head) in &heads {
-        session.registry.head(&head.kind, &head.options)?;
+        if session.registry.is_slide_head(&head.kind) {
+            session.registry.slide_head(&head.kind, &head.options)?;
+        } else {
+            session.registry.head(&head.kind, &head.options)?;
+        }
     }
     for (_, task) in &tasks {
         check_leakage(session, &session.dataset.rows(task, &[])?)?;
@@ -128,39 +134,28 @@ impl Job<'_> {
         let mut trained = Vec::new();
         for (head_name, head) in heads {
             let fit = || -> Result<SavedHead> {
-                let mut arm =
-                    fit_arm(session, &rows, &set, self.embedded, self.augment, head, &NoProgress)?;
-                let train = |of: &[u32]| rows.split.train.iter().map(|&i| of[i]).collect();
-                let out_of_fold = Scored {
-                    probabilities: arm.tuned.oof.clone(),
-                    labels: train(set.labels()),
-                    groups: train(set.groups()),
-                    threshold: arm.tuned.threshold,
-                };
-                let main = |scored: &Scored| -> Result<Metric> {
-                    Ok(scored.metrics(&bootstrap)?.remove(0))
-                };
-                let test = match &arm.test {
+                let Fitted { penalty, out_of_fold, mut file, test } =
+                    if session.registry.is_slide_head(&head.kind) {
+                        self.slide_head(&rows, head)?
+                    } else {
+                        self.tile_head(&rows, &set, head)?
+                    };
+                let threshold = out_of_fold.threshold;
+                let out_of_fold = out_of_fold.metrics(&bootstrap)?.remove(0);
+                let test = match &test {
                     Some(test) => test.metrics(&bootstrap)?,
                     None => Vec::new(),
                 };
-                let out_of_fold = main(&out_of_fold)?;
                 let told =
                     |part: &str, m: &Metric| (format!("{part} {}", m.name), m.interval.estimate);
-                arm.file.metrics = test.iter().map(|m| told("test", m)).collect::<BTreeMap<_, _>>();
-                arm.file.metrics.extend([told("out of fold", &out_of_fold)]);
+                file.metrics = test.iter().map(|m| told("test", m)).collect::<BTreeMap<_, _>>();
+                file.metrics.extend([told("out of fold", &out_of_fold)]);
                 let path = session
                     .out
                     .join("heads")
                     .join(format!("{}-{head_name}-{name}.safetensors", self.task_name));
-                save(&arm.file, &path)?;
-                Ok(SavedHead {
-                    path,
-                    penalty: arm.tuned.penalty,
-                    threshold: arm.tuned.threshold,
-                    out_of_fold,
-                    test,
-                })
+                save(&file, &path)?;
+                Ok(SavedHead { path, penalty, threshold, out_of_fold, test })
             };
             let result = fit();
             session.progress.advance(1);
@@ -173,6 +168,30 @@ impl Job<'_> {
         }
         session.progress.finish();
         Ok(trained)
+    }
+
+    fn tile_head(
+        &self,
+        rows: &TaskRows,
+        set: &LabelledSet,
+        head: &ComponentConfig,
+    ) -> Result<Fitted> {
+        let arm =
+            fit_arm(self.session, rows, set, self.embedded, self.augment, head, &NoProgress)?;
+        let train = |of: &[u32]| rows.split.train.iter().map(|&i| of[i]).collect();
+        let out_of_fold = Scored {
+            probabilities: arm.tuned.oof,
+            labels: train(set.labels()),
+            groups: train(set.groups()),
+            threshold: arm.tuned.threshold,
+        };
+        let penalty = arm.tuned.penalty;
+        Ok(Fitted { penalty, out_of_fold, file: arm.file, test: arm.test })
+    }
+
+    fn slide_head(&self, rows: &TaskRows, head: &ComponentConfig) -> Result<Fitted> {
+        let trainer = self.session.registry.slide_head(&head.kind, &head.options)?;
+        fit_slides(self.session, self.task, rows, self.embedded, trainer.as_ref())
     }
 }
 

@@ -22,6 +22,7 @@ pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
         tiling,
         head: &arguments.head,
         out: &arguments.out,
+        attention: arguments.attention.as_deref(),
         store: &arguments.store,
         engine: EngineConfig { kind: arguments.engine.clone(), ..EngineConfig::default() },
         configs: &arguments.configs,
@@ -31,7 +32,10 @@ pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
     let called: Vec<String> =
         outcome.called.iter().map(|(class, n)| format!("{class} {n}")).collect();
     tell_skipped(&outcome.skipped);
-    println!("{} tiles: {}", outcome.n_tiles, called.join(", "));
+    match outcome.n_slides {
+        None => println!("{} tiles: {}", outcome.n_tiles, called.join(", ")),
+        Some(n) => println!("{n} slides of {} tiles: {}", outcome.n_tiles, called.join(", ")),
+    }
     println!("{}", arguments.out.display());
     Ok(Outcome::of(outcome.skipped.len()))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use eosin_core::{Fold, Matrix};
 use eosin_eval::metrics::auroc;
 use eosin_head::LogisticTrainer;
@@ -92,9 +94,9 @@ fn attention_finds_the_witnesses_and_beats_the_mean() {
     let (train, test) = halves(&set);
     let truth = &labels[120..];
     let head = small().fit(&train, 0.01).unwrap();
-    let logistic = LogisticTrainer::default();
+    let logistic = Arc::new(LogisticTrainer::default());
     let mean = [1.0, 10.0, 100.0].map(|penalty| {
-        let head = MeanPoolTrainer::new(&logistic).fit(&train, penalty).unwrap();
+        let head = MeanPoolTrainer::new(logistic.clone()).fit(&train, penalty).unwrap();
         slide_auroc(&head, &test, truth)
     });
     let best_mean = mean.into_iter().fold(0.0, f64::max);
@@ -156,10 +158,10 @@ fn records_give_the_same_predictions() {
     let (bags, labels, _) = slides(24, 6);
     let set = labelled(&bags, &labels);
     let train = TrainBags::whole(&set);
-    let logistic = LogisticTrainer::default();
+    let logistic = Arc::new(LogisticTrainer::default());
     let heads: [Box<dyn SlideHead>; 2] = [
         Box::new(AbmilTrainer { epochs: 2, ..small() }.fit(&train, 0.01).unwrap()),
-        Box::new(MeanPoolTrainer::new(&logistic).fit(&train, 1.0).unwrap()),
+        Box::new(MeanPoolTrainer::new(logistic.clone()).fit(&train, 1.0).unwrap()),
     ];
     for (head, kind) in heads.iter().zip(["abmil", "mean-pool/logistic"]) {
         let record = head.record();

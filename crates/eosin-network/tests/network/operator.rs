@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::sync::Arc;
-
 use eosin_core::{Draw, FeatureTransform, LabelledSet, Matrix, TrainBatch, TrainView, ViewBank};
-use eosin_network::{LearnedOperator, ViewConditions};
+use eosin_network::LearnedOperator;
 
 use crate::{Normals, on_threads};
 
@@ -21,7 +19,8 @@ enum Views {
     Same,
 }
 
-fn bank(n: usize, views: Views, seed: u64) -> (LabelledSet, Arc<ViewConditions>) {
+/// A set with its bank, which tells how its views were made where `tells` is set.
+fn bank(n: usize, views: Views, seed: u64, tells: bool) -> LabelledSet {
     let mut normals = Normals::new(seed);
     let features = Matrix::new(n, DIM, normals.many(n * DIM)).unwrap();
     let maps = [normals.many(DIM * DIM), normals.many(DIM * DIM)];
@@ -47,12 +46,13 @@ fn bank(n: usize, views: Views, seed: u64) -> (LabelledSet, Arc<ViewConditions>)
     }
     let labels = (0..n).map(|i| (i % 2) as u32).collect();
     let groups: Vec<String> = (0..n).map(|i| format!("p{}", i % 24)).collect();
-    let bank = ViewBank::new(VIEWS, Matrix::new(n * VIEWS, DIM, seen).unwrap()).unwrap();
-    let set = LabelledSet::new(features, vec!["a".into(), "b".into()], labels, &groups)
+    let mut bank = ViewBank::new(VIEWS, Matrix::new(n * VIEWS, DIM, seen).unwrap()).unwrap();
+    if tells {
+        bank = bank.with_parameters(Matrix::new(n * VIEWS, 2, told).unwrap()).unwrap();
+    }
+    LabelledSet::new(features, vec!["a".into(), "b".into()], labels, &groups)
         .and_then(|set| set.with_bank(bank))
-        .unwrap();
-    let told = ViewConditions::new(VIEWS, Matrix::new(n * VIEWS, 2, told).unwrap()).unwrap();
-    (set, Arc::new(told))
+        .unwrap()
 }
 
 fn small() -> LearnedOperator {
@@ -76,9 +76,9 @@ fn it_conforms() {
 
 #[test]
 fn it_learns_an_operator_that_is_linear_in_its_parameters() {
-    let (set, told) = bank(600, Views::Linear, 1);
+    let set = bank(600, Views::Linear, 1, true);
     let view = TrainView::whole(&set);
-    let operator = small().with_conditions(told.clone());
+    let operator = small();
     let fitted = operator.fit_operator(&view).unwrap();
     let skill = fitted.skill();
     eprintln!("linear operator: {skill:.3?}");
@@ -106,7 +106,8 @@ fn it_learns_an_operator_that_is_linear_in_its_parameters() {
     assert!(made.notes()[0].contains("skill 0."), "{:?}", made.notes());
 
     // Without the parameters, no view tells where it leads: there is nothing to learn.
-    let blind = small().fit_operator(&view).unwrap();
+    let untold = bank(600, Views::Linear, 1, false);
+    let blind = small().fit_operator(&TrainView::whole(&untold)).unwrap();
     assert!(blind.skill().skill < 0.1, "{:?}", blind.skill());
     assert!(fitted.transformed(&[0.0; DIM], &[0.0; 2]).is_ok());
     assert!(fitted.transformed(&[0.0; DIM], &[0.0; 3]).is_err());
@@ -115,9 +116,9 @@ fn it_learns_an_operator_that_is_linear_in_its_parameters() {
 #[test]
 fn noise_is_refused() {
     for views in [Views::Noise, Views::Same] {
-        let (set, told) = bank(400, views, 2);
+        let set = bank(400, views, 2, true);
         let view = TrainView::whole(&set);
-        let operator = small().with_conditions(told);
+        let operator = small();
         let fitted = operator.fit_operator(&view).unwrap();
         // Training starts at skill 0, and validation keeps the first pass at worst: what is found
         // in noise is a little below 0 on groups that had no part in either.
@@ -135,9 +136,9 @@ fn noise_is_refused() {
 
 #[test]
 fn draws_decide_and_threads_do_not() {
-    let (set, told) = bank(120, Views::Linear, 3);
+    let set = bank(120, Views::Linear, 3, true);
     let view = TrainView::whole(&set);
-    let operator = LearnedOperator { epochs: 8, ..small() }.with_conditions(told);
+    let operator = LearnedOperator { epochs: 8, ..small() };
     let batch = TrainBatch::from_view(&view);
     let made = |draw| {
         let fitted = operator.fit(&view).unwrap();
@@ -151,14 +152,13 @@ fn draws_decide_and_threads_do_not() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    let (set, told) = bank(40, Views::Linear, 4);
+    let set = bank(40, Views::Linear, 4, true);
     let view = TrainView::whole(&set);
-    let other = ViewConditions::new(2, Matrix::new(80, 1, vec![0.0; 80]).unwrap()).unwrap();
-    assert!(small().with_conditions(Arc::new(other)).fit(&view).is_err());
     assert!(LearnedOperator { hidden: 0, ..small() }.fit(&view).is_err());
     assert!(LearnedOperator { epochs: 0, ..small() }.fit(&view).is_err());
-    assert!(ViewConditions::new(3, Matrix::new(4, 1, vec![0.0; 4]).unwrap()).is_err());
-    assert!(ViewConditions::new(1, Matrix::new(1, 1, vec![f32::NAN]).unwrap()).is_err());
+    let views = || ViewBank::new(1, Matrix::new(4, DIM, vec![0.0; 4 * DIM]).unwrap()).unwrap();
+    assert!(views().with_parameters(Matrix::new(3, 1, vec![0.0; 3]).unwrap()).is_err());
+    assert!(views().with_parameters(Matrix::new(4, 1, vec![f32::NAN; 4]).unwrap()).is_err());
 
     let without = LabelledSet::new(
         set.features().clone(),
@@ -169,7 +169,7 @@ fn what_does_not_fit_is_refused() {
     .unwrap();
     let error = small().fit(&TrainView::whole(&without)).err().unwrap().to_string();
     assert!(error.contains("view bank"), "{error}");
-    let fitted = small().with_conditions(told).fit_operator(&view).unwrap();
+    let fitted = small().fit_operator(&view).unwrap();
     let narrow = TrainBatch::from_view(&view)
         .with_features(Matrix::new(40, 2, vec![0.0; 80]).unwrap())
         .unwrap();

@@ -50,3 +50,25 @@ fn a_missing_file_and_a_folder_are_told_apart() {
     let err = Manifest::read(folder.path()).unwrap_err();
     assert!(err.to_string().contains("a folder"), "{err}");
 }
+
+#[test]
+fn joined_manifests_keep_folders_apart_and_all_columns() {
+    let root = tempfile::tempdir().unwrap();
+    for (folder, text) in [("a", "path,label\n1.png,x\n"), ("b", "path,centre\n1.png,c2\n")] {
+        std::fs::create_dir(root.path().join(folder)).unwrap();
+        std::fs::write(root.path().join(folder).join("m.csv"), text).unwrap();
+    }
+    let files = ["a/m.csv".into(), "b/m.csv".into()];
+    let joined = Manifest::read_joined(root.path(), &files).unwrap();
+    let paths: Vec<&str> = joined.rows().iter().map(|row| row.path.as_str()).collect();
+    assert_eq!(paths, ["a/1.png", "b/1.png"]);
+    assert_eq!(joined.columns(), ["path", "label", "centre"]);
+    let [first, second] = joined.rows() else { panic!("two rows") };
+    assert_eq!((first.label(), first.centre()), (Some("x"), None));
+    assert_eq!((second.label(), second.centre()), (None, Some("c2")));
+    assert_eq!(joined.resolve(second), root.path().join("b/1.png"));
+    let twice = ["a/m.csv".into(), "a/m.csv".into()];
+    let error = Manifest::read_joined(root.path(), &twice).unwrap_err().to_string();
+    assert!(error.contains("a/1.png"), "{error}");
+    assert!(Manifest::read_joined(root.path(), &[]).is_err());
+}

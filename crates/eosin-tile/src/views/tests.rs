@@ -137,3 +137,27 @@ fn a_bank_without_the_new_settings_is_described_as_before() {
     let new = ViewBank { zoom: 0.1, jpeg_quality: 50, ..ViewBank::default() }.describe();
     assert!(new.ends_with(" zoom=0.1 jpeg-quality=50"), "{new}");
 }
+
+#[test]
+fn parameters_tell_how_a_view_is_made() {
+    let bank = ViewBank {
+        blur_px: 0.5,
+        zoom: 0.2,
+        jpeg_quality: 60,
+        n_views: 9,
+        ..ViewBank::default()
+    };
+    let plain = bank.parameters("t", 0);
+    assert_eq!((plain[0], plain.iter().sum::<f32>()), (1.0, 1.0));
+    for view in 1..9 {
+        let told = bank.parameters("t", view);
+        assert_eq!(told.len(), plain.len());
+        assert_eq!(told[usize::from(view % 8)], 1.0);
+        assert!(told.iter().all(|v| (-1.0..=1.0).contains(v)), "{told:?}");
+        assert!(told[8..].iter().all(|&v| v != 0.0), "{told:?}");
+        assert_ne!(told, bank.parameters("u", view));
+    }
+    // What is not drawn from is not told.
+    let still = ViewBank { hed_sigma: 0.0, brightness: 0.0, contrast: 0.0, ..ViewBank::default() };
+    assert!(still.parameters("t", 3)[8..].iter().all(|&v| v == 0.0));
+}

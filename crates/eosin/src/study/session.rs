@@ -13,7 +13,7 @@ use crate::embed::Skipped;
 use crate::leakage::{check_embedded, check_leakage};
 use crate::run::write;
 use crate::select::{embed_arms, select_arms};
-use crate::session::{Embedded, Session};
+use crate::session::{Embedded, Session, view_parameters};
 use crate::toml_file;
 
 /// What a study left behind.
@@ -104,6 +104,7 @@ fn study_set(
     }
     let n_views = usize::from(views.n_views);
     let matrix_of_views = session.matrix(&bank.outcome.fingerprint, &ids, n_views)?;
-    let bank = ViewBank::partial(n_views, matrix_of_views, &positions, rows.tile_ids.len())?;
+    let bank = ViewBank::partial(n_views, matrix_of_views, &positions, rows.tile_ids.len())?
+        .with_parameters(view_parameters(&views, &ids)?)?;
     rows.labelled(matrix, Some(bank))
 }

@@ -102,6 +102,7 @@ pub fn report(findings: Findings) -> Result<StudyReport> {
         Ok(gains)
     };
     let mut warnings = findings.failures();
+    warnings.extend(findings.transform_notes());
     if input.sets.len() == 1 {
         warnings.push("one backbone was studied, so both rows of the 2×2 are the same".into());
     }
@@ -258,6 +259,20 @@ impl Findings<'_> {
             Part::Test if self.input.split.held_out.is_empty() => (0, 0),
             Part::Test => (1, 1),
         }
+    }
+
+    /// What transforms told of their fits, of each arm's fit on most rows.
+    fn transform_notes(&self) -> Vec<String> {
+        let fits = self.units.iter().filter(|(key, _)| matches!(key.part, Part::Main | Part::Test));
+        // The test part comes last and takes the place of the outer folds.
+        let by_arm: BTreeMap<(usize, usize), &Unit> =
+            fits.map(|(key, unit)| ((key.backbone, key.arm), unit)).collect();
+        let told = by_arm.into_iter().flat_map(|((backbone, arm), unit)| {
+            let notes = unit.result.as_ref().map_or(&[][..], |fitted| &fitted.notes);
+            let place = format!("{} on {}", self.arms[arm].name, self.input.sets[backbone].backbone);
+            notes.iter().map(move |note| format!("{place}: {note}"))
+        });
+        told.collect()
     }
 
     /// A line per arm and part that could not be fitted, with the first reason.

@@ -61,6 +61,9 @@ pub struct Fitted {
     pub rows: Vec<usize>,
     /// Probabilities of these rows, row after row.
     pub probabilities: Vec<f64>,
+    /// What the transforms of the final fit tell.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// How the inner folds search.
@@ -97,7 +100,7 @@ pub fn fit_unit(
             "give the arm a strength with values, or none",
         )
     })?;
-    let head = fit_final(
+    let fitted = fit_final(
         train,
         candidate.trainer.as_ref(),
         &candidate.transforms(),
@@ -106,9 +109,9 @@ pub fn fit_unit(
     )?;
     let threshold = tuned.threshold.filter(|_| arm.threshold);
     let probabilities = if arm.test_time {
-        test_time_average(head.as_ref(), held_out)?
+        test_time_average(fitted.head.as_ref(), held_out)?
     } else {
-        head.predict(&held_out.features())?
+        fitted.head.predict(&held_out.features())?
     };
     Ok(Fitted {
         penalty: tuned.penalty,
@@ -120,6 +123,7 @@ pub fn fit_unit(
             .unwrap_or(0.0),
         rows: held_out.rows().to_vec(),
         probabilities: probabilities.values().to_vec(),
+        notes: fitted.notes,
     })
 }
 
