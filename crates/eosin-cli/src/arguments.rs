@@ -193,9 +193,12 @@ pub struct GridArguments {
     /// Least share of tissue in a tile, 0 to 1 [default: 0.25]
     #[arg(long)]
     pub min_tissue: Option<f64>,
-    /// How tissue is found, by name [default: clam]
+    /// How tissue is found: clam, otsu, biopsy, tcga or strict [default: clam]
     #[arg(long, value_name = "PRESET")]
     pub tissue: Option<String>,
+    /// Bring the stain to a reference, fitted per slide: none, macenko or reinhard [default: none]
+    #[arg(long, value_name = "METHOD")]
+    pub stain: Option<String>,
     /// Resolution of level 0 in µm per pixel, where the slide does not say.
     #[arg(long)]
     pub mpp: Option<f64>,

@@ -39,6 +39,7 @@ pub use preview::preview;
 pub use resample::{Filter, PixelBox, resize, resize_box};
 pub use slide::Slide;
 pub use source::{SourceKind, detect, detect_with, open, open_with};
+pub use stain::StainNormalization;
 pub use tile_files::{FolderSource, ManifestSource, NotSquare, TileFileOptions};
 pub use tiling::{SlideSource, TilingOptions};
 pub use tissue::{TissueMask, TissueOptions};

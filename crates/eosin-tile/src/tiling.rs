@@ -6,7 +6,7 @@ mod options;
 mod plan;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use eosin_core::{Error, Mpp, Result, RgbImage, SlideReader, Tile, TileMeta, TileSource};
 
@@ -17,6 +17,7 @@ use crate::geometry::{Region, read_region};
 use crate::mpp_table::mpp_of_slide;
 use crate::resample::{PixelBox, resize_box};
 use crate::slide::Slide;
+use crate::stain::{StainFit, StainNormalization};
 use crate::tissue::{TissueMask, tissue_of_slide};
 
 /// The tiles of one slide, row by row from the top.
@@ -27,7 +28,12 @@ pub struct SlideSource {
     plan: Plan,
     mask: Option<TissueMask>,
     metas: Vec<TileMeta>,
+    /// Fitted when the first tile is read, so that laying the grid decodes nothing.
+    stain: OnceLock<Result<StainFit, String>>,
 }
+
+/// Tiles that a stain is fitted to, evenly over the slide.
+const STAIN_TILES: usize = 24;
 
 impl SlideSource {
     /// Opens a slide and lays the grid over it.
@@ -56,7 +62,7 @@ impl SlideSource {
             None
         };
         let metas = grid(&slide, &plan, mask.as_ref(), region.as_ref(), options)?;
-        Ok(Self { slide, options: options.clone(), plan, mask, metas })
+        Ok(Self { slide, options: options.clone(), plan, mask, metas, stain: OnceLock::new() })
     }
 
     /// The slide.
@@ -84,6 +90,28 @@ impl SlideSource {
     pub fn mpp_residual(&self) -> f64 {
         let requested = self.options.tile_um.get() / f64::from(self.options.tile_px);
         self.plan.effective.get() / requested - 1.0
+    }
+
+    /// What the stain of this slide was found to be, by the method of the options.
+    pub fn stain(&self) -> Result<StainFit> {
+        let method = self.options.stain;
+        if method == StainNormalization::None {
+            return Ok(StainFit::None);
+        }
+        let fit = || {
+            let stride = self.metas.len().div_ceil(STAIN_TILES).max(1);
+            let images = self.metas.iter().step_by(stride).map(|meta| self.cut(meta));
+            let images = images.collect::<Result<Vec<_>>>().map_err(|e| e.to_string())?;
+            method.fit(&images).map_err(|e| e.to_string())
+        };
+        self.stain.get_or_init(fit).clone().map_err(|found| {
+            Error::data(
+                self.slide.path(),
+                format!("a slide whose stain {} can be fitted to", method.name()),
+                found,
+                "leave the stain as it is with --stain none, or raise --min-tissue",
+            )
+        })
     }
 
     fn cut(&self, meta: &TileMeta) -> Result<RgbImage> {
@@ -149,7 +177,9 @@ impl TileSource for SlideSource {
                 "ask the source for its tiles first",
             ));
         };
-        Ok(Tile { meta: meta.clone(), image: self.cut(meta)? })
+        let mut image = self.cut(meta)?;
+        self.stain()?.normalise(&mut image);
+        Ok(Tile { meta: meta.clone(), image })
     }
 }
 

@@ -16,7 +16,7 @@ mod train;
 
 use anyhow::Result;
 use eosin::crates::core::{Mpp, TileUm};
-use eosin::crates::tile::{TilingOptions, TissueOptions};
+use eosin::crates::tile::{StainNormalization, TilingOptions, TissueOptions};
 use eosin::{Registry, Session, SessionOptions, Skipped};
 
 use crate::arguments::{
@@ -75,6 +75,9 @@ fn tiling(grid: &GridArguments) -> Result<TilingOptions> {
     tiling.mpp = grid.mpp.map(Mpp::new).transpose()?.or(tiling.mpp);
     if let Some(preset) = &grid.tissue {
         tiling.tissue = TissueOptions::preset(preset)?;
+    }
+    if let Some(method) = &grid.stain {
+        tiling.stain = StainNormalization::named(method)?;
     }
     if let Some(reader) = &grid.reader {
         tiling.reader.clone_from(reader);

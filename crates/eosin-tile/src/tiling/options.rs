@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::resample::Filter;
 use crate::slide::DEFAULT_CACHE_BYTES;
+use crate::stain::StainNormalization;
 use crate::tissue::TissueOptions;
 
 /// Which tiles are cut from a slide. The grid itself has no default: its resolution is what the
@@ -44,6 +45,10 @@ pub struct TilingOptions {
     /// read, the first plugin that does; `built-in`, or a plugin's name, takes that one.
     #[serde(default = "default_reader")]
     pub reader: String,
+    /// How the slide's stain is brought to a reference; it is fitted to some of the slide's tiles
+    /// when the first tile is read.
+    #[serde(default)]
+    pub stain: StainNormalization,
     /// Filter from level to tile.
     #[serde(default)]
     pub filter: Filter,
@@ -76,6 +81,7 @@ impl TilingOptions {
             roi: None,
             min_roi: default_min_roi(),
             reader: default_reader(),
+            stain: StainNormalization::None,
             filter: Filter::Bilinear,
             mpp_tolerance: 0.0,
             max_upsampling: default_upsampling(),
@@ -88,12 +94,17 @@ impl TilingOptions {
         self.tile_um.mpp(self.tile_px)
     }
 
-    /// How the resolution is met, for the contract.
+    /// How the resolution is met and what else is done to the pixels, for the contract.
     pub fn mpp_policy(&self) -> String {
-        if self.mpp_tolerance > 0.0 {
-            format!("native within {} else exact {}", self.mpp_tolerance, self.filter)
+        let exact = format!("exact {}", self.filter);
+        let resolution = if self.mpp_tolerance > 0.0 {
+            format!("native within {} else {exact}", self.mpp_tolerance)
         } else {
-            format!("exact {}", self.filter)
+            exact
+        };
+        match self.stain {
+            StainNormalization::None => resolution,
+            stain => format!("{resolution}, stain {}", stain.name()),
         }
     }
 

@@ -4,7 +4,10 @@
 
 use eosin_core::{Mpp, TileSource, TileUm};
 use eosin_tile::resample::{Filter, resize};
-use eosin_tile::{Slide, SlideSource, SourceKind, TileFileOptions, TilingOptions, detect, open};
+use eosin_tile::{
+    Slide, SlideSource, SourceKind, StainNormalization, TileFileOptions, TilingOptions, detect,
+    open,
+};
 
 use crate::support::{cmu, workspace};
 
@@ -179,4 +182,21 @@ fn a_preview_tints_the_tiles_and_outlines_the_tissue() {
     assert!(tinted[0] < expected[0] && tinted != [0, 158, 115], "{tinted:?} {expected:?}");
     let last = (image.width() - 2, image.height() - 2);
     assert_eq!(image.pixel(last.0, last.1), thumbnail.image.pixel(last.0, last.1));
+}
+
+#[test]
+fn a_stain_is_fitted_once_per_slide_and_is_part_of_the_contract() {
+    let plain = TilingOptions { min_tissue: 0.9, ..options(112.0, 224) };
+    let source = SlideSource::open(cmu(), &plain).unwrap();
+    for stain in [StainNormalization::Macenko, StainNormalization::Reinhard] {
+        let options = TilingOptions { stain, ..plain.clone() };
+        assert!(options.mpp_policy().ends_with(stain.name()), "{}", options.mpp_policy());
+        let normalised = SlideSource::open(cmu(), &options).unwrap();
+        let tile = normalised.read(3).unwrap().image;
+        assert_ne!(tile, source.read(3).unwrap().image);
+        // Reading in another order on another source fits the same.
+        let again = SlideSource::open(cmu(), &options).unwrap();
+        again.read(7).unwrap();
+        assert_eq!(tile, again.read(3).unwrap().image);
+    }
 }
