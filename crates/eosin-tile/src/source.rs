@@ -17,7 +17,7 @@ use crate::tiling::{SlideSource, TilingOptions};
 pub enum SourceKind {
     /// A folder with image files.
     Folder,
-    /// A CSV that lists image files.
+    /// A CSV or Parquet file that lists image files.
     Manifest,
     /// A whole-slide image.
     Slide,
@@ -41,12 +41,12 @@ pub fn detect_with(path: impl AsRef<Path>, readers: &[Arc<dyn SlideReader>]) -> 
     let (_, head) = digest_and_head(path).map_err(|e| Error::io("read", path, e))?;
     let first_line = head.split(|&b| b == b'\n').next().unwrap_or_default();
     let is_text = !head.is_empty() && std::str::from_utf8(first_line).is_ok();
-    if is_text && !head.contains(&0) {
+    if head.starts_with(b"PAR1") || (is_text && !head.contains(&0)) {
         Ok(SourceKind::Manifest)
     } else {
         Err(Error::data(
             path,
-            "a folder of tiles, a manifest CSV or a slide",
+            "a folder of tiles, a manifest (CSV or Parquet) or a slide",
             if head.is_empty() { "an empty file" } else { "a file of another kind" },
             "slides of other formats need the plugin openslide (cargo feature `openslide` and the library \
              libopenslide), or convert them with `vips tiffsave --tile --pyramid`",
