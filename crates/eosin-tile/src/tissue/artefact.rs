@@ -5,11 +5,14 @@
 use eosin_core::{Result, RgbImage};
 
 use super::Rectangle;
-use super::morphology::dilate;
+use super::morphology::{dilate, remove_small};
 use crate::slide::Slide;
 
 /// Margin around ink, whose edges mix with glass and take any hue.
 const INK_MARGIN_PX: usize = 3;
+
+/// Ink on a smaller share of the image than this is taken for nuclei.
+const MIN_STROKE: f64 = 5e-4;
 
 /// Side of the squares whose sharpness is measured.
 const CELL_PX: usize = 32;
@@ -27,7 +30,10 @@ pub(super) fn is_background([r, g, b]: [u8; 3]) -> bool {
 
 /// Where ink is, with a margin.
 pub(super) fn pen(image: &RgbImage) -> Vec<bool> {
-    let ink: Vec<bool> = image.pixels().map(is_ink).collect();
+    let mut ink: Vec<bool> = image.pixels().map(is_ink).collect();
+    // Dense nuclei are as dark and as blue as ink, but strokes are long.
+    let least = (MIN_STROKE * ink.len() as f64) as usize;
+    remove_small(&mut ink, image.width() as usize, true, least);
     dilate(&ink, image.width() as usize, INK_MARGIN_PX)
 }
 
@@ -37,7 +43,7 @@ fn is_ink(rgb: [u8; 3]) -> bool {
     let [r, g, b] = rgb.map(f64::from);
     let (max, min) = (r.max(g).max(b), r.min(g).min(b));
     let chroma = max - min;
-    if max < 70.0 && chroma < 25.0 {
+    if max < 60.0 && chroma < 20.0 {
         return true;
     }
     let saturation = chroma / max.max(1.0);
@@ -53,7 +59,7 @@ fn is_ink(rgb: [u8; 3]) -> bool {
     };
     let hue = sixth * 60.0;
     let red = !(12.0..=348.0).contains(&hue) && saturation > 0.75 && max > 150.0;
-    (70.0..245.0).contains(&hue) || red
+    (70.0..240.0).contains(&hue) || red
 }
 
 /// The squares of a slide that are less sharp than `limit`, glass left out.

@@ -200,3 +200,15 @@ fn a_stain_is_fitted_once_per_slide_and_is_part_of_the_contract() {
         assert_eq!(tile, again.read(3).unwrap().image);
     }
 }
+
+#[test]
+fn the_strict_preset_leaves_clean_tissue_alone() {
+    let slide = Slide::open(cmu()).unwrap();
+    let coverage = |preset: &str| {
+        let options = eosin_tile::TissueOptions::preset(preset).unwrap();
+        eosin_tile::tissue::tissue_of_slide(&slide, &options).unwrap().coverage()
+    };
+    let (clam, strict) = (coverage("clam"), coverage("strict"));
+    eprintln!("tissue by clam {clam:.4}, by strict {strict:.4}");
+    assert!(strict <= clam && strict > 0.97 * clam, "{strict} of {clam}");
+}
