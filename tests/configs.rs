@@ -27,7 +27,7 @@ fn parse<T: serde::de::DeserializeOwned>(path: &PathBuf) -> T {
 
 #[test]
 fn every_folder_of_configs_is_known_here() {
-    let known = ["augment", "backbone", "demo", "head", "run", "study", "task"];
+    let known = ["augment", "backbone", "demo", "head", "run", "study", "task", "tiling"];
     for entry in std::fs::read_dir(root().join("configs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(known.contains(&name.as_str()), "no test loads configs/{name}");
@@ -97,5 +97,14 @@ fn every_card_has_the_name_of_its_file() {
     for path in files("backbone") {
         let card = Card::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         assert_eq!(Some(card.name.as_str()), path.file_stem().unwrap().to_str());
+    }
+}
+
+#[test]
+fn every_tiling_loads() {
+    for path in files("tiling") {
+        let tiling =
+            eosin::read_tiling(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        assert!(tiling.requested_mpp().is_ok(), "{}", path.display());
     }
 }

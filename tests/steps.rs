@@ -139,3 +139,45 @@ fn several_heads_are_trained_at_once_and_have_cards() {
     assert_eq!(unknown.status.code(), Some(5), "{}", text(&unknown));
     assert!(text(&unknown).contains("logistic"), "{}", text(&unknown));
 }
+
+#[test]
+fn tissue_tiles_and_outlines_are_drawn_without_cutting() {
+    let folder = tempfile::tempdir().unwrap();
+    let slide = root().join("tests/fixtures/cmu-1-small-region.svs");
+    let path = |name: &str| folder.path().join(name);
+    let drawn = eosin()
+        .args(["tile", "--preview"])
+        .arg(path("preview.png"))
+        .arg("--mask")
+        .arg(path("mask.png"))
+        .arg("--contours")
+        .arg(path("tissue.geojson"))
+        .arg(&slide)
+        .output()
+        .unwrap();
+    assert!(drawn.status.success(), "{}", text(&drawn));
+    let mask = eosin::crates::tile::read_image(path("mask.png")).unwrap();
+    let share = mask.pixels().filter(|p| p[0] == 255).count() as f64 / mask.pixels().len() as f64;
+    assert!((0.2..1.0).contains(&share), "{share}");
+    assert!(eosin::crates::tile::read_image(path("preview.png")).is_ok());
+    // The outlines are a region of interest: no tile outside the tissue is left.
+    let count = |min_tissue: &str, extra: &[&str]| {
+        let mut command = eosin();
+        command.arg("tile").arg(&slide).args(["--dry-run", "--min-tissue", min_tissue]).args(extra);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        let line = text(&output);
+        let count = line.split(": ").nth(1).and_then(|t| t.split(' ').next()).unwrap();
+        count.parse::<usize>().unwrap()
+    };
+    let contours = path("tissue.geojson");
+    let (all, inside) = (count("0", &[]), count("0", &["--roi", contours.to_str().unwrap()]));
+    assert!(0 < inside && inside < all, "{inside} of {all}");
+    // The mask counts its pixels whole where a tile touches them, the outlines by their area.
+    let by_mask = count("0.5", &[]);
+    assert!(inside.abs_diff(by_mask) <= 3, "{inside} by outline, {by_mask} by mask");
+
+    let neither = eosin().arg("tile").arg(&slide).output().unwrap();
+    assert_eq!(neither.status.code(), Some(2), "{}", text(&neither));
+    assert!(text(&neither).contains("--out"), "{}", text(&neither));
+}

@@ -7,6 +7,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod fuzz;
 mod readme_table;
 mod run;
 mod tidy;
@@ -34,6 +35,8 @@ enum Command {
     Run(run::Options),
     /// Everything that must hold before a change lands: format, lints, tests, docs, features, demo.
     Ci(ci::Options),
+    /// Read damaged slides for some minutes: no panic, no hang, at most 512 MiB.
+    Fuzz(fuzz::Options),
     /// Check crate edges, file lengths, licence headers and documentation.
     Tidy,
     /// Measure Eosin against its peers in one run.
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(options) => demo::demo(&workspace, &options),
         Command::Run(options) => run::run(&workspace, &options),
         Command::Ci(options) => ci::ci(&workspace, &options),
+        Command::Fuzz(options) => fuzz::fuzz(&workspace, &options),
         Command::Tidy => tidy::tidy(&workspace),
         Command::Bench(options) => bench::bench(&workspace, &options),
     }

@@ -140,8 +140,13 @@ pub struct TrainArguments {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:
-  eosin tile slide.svs --tile-um 112 --tile-px 224 --min-tissue 0.5 --out tiles")]
+#[command(after_help = "Examples:
+  eosin tile slide.svs --tile-um 112 --tile-px 224 --min-tissue 0.5 --out tiles
+  eosin tile slide.svs --preview preview.png --mask mask.png --contours tissue.geojson
+  eosin tile *.svs --tiling configs/tiling/he-20x.toml --mpp-csv mpp.csv --roi annotations --out tiles
+
+--preview, --mask and --contours write a file for one slide and into a folder for several; without
+--out nothing else is done.")]
 pub struct TileArguments {
     /// Slides.
     #[arg(required = true)]
@@ -149,30 +154,63 @@ pub struct TileArguments {
     #[command(flatten)]
     pub grid: GridArguments,
     /// Folder for the tiles and manifest.csv.
-    #[arg(long)]
-    pub out: PathBuf,
+    #[arg(long, required_unless_present_any = ["dry_run", "preview", "mask", "contours"])]
+    pub out: Option<PathBuf>,
+    /// Draw tiles and tissue on a thumbnail (PNG).
+    #[arg(long, value_name = "PATH")]
+    pub preview: Option<PathBuf>,
+    /// Write the tissue mask (PNG).
+    #[arg(long, value_name = "PATH")]
+    pub mask: Option<PathBuf>,
+    /// Write the outlines of the tissue (GeoJSON in level-0 pixels).
+    #[arg(long, value_name = "PATH")]
+    pub contours: Option<PathBuf>,
     /// Say how many tiles there would be, and stop.
     #[arg(long)]
     pub dry_run: bool,
 }
 
+/// What is taken where neither an argument nor a file of configs/tiling says it.
+pub const DEFAULT_TILE_UM: f64 = 112.0;
+pub const DEFAULT_TILE_PX: u32 = 224;
+pub const DEFAULT_MIN_TISSUE: f64 = 0.25;
+
+/// Absent arguments leave what `tiling` says, or the default.
 #[derive(Args, Clone)]
 pub struct GridArguments {
-    /// Side of a tile in µm.
-    #[arg(long, default_value_t = 112.0)]
-    pub tile_um: f64,
-    /// Side of a tile in pixels; with --tile-um it gives the resolution.
-    #[arg(long, default_value_t = 224)]
-    pub tile_px: u32,
-    /// Share of a tile that its neighbour covers too, 0 to below 1.
-    #[arg(long, default_value_t = 0.0)]
-    pub overlap: f64,
-    /// Least share of tissue in a tile, 0 to 1.
-    #[arg(long, default_value_t = 0.25)]
-    pub min_tissue: f64,
+    /// A file of configs/tiling with all of this and more; arguments go before it.
+    #[arg(long, value_name = "FILE")]
+    pub tiling: Option<PathBuf>,
+    /// Side of a tile in µm [default: 112]
+    #[arg(long)]
+    pub tile_um: Option<f64>,
+    /// Side of a tile in pixels; with --tile-um it gives the resolution [default: 224]
+    #[arg(long)]
+    pub tile_px: Option<u32>,
+    /// Share of a tile that its neighbour covers too, 0 to below 1 [default: 0]
+    #[arg(long)]
+    pub overlap: Option<f64>,
+    /// Least share of tissue in a tile, 0 to 1 [default: 0.25]
+    #[arg(long)]
+    pub min_tissue: Option<f64>,
+    /// How tissue is found: clam, otsu, biopsy, tcga or strict [default: clam]
+    #[arg(long, value_name = "PRESET")]
+    pub tissue: Option<String>,
+    /// Bring the stain to a reference, fitted per slide: none, macenko or reinhard [default: none]
+    #[arg(long, value_name = "METHOD")]
+    pub stain: Option<String>,
     /// Resolution of level 0 in µm per pixel, where the slide does not say.
     #[arg(long)]
     pub mpp: Option<f64>,
+    /// Resolutions of slides: a CSV with the columns slide and mpp.
+    #[arg(long, value_name = "FILE")]
+    pub mpp_csv: Option<PathBuf>,
+    /// Region of interest: GeoJSON in level-0 pixels, or a folder with SLIDE.geojson for each slide.
+    #[arg(long, value_name = "PATH")]
+    pub roi: Option<PathBuf>,
+    /// What opens slides: auto, built-in or a plugin such as openslide [default: auto]
+    #[arg(long, value_name = "KIND")]
+    pub reader: Option<String>,
 }
 
 #[derive(Args)]

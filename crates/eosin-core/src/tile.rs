@@ -80,7 +80,7 @@ pub trait TileSource: Send + Sync {
     /// The reader's kind, part of the contract.
     fn kind(&self) -> &'static str;
     /// The version of the reader's pixels: it changes when the same file would read differently.
-    fn reader_version(&self) -> &'static str;
+    fn reader_version(&self) -> &str;
     /// What the source holds, in its best reading order.
     fn tiles(&self) -> &[TileMeta];
     /// Decodes tile `index`.

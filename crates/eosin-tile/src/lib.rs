@@ -19,7 +19,10 @@ mod codec;
 mod image_file;
 mod tiff;
 
+pub mod geometry;
 pub mod manifest;
+pub mod mpp_table;
+pub mod preview;
 pub mod resample;
 pub mod slide;
 pub mod source;
@@ -29,11 +32,14 @@ pub mod tiling;
 pub mod tissue;
 pub mod views;
 
+pub use geometry::{Polygon, Region, contours};
 pub use image_file::read_image;
 pub use manifest::{Manifest, ManifestRow};
+pub use preview::preview;
 pub use resample::{Filter, PixelBox, resize, resize_box};
 pub use slide::Slide;
-pub use source::{SourceKind, detect, open};
+pub use source::{SourceKind, detect, detect_with, open, open_with};
+pub use stain::StainNormalization;
 pub use tile_files::{FolderSource, ManifestSource, NotSquare, TileFileOptions};
 pub use tiling::{SlideSource, TilingOptions};
 pub use tissue::{TissueMask, TissueOptions};

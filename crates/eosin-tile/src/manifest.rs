@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! The list of tiles that a user gives: a CSV with one row per image file.
+//! The list of tiles that a user gives: a CSV or Parquet file with one row per image file.
+
+mod parquet;
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
@@ -33,7 +35,7 @@ pub struct ManifestRow {
 const MAX_BYTES: u64 = 4 << 30;
 
 impl Manifest {
-    /// Reads a CSV; an empty one, a missing `path` column and a path given twice are errors.
+    /// Reads a CSV or, with the feature `parquet`, a Parquet file, told by content; an empty one, a missing `path` column and a path given twice are errors.
     pub fn read(file: impl AsRef<Path>) -> Result<Self> {
         let file = file.as_ref();
         let folder = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
@@ -47,12 +49,16 @@ impl Manifest {
             };
             return Err(Error::data(
                 file,
-                "a CSV file of at most 4 GiB",
+                "a CSV or Parquet file of at most 4 GiB",
                 found,
                 "name the manifest itself; a folder of tiles is opened without a manifest",
             ));
         }
-        Self::parse(open, file, folder)
+        if is_parquet(file) {
+            parquet::read(open, file, folder)
+        } else {
+            Self::parse(open, file, folder)
+        }
     }
 
     /// Reads a CSV from memory; `folder` is where its paths start.
@@ -70,12 +76,26 @@ impl Manifest {
                 "quote cells that hold a comma",
             )
         };
-        let header: Arc<[String]> = csv
+        let header = csv
             .headers()
             .map_err(broken)?
             .iter()
             .map(|name| name.trim_start_matches('\u{feff}').to_string())
             .collect();
+        let records = csv.records().map(|record| {
+            record.map(|cells| cells.iter().map(str::to_string).collect()).map_err(broken)
+        });
+        Self::assemble(file, folder, header, records)
+    }
+
+    /// Checks rows, whichever kind of file they come from.
+    fn assemble(
+        file: &Path,
+        folder: PathBuf,
+        header: Vec<String>,
+        records: impl Iterator<Item = Result<Vec<String>>>,
+    ) -> Result<Self> {
+        let header: Arc<[String]> = header.into();
         let Some(path_column) = header.iter().position(|name| name == "path") else {
             return Err(Error::data(
                 file,
@@ -86,11 +106,11 @@ impl Manifest {
         };
         let mut rows = Vec::new();
         let mut lines: HashMap<String, usize> = HashMap::new();
-        for (i, record) in csv.records().enumerate() {
-            let record = record.map_err(broken)?;
+        for (i, cells) in records.enumerate() {
+            let cells = cells?;
             // The header is line 1; quoted line breaks are rare enough to count rows as lines.
             let line = i + 2;
-            let path = normal_path(&record[path_column]);
+            let path = normal_path(cells.get(path_column).map_or("", String::as_str));
             if path.is_empty() {
                 return Err(Error::data(
                     file,
@@ -107,7 +127,6 @@ impl Manifest {
                     "remove one of the rows: a tile that occurs twice would count twice",
                 ));
             }
-            let cells = record.iter().map(str::to_string).collect();
             rows.push(ManifestRow { path, header: Arc::clone(&header), cells });
         }
         if rows.is_empty() {
@@ -188,6 +207,14 @@ impl ManifestRow {
     pub fn y(&self) -> Option<i64> {
         self.column("y").and_then(|cell| cell.parse().ok())
     }
+}
+
+/// Whether a file begins as Parquet does.
+pub(crate) fn is_parquet(file: &Path) -> bool {
+    let mut head = [0; 4];
+    let read =
+        std::fs::File::open(file).and_then(|mut f| std::io::Read::read_exact(&mut f, &mut head));
+    read.is_ok() && &head == b"PAR1"
 }
 
 /// The same path on every system: `/` between folders, no `.` components.

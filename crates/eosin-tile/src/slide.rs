@@ -2,11 +2,11 @@
 
 //! A whole-slide image: levels of decreasing resolution, read by region.
 
-mod associated;
 mod cache;
 mod dicom;
 mod ndpi;
 mod open;
+mod plugin;
 mod pyramid;
 mod thumbnail;
 mod tiff_pyramid;
@@ -14,13 +14,14 @@ mod xml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use eosin_core::{Mpp, Result, RgbImage};
+pub use eosin_core::AssociatedImage;
+use eosin_core::{Mpp, Result, RgbImage, SlideReader};
 
-pub use associated::AssociatedImage;
 use cache::PieceCache;
 pub(crate) use open::is_slide;
-use pyramid::{Parts, Pyramid};
+use pyramid::Parts;
 pub use thumbnail::Thumbnail;
 
 use crate::image_file::paste;
@@ -43,6 +44,8 @@ pub enum SlideFormat {
     Leica,
     /// DICOM whole-slide microscopy.
     Dicom,
+    /// Whatever a plugin reads; the slide's properties say what it is.
+    Plugin,
 }
 
 /// One resolution of a slide.
@@ -66,17 +69,14 @@ pub struct Slide {
     path: PathBuf,
     stem: String,
     digest: String,
-    format: SlideFormat,
-    levels: Vec<Level>,
-    mpp: Option<Mpp>,
-    properties: BTreeMap<String, String>,
-    associated: Vec<AssociatedImage>,
-    pyramid: Box<dyn Pyramid>,
+    reader: &'static str,
+    reader_version: String,
+    parts: Parts,
     cache: PieceCache,
 }
 
-/// Version of the pixels that come from slides.
-pub(crate) const READER_VERSION: &str = "1";
+/// Version of the pixels that come from slides by the built-in reader.
+const READER_VERSION: &str = "1";
 
 /// Bytes of decoded pieces that a slide keeps unless told otherwise.
 pub(crate) const DEFAULT_CACHE_BYTES: usize = 128 << 20;
@@ -91,8 +91,19 @@ impl Slide {
     ///
     /// Two rows of pieces should fit; with less, pieces are decoded more than once.
     pub fn with_cache(path: impl AsRef<Path>, cache_bytes: usize) -> Result<Self> {
+        Self::open_with(path, "built-in", &[], cache_bytes)
+    }
+
+    /// As [`Slide::with_cache`], by the reader `reader`: `built-in`, a plugin of `readers` by its
+    /// kind, or `auto` for the built-in one first and then the first plugin that reads the file.
+    pub fn open_with(
+        path: impl AsRef<Path>,
+        reader: &str,
+        readers: &[Arc<dyn SlideReader>],
+        cache_bytes: usize,
+    ) -> Result<Self> {
         let path = path.as_ref();
-        let Parts { format, levels, mpp, properties, associated, pyramid } = open::parts(path)?;
+        let open::Opened { parts, reader, version } = open::open(path, reader, readers)?;
         let digest =
             crate::tile_files::digest_and_head(path).map_or_else(|_| String::new(), |d| d.0);
         let stem = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
@@ -100,14 +111,21 @@ impl Slide {
             path: path.to_path_buf(),
             stem,
             digest,
-            format,
-            levels,
-            mpp,
-            properties,
-            associated,
-            pyramid,
+            reader,
+            reader_version: version.unwrap_or_else(|| READER_VERSION.into()),
+            parts,
             cache: PieceCache::new(cache_bytes),
         })
+    }
+
+    /// What read the slide: `slide` for the built-in reader, else the plugin's kind.
+    pub fn reader(&self) -> &'static str {
+        self.reader
+    }
+
+    /// Version of the reader's pixels.
+    pub fn reader_version(&self) -> &str {
+        &self.reader_version
     }
 
     /// The file.
@@ -127,43 +145,43 @@ impl Slide {
 
     /// The kind of file.
     pub fn format(&self) -> SlideFormat {
-        self.format
+        self.parts.format
     }
 
     /// The levels, the finest first.
     pub fn levels(&self) -> &[Level] {
-        &self.levels
+        &self.parts.levels
     }
 
     /// Width and height of level 0.
     pub fn size(&self) -> (u32, u32) {
-        self.levels.first().map_or((0, 0), |level| (level.width, level.height))
+        self.parts.levels.first().map_or((0, 0), |level| (level.width, level.height))
     }
 
     /// Resolution of level 0, where the file says it.
     pub fn mpp(&self) -> Option<Mpp> {
-        self.mpp
+        self.parts.mpp
     }
 
     /// What else the file says of itself, by the file's own names.
     pub fn properties(&self) -> &BTreeMap<String, String> {
-        &self.properties
+        &self.parts.properties
     }
 
     /// Images beside the tissue, such as label and macro. A label may name the patient: list
     /// freely, show with care.
     pub fn associated(&self) -> &[AssociatedImage] {
-        &self.associated
+        &self.parts.associated
     }
 
     /// Decodes an associated image by name.
     pub fn read_associated(&self, name: &str) -> Result<RgbImage> {
-        self.pyramid.associated(&self.associated, name)
+        self.parts.pyramid.associated(&self.parts.associated, name)
     }
 
     /// The ICC profile of level 0, where the file has one. It is reported, not applied.
     pub fn icc_profile(&self) -> Option<&[u8]> {
-        self.pyramid.icc_profile()
+        self.parts.pyramid.icc_profile()
     }
 
     /// Reads `width` × `height` pixels of a level from `(x, y)`, in that level's pixels.
@@ -177,10 +195,10 @@ impl Slide {
         width: u32,
         height: u32,
     ) -> Result<RgbImage> {
-        let Some(shape) = self.levels.get(level) else {
+        let Some(shape) = self.parts.levels.get(level) else {
             return Err(eosin_core::Error::input(
                 "level",
-                format!("a number below {}", self.levels.len()),
+                format!("a number below {}", self.parts.levels.len()),
                 level.to_string(),
                 "`eosin inspect` lists a slide's levels",
             ));
@@ -199,7 +217,7 @@ impl Slide {
                 let (column, row) = ((left / piece_w) as u32, (top / piece_h) as u32);
                 let piece = self
                     .cache
-                    .get((level, column, row), || self.pyramid.piece(level, column, row))?;
+                    .get((level, column, row), || self.parts.pyramid.piece(level, column, row))?;
                 if let Some(piece) = piece {
                     paste(&mut region, &piece, (left - x, top - y));
                 }
@@ -214,7 +232,7 @@ impl Slide {
 
     /// A piece past the cache, for work that visits every piece once.
     pub(crate) fn piece(&self, level: usize, column: u32, row: u32) -> Result<Option<RgbImage>> {
-        self.pyramid.piece(level, column, row)
+        self.parts.pyramid.piece(level, column, row)
     }
 }
 
@@ -229,6 +247,7 @@ impl SlideFormat {
             Self::Philips => "philips",
             Self::Leica => "leica",
             Self::Dicom => "dicom",
+            Self::Plugin => "plugin",
         }
     }
 }

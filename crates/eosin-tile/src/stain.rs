@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Haematoxylin, eosin and DAB apart, by optical density.
+//! Haematoxylin, eosin and DAB apart, by optical density; stain normalisation by slide.
 //!
 //! Source: Ruifrok and Johnston 2001, with the matrix of scikit-image's `rgb2hed`. Densities here
 //! are natural: scikit-image's are these divided by −ln 10⁻⁶.
 
+mod macenko;
+mod normalize;
+mod reinhard;
+
 use std::sync::LazyLock;
 
 use eosin_core::RgbImage;
+
+pub use macenko::Macenko;
+pub use normalize::{StainFit, StainNormalization};
+pub use reinhard::Reinhard;
 
 /// Optical densities of haematoxylin, eosin and DAB in red, green and blue.
 const RGB_FROM_HED: [[f64; 3]; 3] = [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]];

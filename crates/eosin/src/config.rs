@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use eosin_core::{Error, Result};
 use eosin_eval::GroupBootstrap;
 use eosin_head::DecisionOptions;
+use eosin_tile::TilingOptions;
 use serde::{Deserialize, Serialize};
 
 use crate::toml_file;
@@ -312,6 +313,16 @@ pub fn part<T: serde::de::DeserializeOwned>(configs: &Path, group: &str, name: &
         None => format!("files of {group} lie in {}", folder.display()),
     };
     Err(Error::unsupported(format!("{group} `{name}`"), &known, hint))
+}
+
+/// Reads how slides are cut (`configs/tiling/*.toml`); paths in it are relative to its folder.
+pub fn read_tiling(path: &Path) -> Result<TilingOptions> {
+    let mut tiling: TilingOptions = toml_file::read(path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for named in [&mut tiling.roi, &mut tiling.mpp_csv] {
+        *named = named.take().map(|file| folder.join(file));
+    }
+    Ok(tiling)
 }
 
 fn labelled_kind() -> String {

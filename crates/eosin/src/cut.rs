@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use eosin_core::{Error, Progress, Result, RgbImage, TileSource};
-use eosin_tile::{SlideSource, TilingOptions};
+use eosin_tile::geometry::write_contours;
+use eosin_tile::tissue::tissue_of_slide;
+use eosin_tile::{SlideSource, TilingOptions, contours, preview};
 use rayon::prelude::*;
 
 use crate::embed::Skipped;
+use crate::registry::Registry;
 
 /// What cutting slides into tiles left behind.
 #[derive(Clone, Debug)]
@@ -18,6 +23,85 @@ pub struct CutOutcome {
     pub n_tiles: usize,
     /// Slides and tiles that could not be read.
     pub skipped: Vec<Skipped>,
+}
+
+/// Pictures and outlines of how slides would be cut. Each path is a file, or for several slides a
+/// folder that gets a file per slide.
+#[derive(Clone, Debug, Default)]
+pub struct Overview {
+    /// The slide with its tissue outlined and its tiles tinted, as PNG.
+    pub preview: Option<PathBuf>,
+    /// The tissue mask as PNG, white on black.
+    pub mask: Option<PathBuf>,
+    /// The outlines of the tissue as GeoJSON in level-0 pixels.
+    pub contours: Option<PathBuf>,
+}
+
+/// Longer side of a preview.
+const PREVIEW_PX: u32 = 1536;
+
+impl Overview {
+    /// Whether anything is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.preview.is_none() && self.mask.is_none() && self.contours.is_none()
+    }
+}
+
+/// Lays the grid over a slide, with every plugin of this build.
+pub fn open_slide(slide: &Path, tiling: &TilingOptions) -> Result<SlideSource> {
+    SlideSource::open_with(slide, tiling, Registry::with_defaults().slide_readers())
+}
+
+/// Writes what an overview asks for and names the files; several slides go into folders.
+pub fn draw(
+    slides: &[PathBuf],
+    tiling: &TilingOptions,
+    overview: &Overview,
+) -> Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for slide in slides {
+        let source = open_slide(slide, tiling)?;
+        let mask = match source.mask() {
+            Some(mask) => mask.clone(),
+            None => tissue_of_slide(source.slide(), &tiling.tissue)?,
+        };
+        let file = |path: &Path, extension: &str| -> Result<PathBuf> {
+            let is_file = path.extension().is_some_and(|e| e == extension);
+            if is_file && slides.len() > 1 {
+                return Err(Error::input(
+                    path.display().to_string(),
+                    "a folder, for several slides",
+                    "one file",
+                    "name a folder; each slide gets a file in it",
+                ));
+            }
+            let folder = if is_file { path.parent().unwrap_or(path) } else { path };
+            if !folder.as_os_str().is_empty() {
+                std::fs::create_dir_all(folder)
+                    .map_err(|e| Error::io("make the folder", folder, e))?;
+            }
+            let name = format!("{}.{extension}", source.slide().stem());
+            Ok(if is_file { path.to_owned() } else { path.join(name) })
+        };
+        if let Some(path) = &overview.preview {
+            let path = file(path, "png")?;
+            write_png(&path, &preview(&source, Some(&mask), PREVIEW_PX)?)?;
+            written.push(path);
+        }
+        if let Some(path) = &overview.mask {
+            let path = file(path, "png")?;
+            write_png(&path, &mask.image())?;
+            written.push(path);
+        }
+        if let Some(path) = &overview.contours {
+            let path = file(path, "geojson")?;
+            let out = File::create(&path).map_err(|e| Error::io("write", &path, e))?;
+            write_contours(BufWriter::new(out), &contours(&mask))
+                .map_err(|e| Error::io("write", &path, e))?;
+            written.push(path);
+        }
+    }
+    Ok(written)
 }
 
 /// Tiles that are decoded before they are written, which bounds memory.
@@ -39,7 +123,7 @@ pub fn cut(
     csv.write_record(header).map_err(|e| csv_error(&partial, e))?;
     let (mut skipped, mut n_tiles, mut stems) = (Vec::new(), 0, BTreeSet::new());
     for slide in slides {
-        let source = match SlideSource::open(slide, tiling) {
+        let source = match open_slide(slide, tiling) {
             Ok(source) => source,
             // A wrong option is the same for every slide; a bad slide is its own affair.
             Err(error @ Error::Input { .. }) if slides.len() == 1 => return Err(error),

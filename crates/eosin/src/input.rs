@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use eosin_core::{Result, TileSource};
-use eosin_tile::{SourceKind, TileFileOptions, TilingOptions, detect};
+use eosin_tile::{SourceKind, TileFileOptions, TilingOptions, detect_with};
+
+use crate::registry::Registry;
 
 /// What the contract says of a source's tile size.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,10 +25,13 @@ impl Geometry {
     }
 }
 
-/// Opens a manifest, a folder of images or a slide, told apart by content.
+/// Opens a manifest, a folder of images or a slide, told apart by content; slides also by every
+/// plugin of this build.
 pub fn open_input(path: &Path, tiling: &TilingOptions) -> Result<(Box<dyn TileSource>, Geometry)> {
-    let source = eosin_tile::open(path, tiling, TileFileOptions::default())?;
-    let geometry = match detect(path)? {
+    let registry = Registry::with_defaults();
+    let readers = registry.slide_readers();
+    let source = eosin_tile::open_with(path, tiling, TileFileOptions::default(), readers)?;
+    let geometry = match detect_with(path, readers)? {
         SourceKind::Slide => Geometry {
             tile_um: Some(tiling.tile_um.get()),
             tile_px: tiling.tile_px,

@@ -6,7 +6,9 @@ use std::path::Path;
 use eosin_core::{EmbeddingStore, Result, TileSource};
 use eosin_head::load_head;
 use eosin_store::ParquetStore;
-use eosin_tile::{FolderSource, Manifest, Slide, SourceKind, detect};
+use eosin_tile::{FolderSource, Manifest, Slide, SourceKind, detect_with};
+
+use crate::registry::Registry;
 
 /// What a path holds, as a heading and lines of name and value.
 #[derive(Clone, Debug)]
@@ -28,7 +30,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     if path.extension().is_some_and(|e| e == "safetensors") {
         return head(path);
     }
-    match detect(path)? {
+    match detect_with(path, Registry::with_defaults().slide_readers())? {
         SourceKind::Manifest => manifest(path),
         SourceKind::Slide => slide(path),
         SourceKind::Folder => {
@@ -105,13 +107,15 @@ fn manifest(path: &Path) -> Result<Inspection> {
 }
 
 fn slide(path: &Path) -> Result<Inspection> {
-    let slide = Slide::open(path)?;
+    // Nothing is decoded here, so no memory for pieces is needed.
+    let slide = Slide::open_with(path, "auto", Registry::with_defaults().slide_readers(), 0)?;
     let mpp = match slide.mpp() {
         Some(mpp) => format!("{} µm/px", mpp.get()),
-        None => "unknown; give --mpp".into(),
+        None => "unknown; give --mpp or --mpp-csv".into(),
     };
     let mut facts = vec![
         fact("format", slide.format().name()),
+        fact("reader", format!("{} {}", slide.reader(), slide.reader_version())),
         fact("resolution", mpp),
         fact("ICC profile", if slide.icc_profile().is_some() { "yes" } else { "no" }),
     ];

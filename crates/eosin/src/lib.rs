@@ -33,9 +33,9 @@ mod train_slides;
 
 pub use config::{
     AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, ImportedConfig, LicenceFilter,
-    LoadedRun, RunConfig, SelectionConfig, TaskConfig, TrainingConfig,
+    LoadedRun, RunConfig, SelectionConfig, TaskConfig, TrainingConfig, read_tiling,
 };
-pub use cut::{CutOutcome, cut, write_png};
+pub use cut::{CutOutcome, Overview, cut, draw, open_slide, write_png};
 pub use dataset::{Dataset, TaskRows};
 pub use embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
 pub use embed_stats::{EmbedStats, StageTime};

@@ -8,7 +8,7 @@ use eosin_augment::{
     Extrapolate, FeatureDropout, GaussianNoise, Interpolate, IsdaTrainer, Mixup, Pipeline, Smote,
     ViewBankTransform, ViewOperator,
 };
-use eosin_core::{Error, FeatureTransform, HeadTrainer, ProxyTask, Result};
+use eosin_core::{Error, FeatureTransform, HeadTrainer, ProxyTask, Result, SlideReader};
 use eosin_head::{
     KnnTrainer, LdaTrainer, LinearSvmTrainer, LinfaLogisticTrainer, LogisticTrainer,
     NearestMeanTrainer, RidgeTrainer,
@@ -37,6 +37,7 @@ pub struct Registry {
     transforms: BTreeMap<&'static str, Make<DescribedTransform>>,
     probes: BTreeMap<&'static str, MakeProbe>,
     proxies: BTreeMap<&'static str, Make<Arc<dyn ProxyKind>>>,
+    slide_readers: Vec<Arc<dyn SlideReader>>,
 }
 
 /// Registers transforms whose options are the type itself.
@@ -140,7 +141,20 @@ impl Registry {
             "magnification" => Magnification,
             "spatial-neighbourhood" => Spatial,
         }
+        #[cfg(feature = "openslide")]
         registry
+            .register_slide_reader(Arc::new(eosin_tile_openslide::OpenSlideReader::installed()));
+        registry
+    }
+
+    /// Adds a reader for slides that the built-in one leaves out; readers are asked in this order.
+    pub fn register_slide_reader(&mut self, reader: Arc<dyn SlideReader>) {
+        self.slide_readers.push(reader);
+    }
+
+    /// Readers for slides that the built-in one leaves out.
+    pub fn slide_readers(&self) -> &[Arc<dyn SlideReader>] {
+        &self.slide_readers
     }
 
     /// Adds a kind of proxy task.

@@ -16,10 +16,12 @@ mod train;
 
 use anyhow::Result;
 use eosin::crates::core::{Mpp, TileUm};
-use eosin::crates::tile::TilingOptions;
+use eosin::crates::tile::{StainNormalization, TilingOptions, TissueOptions};
 use eosin::{Registry, Session, SessionOptions, Skipped};
 
-use crate::arguments::{Cli, Command, GridArguments, RunArguments};
+use crate::arguments::{
+    Cli, Command, DEFAULT_MIN_TISSUE, DEFAULT_TILE_PX, DEFAULT_TILE_UM, GridArguments, RunArguments,
+};
 use crate::exit::Outcome;
 use crate::progress::Bars;
 
@@ -55,14 +57,37 @@ fn open<'a>(arguments: &RunArguments, bars: &'a Bars) -> Result<Session<'a>> {
     Ok(Session::open(&arguments.config, options, Registry::with_defaults(), bars)?)
 }
 
-/// How slides are cut.
+/// How slides are cut: by a file, by arguments, or by the file with what arguments change.
 fn tiling(grid: &GridArguments) -> Result<TilingOptions> {
-    Ok(TilingOptions {
-        overlap: grid.overlap,
-        min_tissue: grid.min_tissue,
-        mpp: grid.mpp.map(Mpp::new).transpose()?,
-        ..TilingOptions::new(TileUm::new(grid.tile_um)?, grid.tile_px)
-    })
+    let mut tiling = match &grid.tiling {
+        Some(file) => eosin::read_tiling(file)?,
+        None => TilingOptions {
+            min_tissue: DEFAULT_MIN_TISSUE,
+            ..TilingOptions::new(TileUm::new(DEFAULT_TILE_UM)?, DEFAULT_TILE_PX)
+        },
+    };
+    if let Some(tile_um) = grid.tile_um {
+        tiling.tile_um = TileUm::new(tile_um)?;
+    }
+    tiling.tile_px = grid.tile_px.unwrap_or(tiling.tile_px);
+    tiling.overlap = grid.overlap.unwrap_or(tiling.overlap);
+    tiling.min_tissue = grid.min_tissue.unwrap_or(tiling.min_tissue);
+    tiling.mpp = grid.mpp.map(Mpp::new).transpose()?.or(tiling.mpp);
+    if let Some(preset) = &grid.tissue {
+        tiling.tissue = TissueOptions::preset(preset)?;
+    }
+    if let Some(method) = &grid.stain {
+        tiling.stain = StainNormalization::named(method)?;
+    }
+    if let Some(reader) = &grid.reader {
+        tiling.reader.clone_from(reader);
+    }
+    for (given, option) in [(&grid.mpp_csv, &mut tiling.mpp_csv), (&grid.roi, &mut tiling.roi)] {
+        if given.is_some() {
+            option.clone_from(given);
+        }
+    }
+    Ok(tiling)
 }
 
 /// Tells of tiles that were left out, a few by name.

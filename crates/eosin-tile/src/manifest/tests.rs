@@ -72,3 +72,23 @@ fn joined_manifests_keep_folders_apart_and_all_columns() {
     assert!(error.contains("a/1.png"), "{error}");
     assert!(Manifest::read_joined(root.path(), &[]).is_err());
 }
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_reads_like_csv() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/tile");
+    let parquet = Manifest::read(folder.join("manifest.parquet")).unwrap();
+    let csv = Manifest::read(folder.join("manifest.csv")).unwrap();
+    assert_eq!(parquet.columns(), csv.columns());
+    assert_eq!(parquet.rows(), csv.rows());
+    assert_eq!(parquet.rows()[1].label(), None);
+    assert_eq!(parquet.rows()[2].x(), Some(1 << 40));
+    let kind = crate::detect(folder.join("manifest.parquet")).unwrap();
+    assert_eq!(kind, crate::SourceKind::Manifest);
+    // A file that is cut short is an error that names it.
+    let bytes = std::fs::read(folder.join("manifest.parquet")).unwrap();
+    let short = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(short.path(), &bytes[..bytes.len() / 2]).unwrap();
+    let error = Manifest::read(short.path()).unwrap_err().to_string();
+    assert!(error.contains("a Parquet file"), "{error}");
+}

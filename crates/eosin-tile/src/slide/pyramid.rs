@@ -8,6 +8,7 @@ use eosin_core::{Error, Mpp, Result, RgbImage};
 use super::{AssociatedImage, Level, SlideFormat};
 
 /// What a format knows of a slide, after its headers were read.
+#[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) format: SlideFormat,
     pub(crate) levels: Vec<Level>,

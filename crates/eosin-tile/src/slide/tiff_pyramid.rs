@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use eosin_core::{Mpp, Result, RgbImage};
+use eosin_core::{Error, Mpp, Result, RgbImage};
 
 use super::pyramid::{Parts, Pyramid, level, unknown_associated};
 use super::xml;
@@ -45,6 +45,13 @@ pub(crate) fn parts(tiff: Tiff) -> Result<Parts> {
     };
     let description = tiff.text(first, tag::DESCRIPTION)?.unwrap_or_default();
     let software = tiff.text(first, tag::SOFTWARE)?.unwrap_or_default();
+    if let Some(vendor) = overlapping(&tiff, first, &software)? {
+        return Err(Error::unsupported(
+            format!("{}: {vendor}, whose pieces overlap,", tiff.name().display()),
+            &[],
+            "the plugin openslide reads it (cargo feature `openslide`)",
+        ));
+    }
     let sorted = if description.starts_with("Aperio") {
         aperio(&tiff, &description)?
     } else if software.starts_with("Philips") && description.contains("DPUfsImport") {
@@ -95,6 +102,27 @@ pub(crate) fn parts(tiff: Tiff) -> Result<Parts> {
             levels: sorted.levels,
             associated: sorted.associated,
         }),
+    })
+}
+
+/// Vendors whose pieces overlap by amounts that only their own metadata says: laid side by side they
+/// would give wrong places.
+fn overlapping(tiff: &Tiff, first: &Directory, software: &str) -> Result<Option<&'static str>> {
+    let xmp = tiff.raw(first, tag::XMP).unwrap_or_default();
+    let has = |bytes: &[u8], mark: &[u8]| bytes.windows(mark.len()).any(|window| window == mark);
+    let mut ventana = has(xmp, b"iScan");
+    for directory in tiff.directories() {
+        // Ventana keeps its own description in any of the first images.
+        let text = tiff.text(directory, tag::DESCRIPTION)?.unwrap_or_default();
+        let xmp = tiff.raw(directory, tag::XMP).unwrap_or_default();
+        ventana |= text.starts_with("level=0 mag=") && has(xmp, b"EncodeInfo");
+    }
+    Ok(if ventana {
+        Some("a Ventana slide (BIF)")
+    } else if software.starts_with("MedScan") {
+        Some("a Trestle slide")
+    } else {
+        None
     })
 }
 

@@ -33,6 +33,7 @@ pub(crate) mod tag {
     pub(crate) const TILE_BYTE_COUNTS: u16 = 325;
     pub(crate) const SUB_IFDS: u16 = 330;
     pub(crate) const JPEG_TABLES: u16 = 347;
+    pub(crate) const XMP: u16 = 700;
     pub(crate) const ICC_PROFILE: u16 = 34675;
     pub(crate) const NDPI_FORMAT: u16 = 65420;
     pub(crate) const NDPI_SOURCE_LENS: u16 = 65421;

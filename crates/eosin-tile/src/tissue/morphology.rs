@@ -62,6 +62,11 @@ pub(super) fn close(mask: &mut Vec<bool>, width: usize, side: usize) {
     *mask = spread(mask, width, after, before, false);
 }
 
+/// The mask grown by `radius` pixels to every side, in a square.
+pub(super) fn dilate(mask: &[bool], width: usize, radius: usize) -> Vec<bool> {
+    if width == 0 { Vec::new() } else { spread(mask, width, radius, radius, true) }
+}
+
 /// Sets a pixel to `value` if any pixel from `before` to `after` around it has it, in x and in y.
 fn spread(mask: &[bool], width: usize, before: usize, after: usize, value: bool) -> Vec<bool> {
     let height = mask.len() / width;

@@ -82,5 +82,38 @@ fn otsu_parts_two_modes() {
 #[test]
 fn an_unknown_preset_lists_the_known() {
     let error = TissueOptions::preset("magic").unwrap_err().to_string();
-    assert!(error.contains("clam, otsu, biopsy, tcga"), "{error}");
+    assert!(error.contains("clam, otsu, biopsy, tcga, strict"), "{error}");
+}
+
+#[test]
+fn artefact_rules_take_out_ink_and_black_and_leave_tissue() {
+    let mut image = slide_image();
+    // A green stroke across the disc and a black border of the scan.
+    for y in 0..160u32 {
+        for x in 0..200u32 {
+            let colour = match (x, y) {
+                (_, 0..8) => [6, 2, 0],
+                (_, 60..66) => [40, 140, 70],
+                _ => continue,
+            };
+            let at = (y * 200 + x) as usize * 3;
+            image.data_mut()[at..at + 3].copy_from_slice(&colour);
+        }
+    }
+    let clam = TissueOptions { min_area: 0.0, ..TissueOptions::default() };
+    let fooled = tissue_of_image(&image, 4.0, &clam);
+    assert!(fooled.is_tissue(100, 63) && fooled.is_tissue(100, 3));
+    let strict = TissueOptions { pen: true, background: true, ..clam };
+    let mask = tissue_of_image(&image, 4.0, &strict);
+    assert!(!mask.is_tissue(100, 63) && !mask.is_tissue(20, 63) && !mask.is_tissue(100, 3));
+    assert!(mask.is_tissue(100, 80) && mask.is_tissue(100, 40));
+}
+
+#[test]
+fn places_out_of_focus_leave_the_mask() {
+    let mask = TissueMask::new(10, 10, vec![true; 100], 8.0);
+    let left = mask.without(&[[0.0, 0.0, 40.0, 40.0], [76.0, 70.0, 200.0, 75.0]]);
+    assert!(!left.is_tissue(4, 4) && left.is_tissue(5, 4) && left.is_tissue(4, 5));
+    let n = (0..100).filter(|&i| left.is_tissue(i % 10, i / 10)).count();
+    assert_eq!(n, 100 - 25);
 }

@@ -4,7 +4,10 @@
 
 use eosin_core::{Mpp, TileSource, TileUm};
 use eosin_tile::resample::{Filter, resize};
-use eosin_tile::{Slide, SlideSource, SourceKind, TileFileOptions, TilingOptions, detect, open};
+use eosin_tile::{
+    Slide, SlideSource, SourceKind, StainNormalization, TileFileOptions, TilingOptions, detect,
+    open,
+};
 
 use crate::support::{cmu, workspace};
 
@@ -114,4 +117,98 @@ fn content_tells_what_a_path_holds() {
     assert!(blob.to_string().contains("another kind"), "{blob}");
     let source = open(cmu(), &options(224.0, 224), TileFileOptions::default()).unwrap();
     assert_eq!(source.kind(), "slide");
+}
+
+/// Tiles in the rectangle from (444, 448) to (1332, 1344), which tile corners of 224 px straddle.
+const ROI: &str = r#"{"type":"Feature","properties":{},"geometry":{"type":"Polygon",
+    "coordinates":[[[444,448],[1332,448],[1332,1344],[444,1344],[444,448]]]}}"#;
+
+#[test]
+fn a_region_of_interest_keeps_tiles_by_their_covered_share() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cmu-1-small-region.geojson"), ROI).unwrap();
+    std::fs::write(folder.path().join("roi.json"), ROI).unwrap();
+    let tiles = |roi: &str, min_roi: f64| {
+        let roi = Some(folder.path().join(roi));
+        // 0.499 µm × 224 px, so that a tile is 224 level-0 px.
+        let options = TilingOptions { roi, min_roi, ..options(0.499 * 224.0, 224) };
+        let source = SlideSource::open(cmu(), &options).unwrap();
+        source.tiles().iter().map(|t| (t.x, t.y)).collect::<Vec<_>>()
+    };
+    // Columns at 448 to 1120 lie inside or nearly (1344 is cut at 1332), rows at 448 to 1120.
+    let expected: Vec<(i64, i64)> =
+        (2..6).flat_map(|row| (2..6).map(move |column| (column * 224, row * 224))).collect();
+    assert_eq!(tiles("roi.json", 0.9), expected);
+    assert_eq!(tiles("", 0.9), expected, "a folder with a file of the slide's name");
+    assert_eq!(tiles("roi.json", 0.96).len(), 12, "the last column is covered by 212 of 224 px");
+    let other = tempfile::tempdir().unwrap();
+    let options = TilingOptions { roi: Some(other.path().into()), ..options(0.499 * 224.0, 224) };
+    assert_eq!(SlideSource::open(cmu(), &options).unwrap().tiles().len(), 9 * 13);
+}
+
+#[test]
+fn a_table_gives_slides_their_resolution() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("mpp.csv");
+    std::fs::write(&table, "slide,mpp\ncmu-1-small-region.svs,0.25\nother,1\n").unwrap();
+    let from_table = TilingOptions { mpp_csv: Some(table.clone()), ..options(56.0, 224) };
+    let source = SlideSource::open(cmu(), &from_table).unwrap();
+    assert_eq!(source.tiles()[0].size_level0_px, 224);
+    let given = TilingOptions { mpp: Mpp::new(0.5).ok(), ..from_table.clone() };
+    assert!(SlideSource::open(cmu(), &given).is_err(), "0.5 goes before the table's 0.25");
+    std::fs::write(&table, "slide,mpp\nother,1\n").unwrap();
+    let error = SlideSource::open(cmu(), &from_table).unwrap_err();
+    assert!(error.to_string().contains("0.499"), "the slide's own resolution is left: {error}");
+}
+
+#[test]
+fn a_preview_tints_the_tiles_and_outlines_the_tissue() {
+    let strict = TilingOptions { min_tissue: 0.9, ..options(112.0, 224) };
+    let source = SlideSource::open(cmu(), &strict).unwrap();
+    let thumbnail = source.slide().thumbnail(600).unwrap();
+    let image = eosin_tile::preview(&source, source.mask(), 600).unwrap();
+    assert_eq!(
+        (image.width(), image.height()),
+        (thumbnail.image.width(), thumbnail.image.height())
+    );
+    let green = image.pixels().filter(|&p| p == [0, 158, 115]).count();
+    assert!(green > 300, "{green} pixels of outline");
+    // The middle of a tile is bluer than the slide; a place that no tile covers is as it was.
+    let at = |v: f64| (v / thumbnail.downsample) as u32;
+    let meta = &source.tiles()[10];
+    let middle = (at(meta.x as f64 + 112.0), at(meta.y as f64 + 112.0));
+    let expected = thumbnail.image.pixel(middle.0, middle.1);
+    let tinted = image.pixel(middle.0, middle.1);
+    assert!(tinted[0] < expected[0] && tinted != [0, 158, 115], "{tinted:?} {expected:?}");
+    let last = (image.width() - 2, image.height() - 2);
+    assert_eq!(image.pixel(last.0, last.1), thumbnail.image.pixel(last.0, last.1));
+}
+
+#[test]
+fn a_stain_is_fitted_once_per_slide_and_is_part_of_the_contract() {
+    let plain = TilingOptions { min_tissue: 0.9, ..options(112.0, 224) };
+    let source = SlideSource::open(cmu(), &plain).unwrap();
+    for stain in [StainNormalization::Macenko, StainNormalization::Reinhard] {
+        let options = TilingOptions { stain, ..plain.clone() };
+        assert!(options.mpp_policy().ends_with(stain.name()), "{}", options.mpp_policy());
+        let normalised = SlideSource::open(cmu(), &options).unwrap();
+        let tile = normalised.read(3).unwrap().image;
+        assert_ne!(tile, source.read(3).unwrap().image);
+        // Reading in another order on another source fits the same.
+        let again = SlideSource::open(cmu(), &options).unwrap();
+        again.read(7).unwrap();
+        assert_eq!(tile, again.read(3).unwrap().image);
+    }
+}
+
+#[test]
+fn the_strict_preset_leaves_clean_tissue_alone() {
+    let slide = Slide::open(cmu()).unwrap();
+    let coverage = |preset: &str| {
+        let options = eosin_tile::TissueOptions::preset(preset).unwrap();
+        eosin_tile::tissue::tissue_of_slide(&slide, &options).unwrap().coverage()
+    };
+    let (clam, strict) = (coverage("clam"), coverage("strict"));
+    eprintln!("tissue by clam {clam:.4}, by strict {strict:.4}");
+    assert!(strict <= clam && strict > 0.97 * clam, "{strict} of {clam}");
 }

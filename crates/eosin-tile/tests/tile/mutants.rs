@@ -2,8 +2,8 @@
 
 //! Damaged copies of every fixture: an error or other pixels, never a panic, a hang or much memory.
 //!
-//! Memory is bounded by construction (`MAX_PIXELS` per piece, arrays only as long as the file, a
-//! bounded cache); `EOSIN_MUTANTS` sets the number of copies for longer runs.
+//! `EOSIN_MUTANTS` sets the number of copies of each file and `EOSIN_MUTANT_SEED` makes others, for
+//! longer runs: `cargo xtask fuzz` does so.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use eosin_core::{TileSource, TileUm};
 use eosin_tile::{Slide, SlideSource, TilingOptions, read_image};
 
+use crate::memory;
 use crate::support::{cmu, workspace};
 
 const SLIDES: [&str; 12] = [
@@ -27,6 +28,9 @@ const SLIDES: [&str; 12] = [
     "ndpi.ndpi",
     "dicom/level-1.dcm",
 ];
+
+/// Memory that no damaged file may take.
+const MAX_BYTES: usize = 512 << 20;
 
 /// A small generator (Steele et al. 2014, SplitMix64), so that every run makes the same copies.
 struct Random(u64);
@@ -97,24 +101,33 @@ fn read_all(path: &Path) {
     }
 }
 
-fn n_mutants(default: usize) -> usize {
-    std::env::var("EOSIN_MUTANTS").ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+fn n_mutants(default: u64) -> usize {
+    number("EOSIN_MUTANTS", default) as usize
 }
 
 fn check(file: &PathBuf, n: usize, read: fn(&Path)) {
     let bytes = std::fs::read(file).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mutant");
-    let mut random = Random(bytes.len() as u64);
+    let mut random = Random(bytes.len() as u64 ^ number("EOSIN_MUTANT_SEED", 0).rotate_left(32));
     for i in 0..n {
         let mutant = mutate(&bytes, &mut random);
         std::fs::write(&path, &mutant).unwrap();
         let start = Instant::now();
-        let outcome = std::panic::catch_unwind(|| read(&path));
+        let (outcome, peak) = memory::peak_of(|| std::panic::catch_unwind(|| read(&path)));
         let keep = std::env::temp_dir().join("eosin-mutant");
         if outcome.is_err() {
             std::fs::write(&keep, &mutant).unwrap();
             panic!("mutant {i} of {} panics; kept as {}", file.display(), keep.display());
+        }
+        if peak > MAX_BYTES {
+            std::fs::write(&keep, &mutant).unwrap();
+            let mib = peak >> 20;
+            panic!("mutant {i} of {} takes {mib} MiB; kept as {}", file.display(), keep.display());
         }
         if start.elapsed() > Duration::from_secs(20) {
             std::fs::write(&keep, &mutant).unwrap();
