@@ -76,7 +76,7 @@ fn missing(found: &str) -> Error {
         &[],
         "install onnxruntime 1.17 or later, such as by `pip install onnxruntime` \
          (`onnxruntime-gpu` for CUDA), and name its library or its Python environment's folder by \
-         --onnxruntime or EOSIN_ONNXRUNTIME",
+         EOSIN_ONNXRUNTIME",
     )
 }
 

@@ -206,13 +206,13 @@ fn refusal(
         (_, "GatedRepo") | (403, _) => Failure::Final(input(
             format!("access to {repo}"),
             "a token of someone who was granted access",
-            "ask for access on the model's page, then give your token by HF_TOKEN or --token-file",
+            "ask for access on the model's page, then give your token by HF_TOKEN",
         )),
         // A hub does not tell a private repository from none.
         (401, _) | (404, "RepoNotFound") => Failure::Final(input(
             format!("access to {repo}"),
             "a public repository, or a token that may read it",
-            "check its name; if it is private or gated, give your token by HF_TOKEN or --token-file",
+            "check its name; if it is private or gated, give your token by HF_TOKEN",
         )),
         (404, "RevisionNotFound") => Failure::Final(input(
             format!("revision {revision} of {repo}"),

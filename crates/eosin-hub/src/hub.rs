@@ -9,7 +9,7 @@ use crate::http::{Client, Failure, Head};
 use crate::names;
 use crate::options::{HubOptions, Wanted};
 use crate::transfer::{Transfer, digest, retried, unreachable_hub};
-use crate::weights::{USUAL, is_index, shards};
+use crate::weights::{USUAL_NAMES, is_index, shards};
 
 /// A model hub with its cache.
 pub struct Hub {
@@ -70,7 +70,7 @@ impl Hub {
         if let Some(file) = wanted.file {
             return self.fetch_file(wanted, file, progress).map_err(of_failure);
         }
-        for file in USUAL {
+        for file in USUAL_NAMES {
             match self.fetch_file(wanted, file, progress) {
                 Err(Failure::NoFile(_)) => {}
                 found => return found.map_err(of_failure),
@@ -78,7 +78,7 @@ impl Hub {
         }
         Err(Error::input(
             format!("weights in {}", wanted.repo),
-            format!("one of {}", USUAL.join(", ")),
+            format!("one of {}", USUAL_NAMES.join(", ")),
             "none of them",
             "name the file as the hub shows it, in the card's `file`",
         ))

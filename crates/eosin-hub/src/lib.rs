@@ -41,3 +41,4 @@ mod weights;
 pub use cache::Cache;
 pub use hub::{Fetched, Hub};
 pub use options::{HubOptions, Wanted};
+pub use weights::USUAL_NAMES;

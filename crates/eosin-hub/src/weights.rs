@@ -9,7 +9,7 @@ use eosin_core::{Error, Result};
 use serde::Deserialize;
 
 /// The usual names, the ones that no code can hide in first.
-pub const USUAL: [&str; 6] = [
+pub const USUAL_NAMES: [&str; 6] = [
     "model.safetensors",
     "model.safetensors.index.json",
     "open_clip_model.safetensors",

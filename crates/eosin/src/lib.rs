@@ -10,6 +10,7 @@
 //! assert!(error.is_some_and(|hint| hint.contains("logistic")));
 //! ```
 
+mod backbones;
 mod config;
 mod cut;
 mod dataset;
@@ -30,6 +31,7 @@ mod toml_file;
 mod train;
 mod train_many;
 
+pub use backbones::{Places, find_weights, is_installed, open_card};
 pub use config::{
     AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, ImportedConfig, LicenceFilter,
     LoadedRun, RunConfig, SelectionConfig, TaskConfig, TrainingConfig,
@@ -52,7 +54,7 @@ pub use select::{
     SelectTask, Selection, Spatial, embed_arms, gather, is_control, probes, select, select_arms,
     select_run,
 };
-pub use session::{Embedded, Session, SessionOptions, load_backbone};
+pub use session::{Embedded, Session, SessionOptions, find_card, load_backbone};
 pub use study::{
     ArmConfig, CurveConfig, PermutedConfig, StrengthConfig, StudyConfig, StudyDesign, StudyInput,
     StudyOutcome, StudySet, check_arms, study, study_sets,
@@ -67,6 +69,8 @@ pub mod crates {
     pub use eosin_core as core;
     pub use eosin_eval as eval;
     pub use eosin_head as head;
+    #[cfg(feature = "hub")]
+    pub use eosin_hub as hub;
     pub use eosin_network as network;
     pub use eosin_proxy as proxy;
     #[cfg(feature = "sql")]

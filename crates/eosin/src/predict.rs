@@ -7,6 +7,7 @@ use eosin_head::{HeadFile, load_head};
 use eosin_store::ParquetStore;
 use eosin_tile::TilingOptions;
 
+use crate::backbones::Places;
 use crate::config::EngineConfig;
 use crate::embed::{EmbedOptions, Skipped, contract, embed};
 use crate::input::open_input;
@@ -27,6 +28,8 @@ pub struct PredictOptions<'a> {
     pub store: &'a Path,
     /// Engine that embeds.
     pub engine: EngineConfig,
+    /// Where backbones find what is no part of the program.
+    pub places: Places,
     /// Folder with backbone cards.
     pub configs: &'a Path,
     /// Contract fields in which the tiles may differ from those of the head's training.
@@ -60,7 +63,8 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
     let file = load_head(options.head)?;
     let head = restore(&file.record)?;
     let (source, geometry) = open_input(options.input, &options.tiling)?;
-    let backbone = load_backbone(options.configs, &file.contract.backbone, &options.engine)?;
+    let backbone =
+        load_backbone(options.configs, &file.contract.backbone, &options.engine, &options.places)?;
     let ours = contract(backbone.info(), source.as_ref(), &geometry, None);
     let differences: Vec<_> = file
         .contract
