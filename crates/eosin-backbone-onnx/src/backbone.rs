@@ -28,6 +28,9 @@ pub struct OnnxBackbone {
     normaliser: Normaliser,
 }
 
+/// onnxruntime's key for the folder of weights that are not in the model.
+const EXTERNAL_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+
 /// The input that takes the tiles.
 struct InputPort {
     name: String,
@@ -112,15 +115,13 @@ fn commit(
 ) -> Result<Session> {
     let path = &options.file;
     let refuse = |e: ort::Error| refused(path, &e);
-    let mut builder = builder
-        .with_intra_threads(rayon::current_num_threads())
-        .and_then(|b| b.with_independent_thread_pool())
-        .and_then(|b| {
-            // A model that is read from memory does not know the folder of its weights.
-            let folder = path.parent().unwrap_or(Path::new("")).display().to_string();
-            b.with_config_entry("session.model_external_initializers_file_folder_path", folder)
-        })
-        .map_err(|e| refused(path, &e))?;
+    // A model that is read from memory does not know the folder of its weights.
+    let folder = path.parent().unwrap_or(Path::new("")).display().to_string();
+    let n_threads = rayon::current_num_threads();
+    let builder = builder.with_intra_threads(n_threads).map_err(|e| refused(path, &e))?;
+    let builder = builder.with_independent_thread_pool().map_err(|e| refused(path, &e))?;
+    let builder = builder.with_config_entry(EXTERNAL_FOLDER, folder);
+    let mut builder = builder.map_err(|e| refused(path, &e))?;
     if file.graph.outputs.iter().any(|name| name == output) {
         return builder.commit_from_file(path).map_err(refuse);
     }

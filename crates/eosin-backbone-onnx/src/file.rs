@@ -26,12 +26,12 @@ pub fn read(path: &Path, sha256: Option<&str>) -> Result<OnnxFile> {
     }
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
     let graph = graph::read(&bytes).map_err(|found| refused(path, found))?;
-    let mut digest = hex(&Sha256::digest(&bytes));
+    let mut digest = format!("{:x}", Sha256::digest(&bytes));
     if !graph.external.is_empty() {
         for name in &graph.external {
             digest.push_str(&file_digest(&path.with_file_name(name))?);
         }
-        digest = hex(&Sha256::digest(digest.as_bytes()));
+        digest = format!("{:x}", Sha256::digest(digest.as_bytes()));
     }
     if let Some(expected) = sha256
         && !expected.eq_ignore_ascii_case(&digest)
@@ -60,9 +60,5 @@ fn file_digest(path: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
     let mut file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
     std::io::copy(&mut file, &mut hasher).map_err(|e| Error::io("read", path, e))?;
-    Ok(hex(&hasher.finalize()))
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(format!("{:x}", hasher.finalize()))
 }

@@ -94,7 +94,7 @@ impl Hub {
         let repo = self.cache.repo(wanted.repo);
         match self.ask(wanted, file)? {
             Answer::Head(head) => self.bring(&repo, wanted, file, &head, progress),
-            Answer::Silent(reason) => self.from_cache(wanted, file, &reason),
+            Answer::Silent(reason) => self.of_cache(wanted, file, &reason),
         }
     }
 
@@ -117,13 +117,13 @@ impl Hub {
         progress: &dyn Progress,
     ) -> Result<Fetched, Failure> {
         let Some(client) = &self.client else {
-            return self.from_cache(wanted, file, "offline");
+            return self.of_cache(wanted, file, "offline");
         };
         let (blob, incomplete) = (repo.blob(&head.etag), repo.incomplete(&head.etag));
         let mut n_bytes = 0;
         let _lock = repo.lock(&head.etag).map_err(Failure::Final)?;
         if blob.is_file() {
-            self.check(&blob, wanted, file).map_err(Failure::Final)?;
+            check(&blob, wanted, file).map_err(Failure::Final)?;
         } else {
             create_parent(&blob).map_err(Failure::Final)?;
             let transfer = Transfer {
@@ -147,11 +147,11 @@ impl Hub {
     }
 
     /// What an earlier run fetched, where the hub is silent.
-    fn from_cache(&self, wanted: &Wanted, file: &str, reason: &str) -> Result<Fetched, Failure> {
+    fn of_cache(&self, wanted: &Wanted, file: &str, reason: &str) -> Result<Fetched, Failure> {
         let found = self.cache.find(wanted.repo, wanted.revision, file);
         let commit = self.cache.repo(wanted.repo).commit(wanted.revision);
         if let (Some(path), Some(commit)) = (found, commit) {
-            self.check(&path, wanted, file).map_err(Failure::Final)?;
+            check(&path, wanted, file).map_err(Failure::Final)?;
             tracing::info!(reason, file, "the hub was not asked; the cache has the file");
             return Ok(Fetched { path, file: file.into(), commit, n_bytes: 0 });
         }
@@ -168,20 +168,21 @@ impl Hub {
         }
         Err(Failure::Final(error))
     }
+}
 
-    fn check(&self, path: &std::path::Path, wanted: &Wanted, file: &str) -> Result<()> {
-        let Some(expected) = wanted.sha256 else { return Ok(()) };
-        let found = digest(path)?;
-        if found.eq_ignore_ascii_case(expected) {
-            return Ok(());
-        }
-        Err(Error::data(
-            format!("{}/{file} in the cache", wanted.repo),
-            format!("SHA-256 {expected}"),
-            found,
-            format!("remove {} and fetch it again, or mend the card", path.display()),
-        ))
+/// Compares a file of the cache with the card's digest.
+fn check(path: &std::path::Path, wanted: &Wanted, file: &str) -> Result<()> {
+    let Some(expected) = wanted.sha256 else { return Ok(()) };
+    let found = digest(path)?;
+    if found.eq_ignore_ascii_case(expected) {
+        return Ok(());
     }
+    Err(Error::data(
+        format!("{}/{file} in the cache", wanted.repo),
+        format!("SHA-256 {expected}"),
+        found,
+        format!("remove {} and fetch it again, or mend the card", path.display()),
+    ))
 }
 
 fn of_failure(failure: Failure) -> Error {
