@@ -98,7 +98,9 @@ fn check(card: &Card, weights: Option<&Path>, json: bool) -> Result<Outcome> {
             ("unused", &report.unused),
         ];
         for (kind, names) in lists {
-            names.iter().for_each(|name| println!("{kind:10} {name}"));
+            for name in names {
+                println!("{kind:10} {name}");
+            }
         }
         let file = weights.map_or_else(|| "its weights".into(), |path| path.display().to_string());
         let verdict = if report.is_sound() { "fit" } else { "do not fit" };

@@ -38,9 +38,9 @@ pub fn doctor(arguments: &DoctorArguments) -> Result<Outcome> {
         found.push((card.name.clone(), doctor_with(card, engines, open)));
     }
     if arguments.json {
-        print_json(&found)?
+        print_json(&found)?;
     } else {
-        print_table(&found, arguments)
+        print_table(&found, arguments);
     }
     // An engine that is not there is told and no fault; one that runs and disagrees is.
     let n_wrong = found.iter().flat_map(|(_, checks)| checks).filter(|c| is_wrong(c)).count();
@@ -102,7 +102,9 @@ fn print_table(found: &[(String, Vec<EngineCheck>)], arguments: &DoctorArguments
     let mut told = std::collections::BTreeSet::new();
     advice.retain(|line| told.insert(line.clone()));
     println!("{table}");
-    advice.iter().for_each(|line| println!("{line}"));
+    for line in advice {
+        println!("{line}");
+    }
 }
 
 fn print_json(found: &[(String, Vec<EngineCheck>)]) -> Result<()> {
