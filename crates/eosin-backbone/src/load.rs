@@ -11,6 +11,7 @@ use crate::arch::{
 };
 use crate::colour::{COLOUR_DIM, ColourStatistics};
 use crate::engine::Engine;
+use crate::names::to_timm_names;
 use crate::native::{Linear, TokenPooling};
 use crate::network::{Built, Layers, NetworkBackbone, Projected, build};
 use crate::source::{Loaded, find_weights};
@@ -110,6 +111,15 @@ pub fn check(card: &Card, options: &LoadOptions) -> Result<TensorReport> {
     let plan = (family.plan)(card)?;
     expect_dim(card, plan.dim)?;
     let Loaded { mut weights, .. } = find_weights(card, options, &plan.specs)?;
+    (plan.take)(&mut weights);
+    Ok(weights.report(family.ignored))
+}
+
+/// The same for tensors in memory, under any program's names.
+pub fn check_tensors(card: &Card, tensors: WeightMap) -> Result<TensorReport> {
+    let family = find_family(card)?;
+    let plan = (family.plan)(card)?;
+    let mut weights = to_timm_names(tensors, &plan.specs);
     (plan.take)(&mut weights);
     Ok(weights.report(family.ignored))
 }

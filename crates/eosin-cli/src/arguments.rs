@@ -286,6 +286,10 @@ pub struct InspectArguments {
 }
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  eosin backbone ls
+  eosin backbone show uni2-h
+  eosin backbone check uni --weights pytorch_model.bin")]
 pub struct BackboneArguments {
     #[command(subcommand)]
     pub command: BackboneCommand,
