@@ -17,7 +17,7 @@ fn main() -> Result<()> {
     };
     let is_file = Path::new(card).extension().is_some();
     let mut card = if is_file { Card::read(Path::new(card))? } else { Card::builtin(card)? };
-    if let WeightsSource::File { file: None, .. } = card.weights {
+    if let WeightsSource::File { file: None, .. } | WeightsSource::Hub { .. } = card.weights {
         card.weights = WeightsSource::Random { seed: 1 };
     }
     let engine = EngineOptions { engine: engine.clone(), device: 0 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 /// Texts of the cards that are part of the program, in the order in which they are listed.
-pub const BUILTIN: [&str; 56] = [
+pub const BUILTIN: [&str; 57] = [
     include_str!("../../../configs/backbone/efficientnet-lite0.toml"),
     include_str!("../../../configs/backbone/efficientnet-lite0-centre.toml"),
     include_str!("../../../configs/backbone/efficientnet-lite0-random.toml"),
@@ -41,6 +41,7 @@ pub const BUILTIN: [&str; 56] = [
     include_str!("../../../configs/backbone/midnight-12k-cls.toml"),
     include_str!("../../../configs/backbone/midnight-12k-cls-mean.toml"),
     include_str!("../../../configs/backbone/openmidnight.toml"),
+    include_str!("../../../configs/backbone/open-nsfw.toml"),
     include_str!("../../../configs/backbone/phikon.toml"),
     include_str!("../../../configs/backbone/phikon-v2.toml"),
     include_str!("../../../configs/backbone/plip.toml"),

@@ -73,6 +73,22 @@ pub enum WeightsSource {
         /// Where it can be had.
         source: String,
     },
+    /// They are on a model hub, or in its cache.
+    Hub {
+        /// Owner and name of the repository.
+        repo: String,
+        /// Path within it; without it the first of the usual names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
+        /// Branch, tag or commit.
+        #[serde(default = "main_branch")]
+        revision: String,
+        /// SHA-256 that the file must have.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
+        /// What to know before it is fetched, such as terms to accept.
+        source: String,
+    },
     /// They are drawn from a seed, to control for what training brings.
     Random {
         /// The seed.
@@ -171,7 +187,9 @@ impl Card {
         }
         let digest = match &self.weights {
             WeightsSource::Embedded { sha256, .. } => Some(sha256),
-            WeightsSource::File { sha256, .. } => sha256.as_ref(),
+            WeightsSource::File { sha256, .. } | WeightsSource::Hub { sha256, .. } => {
+                sha256.as_ref()
+            }
             WeightsSource::None {} | WeightsSource::Random { .. } => None,
         };
         if let Some(digest) = digest
@@ -181,6 +199,10 @@ impl Card {
         }
         Ok(())
     }
+}
+
+fn main_branch() -> String {
+    "main".into()
 }
 
 fn toml_error(path: &Path, text: &str, error: &toml::de::Error) -> Error {

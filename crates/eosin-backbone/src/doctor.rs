@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use eosin_core::{Error, Matrix, Result, RgbImage, Tile, TileBatch, TileMeta};
+use eosin_core::{Backbone, Error, Matrix, Result, RgbImage, Tile, TileBatch, TileMeta};
 
 use crate::{Card, ENGINES, EngineOptions, LoadOptions, load};
 
@@ -28,6 +28,8 @@ pub struct EngineReport {
     pub max_difference: f64,
     /// Tiles embedded per second, in a batch of eight.
     pub tiles_per_second: f64,
+    /// Bytes by which the process grew in main memory; none where the system does not tell.
+    pub memory: Option<u64>,
     /// Whether the embeddings agree: cosine at least 0.999 and difference at most 0.01, which
     /// half-precision engines reach and a wrong layer does not.
     pub agrees: bool,
@@ -44,17 +46,27 @@ const EFFICIENTNET_LITE0: &str =
 /// The embedded backbone is compared with golden vectors, any other with the first engine that
 /// runs it. Engines that this build or machine does not have are told with their reason.
 pub fn doctor(card: &Card, options: &LoadOptions) -> Vec<EngineCheck> {
+    let engines: Vec<&str> =
+        ENGINES.into_iter().filter(|engine| !["auto", "onnx"].contains(engine)).collect();
+    doctor_with(card, &engines, |engine| {
+        let engine = EngineOptions { engine: engine.into(), device: options.engine.device };
+        load(card, &LoadOptions { engine, ..options.clone() })
+    })
+}
+
+/// The same for any engines, each opened by name.
+pub fn doctor_with(
+    card: &Card,
+    engines: &[&str],
+    open: impl Fn(&str) -> Result<Box<dyn Backbone>>,
+) -> Vec<EngineCheck> {
     let mut reference = golden(card);
-    let mut checks = Vec::new();
-    for engine in ENGINES.iter().filter(|engine| **engine != "auto") {
-        let device = options.engine.device;
-        let engine = EngineOptions { engine: (*engine).to_string(), device };
-        let name = engine.engine.clone();
-        let options = LoadOptions { engine, ..options.clone() };
-        let outcome = check(card, &options, &mut reference);
-        checks.push(EngineCheck { engine: name, outcome });
-    }
-    checks
+    let check = |engine: &&str| {
+        let before = resident_bytes();
+        let outcome = open(engine).and_then(|b| check(card, b.as_ref(), before, &mut reference));
+        EngineCheck { engine: (*engine).to_string(), outcome }
+    };
+    engines.iter().map(check).collect()
 }
 
 type Reference = Option<(String, Matrix)>;
@@ -73,8 +85,12 @@ fn golden(card: &Card) -> Reference {
     Some((format!("golden vectors of {origin}"), Matrix::from_rows(&golden.embeddings).ok()?))
 }
 
-fn check(card: &Card, options: &LoadOptions, reference: &mut Reference) -> Result<EngineReport> {
-    let backbone = load(card, options)?;
+fn check(
+    card: &Card,
+    backbone: &dyn Backbone,
+    before: Option<u64>,
+    reference: &mut Reference,
+) -> Result<EngineReport> {
     let found = backbone.embed(&golden_tiles(card.input_px, N_TILES)?)?;
     if let Some(row) = found.first_bad_row() {
         return Err(Error::data(
@@ -88,6 +104,7 @@ fn check(card: &Card, options: &LoadOptions, reference: &mut Reference) -> Resul
     let start = Instant::now();
     backbone.embed(&batch)?;
     let tiles_per_second = 8.0 / start.elapsed().as_secs_f64().max(1e-9);
+    let memory = resident_bytes().zip(before).map(|(now, before)| now.saturating_sub(before));
     let device = backbone.info().engine.clone();
     let (name, expected) = reference.get_or_insert_with(|| (device.clone(), found.clone()));
     let rows = || found.rows().zip(expected.rows());
@@ -99,6 +116,7 @@ fn check(card: &Card, options: &LoadOptions, reference: &mut Reference) -> Resul
         cosine,
         max_difference,
         tiles_per_second,
+        memory,
         agrees: cosine >= 0.999 && max_difference <= 0.01,
     })
 }
@@ -124,6 +142,13 @@ pub(crate) fn golden_tiles(px: u32, n_tiles: i64) -> Result<TileBatch> {
         batch.push(Tile { meta, image: RgbImage::new(px, px, data)? })?;
     }
     Ok(batch)
+}
+
+/// The process's part of main memory, where Linux tells it.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? * 1024)
 }
 
 pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {

@@ -12,7 +12,8 @@ use eosin_core::{Error, Result};
 /// | `cuda` | NVIDIA GPU | feature `cuda`, a driver and the CUDA toolkit's nvrtc at run time |
 /// | `tch` | CPU or NVIDIA GPU | feature `tch` and libtorch when building and running |
 /// | `wgpu` | any GPU | feature `wgpu` and a Vulkan, Metal or DirectX driver |
-pub const ENGINES: [&str; 6] = ["auto", "native", "flex", "cuda", "tch", "wgpu"];
+/// | `onnx` | CPU or NVIDIA GPU | crate eosin-backbone-onnx, onnxruntime at run time, an ONNX file |
+pub const ENGINES: [&str; 7] = ["auto", "native", "flex", "cuda", "tch", "wgpu", "onnx"];
 
 /// Which engine computes on which device.
 #[derive(Clone, Debug, PartialEq, Eq)]

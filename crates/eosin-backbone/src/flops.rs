@@ -76,7 +76,7 @@ mod tests {
             [("resnet50", 8.2e9), ("kaiko-s16", 9.2e9), ("efficientnet-lite0", 0.77e9)]
         {
             let mut card = Card::builtin(name).unwrap();
-            if let WeightsSource::File { .. } = card.weights {
+            if let WeightsSource::File { .. } | WeightsSource::Hub { .. } = card.weights {
                 card.weights = WeightsSource::Random { seed: 1 };
             }
             let engine = EngineOptions { engine: "native".into(), device: 0 };

@@ -70,8 +70,8 @@ mod weights;
 mod zip;
 
 pub use card::{Card, WeightsSource, builtin_cards};
-pub use doctor::{EngineCheck, EngineReport, doctor};
+pub use doctor::{EngineCheck, EngineReport, doctor, doctor_with};
 pub use engine::{ENGINES, EngineOptions};
-pub use load::{LoadOptions, load, tensors};
+pub use load::{LoadOptions, check, check_tensors, load, tensors};
 pub use random::{random_tensor, random_weights};
-pub use weights::{WeightMap, WeightTensor, sha256_hex};
+pub use weights::{TensorReport, WeightMap, WeightTensor, sha256_hex};

@@ -11,10 +11,11 @@ use crate::arch::{
 };
 use crate::colour::{COLOUR_DIM, ColourStatistics};
 use crate::engine::Engine;
+use crate::names::to_timm_names;
 use crate::native::{Linear, TokenPooling};
 use crate::network::{Built, Layers, NetworkBackbone, Projected, build};
 use crate::source::{Loaded, find_weights};
-use crate::{Card, EngineOptions, WeightMap};
+use crate::{Card, EngineOptions, TensorReport, WeightMap};
 
 /// How a card's backbone is to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,6 +102,28 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     Ok(Box::new(NetworkBackbone { info, network, flops }))
 }
 
+/// Compares a card's weights with its architecture, without giving them to an engine.
+pub fn check(card: &Card, options: &LoadOptions) -> Result<TensorReport> {
+    if card.family == "colour-statistics" {
+        return Ok(TensorReport::default());
+    }
+    let family = find_family(card)?;
+    let plan = (family.plan)(card)?;
+    expect_dim(card, plan.dim)?;
+    let Loaded { mut weights, .. } = find_weights(card, options, &plan.specs)?;
+    (plan.take)(&mut weights);
+    Ok(weights.report(family.ignored))
+}
+
+/// The same for tensors in memory, under any program's names.
+pub fn check_tensors(card: &Card, tensors: WeightMap) -> Result<TensorReport> {
+    let family = find_family(card)?;
+    let plan = (family.plan)(card)?;
+    let mut weights = to_timm_names(tensors, &plan.specs);
+    (plan.take)(&mut weights);
+    Ok(weights.report(family.ignored))
+}
+
 /// Names and shapes of the tensors that a card's network needs, under timm's names.
 pub fn tensors(card: &Card) -> Result<Vec<TensorSpec>> {
     Ok((find_family(card)?.plan)(card)?.specs)
@@ -109,6 +132,13 @@ pub fn tensors(card: &Card) -> Result<Vec<TensorSpec>> {
 fn find_family(card: &Card) -> Result<&'static Family> {
     let mut names = vec!["colour-statistics"];
     names.extend(FAMILIES.iter().map(|f| f.name));
+    if card.family == "onnx" {
+        return Err(Error::unsupported(
+            format!("an ONNX file, which card {} is,", card.name),
+            &names,
+            "use eosin-backbone-onnx, the Cargo feature `onnx` of crate eosin and of the command",
+        ));
+    }
     let Some(family) = FAMILIES.iter().find(|f| f.name == card.family) else {
         return Err(Error::unsupported(
             format!("architecture family `{}` of card {}", card.family, card.name),

@@ -49,6 +49,17 @@ pub(crate) fn find_weights(
                 format!("get it from {source} and name it by --weights, or by `file` in the card"),
             ));
         }
+        (None, WeightsSource::Hub { repo, source, .. }) => {
+            return Err(Error::input(
+                format!("card {}, weights", card.name),
+                "a weights file",
+                format!("none of {repo} in the hub's cache"),
+                format!(
+                    "run `eosin backbone fetch {}` ({source}), or name a file by --weights",
+                    card.name
+                ),
+            ));
+        }
         (None, WeightsSource::Random { seed }) => {
             let weights = random_weights(specs, *seed);
             return Ok(Loaded { weights, identity: format!("random-v1-seed-{seed}") });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::Path;
 
 use eosin_core::{Error, Result};
@@ -35,6 +36,19 @@ pub struct WeightMap {
     tensors: BTreeMap<String, WeightTensor>,
     missing: Vec<String>,
     mis_shaped: Vec<String>,
+}
+
+/// How a weights file and an architecture fit each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct TensorReport {
+    /// Tensors of the architecture that the file does not have.
+    pub missing: Vec<String>,
+    /// Tensors of another shape, with both shapes.
+    pub mis_shaped: Vec<String>,
+    /// Tensors of the file that the architecture does not have.
+    pub unused: Vec<String>,
+    /// Tensors that no embedding needs, such as a classifier's.
+    pub left: Vec<String>,
 }
 
 /// The part of an index of shards that is needed.
@@ -227,32 +241,58 @@ impl WeightMap {
         WeightTensor { shape: shape.to_vec(), values: vec![0.0; shape.iter().product()] }
     }
 
-    /// Tells what was missing, mis-shaped or not taken; names that start with one of `ignored`
-    /// (a classifier, a counter) may be left.
+    /// What was missing, mis-shaped or not taken; names that start with one of `ignored` (a
+    /// classifier, a counter) may be left.
+    pub fn report(&self, ignored: &[&str]) -> TensorReport {
+        let may_stay = |name: &&String| {
+            ignored.iter().any(|prefix| name.starts_with(prefix))
+                || name.ends_with("num_batches_tracked")
+        };
+        let (left, unused): (Vec<&String>, Vec<&String>) = self.tensors.keys().partition(may_stay);
+        TensorReport {
+            missing: self.missing.clone(),
+            mis_shaped: self.mis_shaped.clone(),
+            unused: unused.into_iter().cloned().collect(),
+            left: left.into_iter().cloned().collect(),
+        }
+    }
+
+    /// An error that lists what [`WeightMap::report`] finds wrong.
     pub fn finish(&self, ignored: &[&str]) -> Result<()> {
-        let unused: Vec<String> = self
-            .tensors
-            .keys()
-            .filter(|name| !ignored.iter().any(|prefix| name.starts_with(prefix)))
-            .filter(|name| !name.ends_with("num_batches_tracked"))
-            .cloned()
-            .collect();
-        let lists =
-            [("missing", &self.missing), ("mis-shaped", &self.mis_shaped), ("unused", &unused)];
-        let found: Vec<String> = lists
-            .iter()
-            .filter(|(_, names)| !names.is_empty())
-            .map(|(kind, names)| format!("{} {kind} ({})", names.len(), abridged(names)))
-            .collect();
-        if found.is_empty() {
+        let report = self.report(ignored);
+        if report.is_sound() {
             return Ok(());
         }
         Err(Error::data(
             &self.origin,
             "exactly the tensors of the card's architecture",
-            found.join(", "),
+            report.to_string(),
             "check the card's family and architecture against the weights",
         ))
+    }
+}
+
+impl TensorReport {
+    /// Whether the weights are exactly those of the architecture.
+    pub fn is_sound(&self) -> bool {
+        self.missing.is_empty() && self.mis_shaped.is_empty() && self.unused.is_empty()
+    }
+}
+
+impl fmt::Display for TensorReport {
+    /// Counts with the first names of each kind.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lists = [
+            ("missing", &self.missing),
+            ("mis-shaped", &self.mis_shaped),
+            ("unused", &self.unused),
+        ];
+        let found: Vec<String> = lists
+            .iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(kind, names)| format!("{} {kind} ({})", names.len(), abridged(names)))
+            .collect();
+        f.write_str(&found.join(", "))
     }
 }
 

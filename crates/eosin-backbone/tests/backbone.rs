@@ -10,6 +10,8 @@ mod cards;
 mod colour;
 #[path = "backbone/efficientnet.rs"]
 mod efficientnet;
+#[path = "backbone/names.rs"]
+mod names;
 #[path = "backbone/parity.rs"]
 mod parity;
 #[path = "backbone/weights.rs"]

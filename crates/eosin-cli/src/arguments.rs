@@ -52,8 +52,10 @@ pub enum Command {
     Head(HeadArguments),
     /// Tell what a slide, manifest, store, head or weights file holds.
     Inspect(InspectArguments),
-    /// List the backbones, or show one card.
+    /// List, show, check and fetch backbones.
     Backbone(BackboneArguments),
+    /// Run the golden tiles through every backbone that is installed, on every engine.
+    Doctor(DoctorArguments),
     /// List, check, tidy, import and export the sets of embeddings of a store.
     Store(StoreArguments),
     /// Ask questions in SQL of tiles, labels and clinical tables.
@@ -75,11 +77,11 @@ pub struct RunArguments {
     /// Folder for the store, heads and reports.
     #[arg(long, default_value = "eosin-out")]
     pub out: PathBuf,
-    /// Engine that embeds, instead of the configuration's: auto, native, flex, cuda, tch or wgpu.
+    /// Engine that embeds, instead of the configuration's: auto, native, flex, cuda, tch, wgpu or onnx.
     #[arg(long)]
     pub engine: Option<String>,
     /// Folder with weights that cards leave to the user, named after the card: CARD.safetensors,
-    /// .pth, .pt or .bin.
+    /// .pth, .pt, .bin or .onnx.
     #[arg(long)]
     pub weights: Option<PathBuf>,
     /// Use a split that leaks, for this reason, which stands in the report.
@@ -233,12 +235,15 @@ pub struct EmbedArguments {
     /// Seed of the views.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Engine: auto, native, flex, cuda, tch or wgpu.
+    /// Engine: auto, native, flex, cuda, tch, wgpu or onnx.
     #[arg(long, default_value = "auto")]
     pub engine: String,
     /// Tiles per forward pass.
     #[arg(long, default_value_t = 32)]
     pub batch_size: usize,
+    /// Weights that cards leave to the user: a file, or a folder of files named after cards.
+    #[arg(long)]
+    pub weights: Option<PathBuf>,
     /// Folder with backbone cards.
     #[arg(long, default_value = "configs")]
     pub configs: PathBuf,
@@ -274,9 +279,12 @@ pub struct PredictArguments {
     /// The store's folder, so that tiles are embedded once.
     #[arg(long, default_value = "eosin-out/store")]
     pub store: PathBuf,
-    /// Engine: auto, native, flex, cuda, tch or wgpu.
+    /// Engine: auto, native, flex, cuda, tch, wgpu or onnx.
     #[arg(long, default_value = "auto")]
     pub engine: String,
+    /// Weights that cards leave to the user: a file, or a folder of files named after cards.
+    #[arg(long)]
+    pub weights: Option<PathBuf>,
     /// Folder with backbone cards.
     #[arg(long, default_value = "configs")]
     pub configs: PathBuf,
@@ -324,12 +332,109 @@ pub struct InspectArguments {
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  eosin backbone
-  eosin backbone efficientnet-lite0")]
+  eosin backbone ls
+  eosin backbone show uni2-h
+  eosin backbone check uni --weights pytorch_model.bin")]
 pub struct BackboneArguments {
-    /// A card to show whole.
-    pub name: Option<String>,
+    #[command(subcommand)]
+    pub command: BackboneCommand,
+    /// Folder with backbone cards.
+    #[arg(long, default_value = "configs", global = true)]
+    pub configs: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub enum BackboneCommand {
+    /// List the backbones with their licences and whether their weights are here.
+    #[command(after_help = "Examples:
+  eosin backbone ls
+  eosin backbone ls --installed --licence commercial
+  eosin backbone ls --json")]
+    Ls {
+        /// Only those whose weights are here.
+        #[arg(long)]
+        installed: bool,
+        /// Only those that may be used for this.
+        #[arg(long, value_parser = ["any", "commercial"], default_value = "any")]
+        licence: String,
+        /// Weights that cards leave to the user: a folder of files named after cards.
+        #[arg(long)]
+        weights: Option<PathBuf>,
+        /// JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one card.
+    #[command(after_help = "Examples:
+  eosin backbone show uni2-h
+  eosin backbone show my-card.toml --json")]
+    Show {
+        /// A card's name, or the path of its file.
+        name: String,
+        /// JSON instead of TOML.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare weights with a card's architecture: missing, unused and mis-shaped tensors.
+    #[command(after_help = "Examples:
+  eosin backbone check uni --weights UNI/pytorch_model.bin
+  eosin backbone check my-card.toml")]
+    Check {
+        /// A card's name, or the path of its file.
+        name: String,
+        /// The weights: a file, or a folder of files named after cards [default: the card's]
+        #[arg(long)]
+        weights: Option<PathBuf>,
+        /// JSON instead of lists.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a backbone's weights from a model hub into its cache, where every command finds them.
+    #[cfg(feature = "hub")]
+    #[command(after_help = "Examples:
+  HF_ENDPOINT=https://HUB eosin backbone fetch phikon-v2
+  HF_TOKEN=… eosin backbone fetch uni2-h --hub https://HUB
+
+HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HTTPS_PROXY are read; the token is
+also taken from the file that the hub's login command writes.
+What a broken connection left is continued by the next run.")]
+    Fetch {
+        /// Card names, or the paths of cards.
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// The hub's address [default: HF_ENDPOINT]
+        #[arg(long, value_name = "URL")]
+        hub: Option<String>,
+        /// Folder of the cache [default: HF_HUB_CACHE, else as the hub's Python client has it]
+        #[arg(long)]
+        cache: Option<PathBuf>,
+        /// Ask nobody: say what the cache has.
+        #[arg(long)]
+        offline: bool,
+    },
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  eosin doctor
+  eosin doctor efficientnet-lite0 uni --weights WEIGHTS
+  eosin doctor --engine onnx --json
+
+Each line has the cosine and the largest difference to the golden vectors, or to the first engine
+where a card has none, and what to do where an engine fails.")]
+pub struct DoctorArguments {
+    /// Cards to check [default: every one whose weights are here]
+    pub names: Vec<String>,
+    /// Engine to check; may be given more than once [default: all]
+    #[arg(long)]
+    pub engine: Vec<String>,
+    /// Weights that cards leave to the user: a file, or a folder of files named after cards.
+    #[arg(long)]
+    pub weights: Option<PathBuf>,
     /// Folder with backbone cards.
     #[arg(long, default_value = "configs")]
     pub configs: PathBuf,
+    /// JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }

@@ -10,6 +10,7 @@
 //! assert!(error.is_some_and(|hint| hint.contains("logistic")));
 //! ```
 
+mod backbones;
 mod config;
 mod cut;
 mod dataset;
@@ -31,6 +32,7 @@ mod train;
 mod train_many;
 mod train_slides;
 
+pub use backbones::{Places, find_weights, is_installed, open_card};
 pub use config::{
     AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, ImportedConfig, LicenceFilter,
     LoadedRun, RunConfig, SelectionConfig, TaskConfig, TrainingConfig, read_tiling,
@@ -53,7 +55,7 @@ pub use select::{
     SelectTask, Selection, Spatial, embed_arms, gather, is_control, probes, select, select_arms,
     select_run,
 };
-pub use session::{Embedded, Session, SessionOptions, load_backbone};
+pub use session::{Embedded, Session, SessionOptions, find_card, load_backbone};
 pub use study::{
     ArmConfig, CurveConfig, PermutedConfig, StrengthConfig, StudyConfig, StudyDesign, StudyInput,
     StudyOutcome, StudySet, check_arms, study, study_sets,
@@ -68,6 +70,8 @@ pub mod crates {
     pub use eosin_core as core;
     pub use eosin_eval as eval;
     pub use eosin_head as head;
+    #[cfg(feature = "hub")]
+    pub use eosin_hub as hub;
     pub use eosin_network as network;
     pub use eosin_proxy as proxy;
     #[cfg(feature = "sql")]

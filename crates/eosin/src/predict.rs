@@ -10,6 +10,7 @@ use eosin_network::{Bags, SlideHead};
 use eosin_store::ParquetStore;
 use eosin_tile::TilingOptions;
 
+use crate::backbones::Places;
 use crate::config::EngineConfig;
 use crate::embed::{EmbedOptions, Skipped, contract, embed};
 use crate::input::open_input;
@@ -32,6 +33,8 @@ pub struct PredictOptions<'a> {
     pub store: &'a Path,
     /// Engine that embeds.
     pub engine: EngineConfig,
+    /// Where backbones find what is no part of the program.
+    pub places: Places,
     /// Folder with backbone cards.
     pub configs: &'a Path,
     /// Contract fields in which the tiles may differ from those of the head's training.
@@ -75,7 +78,8 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
         ));
     }
     let (source, geometry) = open_input(options.input, &options.tiling)?;
-    let backbone = load_backbone(options.configs, &file.contract.backbone, &options.engine)?;
+    let backbone =
+        load_backbone(options.configs, &file.contract.backbone, &options.engine, &options.places)?;
     let ours = contract(backbone.info(), source.as_ref(), &geometry, None);
     let differences: Vec<_> = file
         .contract

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use eosin_backbone::{Card, EngineOptions, LoadOptions, WeightsSource};
+use eosin_backbone::Card;
 use eosin_core::{
     Backbone, BackboneInfo, Contract, Error, Fingerprint, Matrix, Progress, Result, TileMeta,
     TileSource,
@@ -13,6 +13,7 @@ use eosin_tile::views::ViewBank;
 use eosin_tile::{Manifest, ManifestSource, TileFileOptions};
 use serde::Deserialize;
 
+use crate::backbones::{Places, open_card};
 use crate::config::{AugmentConfig, EngineConfig, LoadedRun, TaskConfig, part};
 use crate::dataset::{Dataset, TaskRows};
 use crate::embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
@@ -35,6 +36,8 @@ pub struct SessionOptions {
     pub weights: Option<PathBuf>,
     /// Why a split that leaks is used all the same; the reason stands in the report.
     pub allow_leakage: Option<String>,
+    /// Where backbones find what is no part of the program, other than `weights`.
+    pub places: Places,
 }
 
 /// A run's files, opened: its tiles, its store, its registry.
@@ -188,13 +191,12 @@ impl<'a> Session<'a> {
 
     /// Makes a card's backbone, with the user's weights where the card leaves them to the user.
     pub fn backbone_of(&self, card: &Card) -> Result<Box<dyn Backbone>> {
-        let engine = EngineOptions { engine: self.engine.kind.clone(), device: self.engine.device };
-        let open = matches!(card.weights, WeightsSource::File { file: None, .. });
-        let weights = self.options.weights.as_ref().filter(|_| open).and_then(|folder| {
-            let file = |ending: &str| folder.join(format!("{}.{ending}", card.name));
-            ["safetensors", "pth", "pt", "bin"].map(file).into_iter().find(|f| f.is_file())
-        });
-        eosin_backbone::load(card, &LoadOptions { engine, weights })
+        open_card(card, &self.engine, &self.places())
+    }
+
+    /// Where backbones find what is no part of the program.
+    fn places(&self) -> Places {
+        Places { weights: self.options.weights.clone(), ..self.options.places.clone() }
     }
 
     /// The run's image views, where its augmentation has any.
@@ -279,10 +281,9 @@ pub fn load_backbone(
     configs: &Path,
     name: &str,
     engine: &EngineConfig,
+    places: &Places,
 ) -> Result<Box<dyn Backbone>> {
-    let card = find_card(configs, name)?;
-    let engine = EngineOptions { engine: engine.kind.clone(), device: engine.device };
-    eosin_backbone::load(&card, &LoadOptions { engine, ..LoadOptions::default() })
+    open_card(&find_card(configs, name)?, engine, places)
 }
 
 /// A card by the name of its file in `configs/backbone/`, or by its path.

@@ -87,3 +87,63 @@ fn unknown_and_compiled_out_engines_are_named() {
         }
     }
 }
+
+/// The table of backbones in use: a row's names, width and input. Two meanings of a name are two
+/// rows. `conch` and `musk` are not here: their attention pooling and inner layer norms are no
+/// arguments of family `vit`.
+#[test]
+fn every_backbone_of_the_landscape_has_a_card() {
+    let rows: [(&[&str], u32, u32); 41] = [
+        (&["uni"], 1024, 224),
+        (&["uni2-h"], 1536, 224),
+        (&["virchow-cls"], 1280, 224),
+        (&["virchow-cls-mean"], 2560, 224),
+        (&["virchow2-cls"], 1280, 224),
+        (&["virchow2-cls-mean"], 2560, 224),
+        (&["prov-gigapath"], 1536, 224),
+        (&["h-optimus-0", "h-optimus-1"], 1536, 224),
+        (&["h0-mini-cls"], 768, 224),
+        (&["h0-mini-cls-mean"], 1536, 224),
+        (&["phikon"], 768, 224),
+        (&["phikon-v2"], 1024, 224),
+        (&["hibou-b"], 768, 224),
+        (&["hibou-l"], 1024, 224),
+        (&["kaiko-s8", "kaiko-s16"], 384, 224),
+        (&["kaiko-b8", "kaiko-b16"], 768, 224),
+        (&["kaiko-l14"], 1024, 224),
+        (&["midnight-12k-cls"], 1536, 224),
+        (&["midnight-12k-cls-mean"], 3072, 224),
+        (&["openmidnight"], 1536, 224),
+        (&["lunit-dino-s8", "lunit-dino-s16"], 384, 224),
+        (&["lunit-rn50-bt", "lunit-rn50-swav", "lunit-rn50-moco"], 2048, 224),
+        (&["gpfm"], 1024, 224),
+        (&["ctranspath"], 768, 224),
+        (&["retccl"], 2048, 224),
+        (&["kimianet"], 1024, 224),
+        (&["plip"], 512, 224),
+        (&["quiltnet-b32", "quiltnet-b16"], 512, 224),
+        (&["dinov2-s", "dinov2-s-reg"], 384, 224),
+        (&["dinov2-b", "dinov2-b-reg"], 768, 224),
+        (&["dinov2-l", "dinov2-l-reg"], 1024, 224),
+        (&["dinov2-g", "dinov2-g-reg"], 1536, 224),
+        (&["resnet18"], 512, 224),
+        (&["resnet50"], 2048, 224),
+        (&["resnet50-trunc"], 1024, 224),
+        (&["densenet121"], 1024, 224),
+        (&["convnext-tiny", "swin-tiny"], 768, 224),
+        (&["efficientnet-b0", "efficientnet-lite0"], 1280, 224),
+        (&["efficientnet-lite1"], 1280, 240),
+        (&["efficientnet-lite2"], 1280, 260),
+        (&["open-nsfw"], 1024, 224),
+    ];
+    for (names, dim, px) in rows {
+        for name in names {
+            let card = Card::builtin(name).unwrap();
+            assert_eq!((card.dim, card.input_px), (dim, px), "{name}");
+            // The arguments are those of a network of this width.
+            if card.family != "onnx" {
+                assert!(!eosin_backbone::tensors(&card).unwrap().is_empty(), "{name}");
+            }
+        }
+    }
+}

@@ -29,8 +29,9 @@ pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
     };
     let store = ParquetStore::open(&arguments.store)?;
     let mut skipped = Vec::new();
+    let places = super::places(arguments.weights.as_deref());
     for name in &arguments.backbone {
-        let backbone = load_backbone(&arguments.configs, name, &engine)?;
+        let backbone = load_backbone(&arguments.configs, name, &engine, &places)?;
         let info = backbone.info();
         let contract = contract(info, source.as_ref(), &geometry, views.as_ref());
         let set = contract.fingerprint();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 mod backbone;
+mod doctor;
 mod embed;
 mod head;
 mod inspect;
@@ -14,10 +15,12 @@ mod study;
 mod tile;
 mod train;
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 use eosin::crates::core::{Mpp, TileUm};
 use eosin::crates::tile::{StainNormalization, TilingOptions, TissueOptions};
-use eosin::{Registry, Session, SessionOptions, Skipped};
+use eosin::{Places, Registry, Session, SessionOptions, Skipped};
 
 use crate::arguments::{
     Cli, Command, DEFAULT_MIN_TISSUE, DEFAULT_TILE_PX, DEFAULT_TILE_UM, GridArguments, RunArguments,
@@ -38,7 +41,8 @@ pub fn dispatch(cli: &Cli) -> Result<Outcome> {
         Command::Predict(arguments) => predict::predict(arguments, &bars),
         Command::Head(arguments) => head::head(arguments),
         Command::Inspect(arguments) => inspect::inspect(arguments),
-        Command::Backbone(arguments) => backbone::backbone(arguments),
+        Command::Backbone(arguments) => backbone::backbone(arguments, &bars),
+        Command::Doctor(arguments) => doctor::doctor(arguments),
         Command::Store(arguments) => store::store(arguments, &bars),
         #[cfg(feature = "sql")]
         Command::Query(arguments) => query::query(arguments),
@@ -53,8 +57,38 @@ fn open<'a>(arguments: &RunArguments, bars: &'a Bars) -> Result<Session<'a>> {
         engine: arguments.engine.clone(),
         weights: arguments.weights.clone(),
         allow_leakage: arguments.allow_leakage.clone(),
+        places: places(None),
     };
     Ok(Session::open(&arguments.config, options, Registry::with_defaults(), bars)?)
+}
+
+/// Where backbones find what is no part of the program: the environment says it, as the hub's
+/// Python client and onnxruntime's users expect.
+fn places(weights: Option<&Path>) -> Places {
+    Places {
+        weights: weights.map(Path::to_path_buf),
+        hub_cache: hub_cache(),
+        onnxruntime: variable("EOSIN_ONNXRUNTIME").map(PathBuf::from),
+    }
+}
+
+/// The cache that the hub's Python client would use.
+fn hub_cache() -> Option<PathBuf> {
+    variable("HF_HUB_CACHE").map(PathBuf::from).or_else(|| Some(hub_home()?.join("hub")))
+}
+
+/// The folder of the hub's client, with its cache and its token.
+fn hub_home() -> Option<PathBuf> {
+    let cache = || {
+        let own = variable("XDG_CACHE_HOME").map(PathBuf::from);
+        own.or_else(|| Some(std::env::home_dir()?.join(".cache")))
+    };
+    variable("HF_HOME").map(PathBuf::from).or_else(|| Some(cache()?.join("huggingface")))
+}
+
+/// A variable of the environment that is not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// How slides are cut: by a file, by arguments, or by the file with what arguments change.

@@ -25,6 +25,7 @@ pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
         attention: arguments.attention.as_deref(),
         store: &arguments.store,
         engine: EngineConfig { kind: arguments.engine.clone(), ..EngineConfig::default() },
+        places: super::places(arguments.weights.as_deref()),
         configs: &arguments.configs,
         accept: &arguments.accept,
     };

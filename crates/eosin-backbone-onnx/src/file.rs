@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::path::Path;
+
+use eosin_core::{Error, Result};
+use sha2::{Digest, Sha256};
+
+use crate::graph::{self, Graph};
+
+/// A model's bytes, what they say of it, and their digest.
+pub struct OnnxFile {
+    pub bytes: Vec<u8>,
+    pub graph: Graph,
+    /// SHA-256; where weights lie in other files, that of all digests in the order of names.
+    pub sha256: String,
+}
+
+/// The largest model that is read: a message of protocol buffers cannot be larger.
+const MAX_MODEL_BYTES: u64 = 2 << 30;
+
+/// Reads a model and checks its digest.
+pub fn read(path: &Path, sha256: Option<&str>) -> Result<OnnxFile> {
+    let size = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
+    if size > MAX_MODEL_BYTES {
+        return Err(refused(path, format!("{size} bytes, more than a message may have")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let graph = graph::read(&bytes).map_err(|found| refused(path, found))?;
+    let mut digest = format!("{:x}", Sha256::digest(&bytes));
+    if !graph.external.is_empty() {
+        for name in &graph.external {
+            digest.push_str(&file_digest(&path.with_file_name(name))?);
+        }
+        digest = format!("{:x}", Sha256::digest(digest.as_bytes()));
+    }
+    if let Some(expected) = sha256
+        && !expected.eq_ignore_ascii_case(&digest)
+    {
+        return Err(Error::data(
+            path,
+            format!("SHA-256 {expected}"),
+            digest,
+            "the file is not the one that the card describes: fetch it again, or mend the card",
+        ));
+    }
+    Ok(OnnxFile { bytes, graph, sha256: digest })
+}
+
+fn refused(path: &Path, found: String) -> Error {
+    Error::data(
+        path,
+        "an ONNX model",
+        found,
+        "the file is truncated or of another format: export or fetch it again",
+    )
+}
+
+/// Digest of a file that may be larger than memory.
+fn file_digest(path: &Path) -> Result<String> {
+    let mut hasher = Sha256::new();
+    let mut file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+    std::io::copy(&mut file, &mut hasher).map_err(|e| Error::io("read", path, e))?;
+    Ok(format!("{:x}", hasher.finalize()))
+}

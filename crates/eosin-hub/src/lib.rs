@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! Fetches weights from a model hub into the hub's own cache layout.
+//!
+//! ```no_run
+//! use eosin_core::NoProgress;
+//! use eosin_hub::{Hub, HubOptions, Wanted};
+//!
+//! let hub = Hub::new(HubOptions {
+//!     endpoint: Some("https://hub.example.org".into()),
+//!     ..HubOptions::new("cache")
+//! })?;
+//! let wanted = Wanted { file: Some("model.safetensors"), ..Wanted::new("authors/network") };
+//! let fetched = hub.fetch(&wanted, &NoProgress)?;
+//! println!("{} at commit {}", fetched.path.display(), fetched.commit);
+//! # Ok::<(), eosin_core::Error>(())
+//! ```
+//!
+//! A hub serves `{endpoint}/{repo}/resolve/{revision}/{file}` and tells commit, digest and size in
+//! headers. The cache is that of the hub's Python client, so both share what either fetched:
+//!
+//! ```text
+//! cache/models--authors--network/
+//! ├── blobs/<etag>                        a file's bytes, once
+//! ├── blobs/<etag>.incomplete             what came before a connection broke
+//! ├── refs/main                           the commit that `main` was
+//! └── snapshots/<commit>/model.safetensors → ../../blobs/<etag>
+//! ```
+//!
+//! Which hub it is must be said: none is built in. What was cut is continued, size and SHA-256 are
+//! checked, and without a network (or by [`HubOptions::offline`]) the cache serves alone.
+
+mod cache;
+mod http;
+mod hub;
+mod names;
+mod options;
+mod transfer;
+mod weights;
+
+pub use cache::Cache;
+pub use hub::{Fetched, Hub};
+pub use options::{HubOptions, Wanted};
+pub use weights::USUAL_NAMES;
