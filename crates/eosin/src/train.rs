@@ -82,7 +82,8 @@ pub fn fit_arm(
         Decision::fit(&tuned.oof, &train.labels(), &train.groups(), decided, run.seed)?;
     tuned.oof = decision.correct(&tuned.oof)?;
     tuned.threshold = threshold;
-    let Final { head: fitted, notes } = fit_final(&train, trainer.as_ref(), &transforms, tuned.penalty, run.seed)?;
+    let Final { head: fitted, notes } =
+        fit_final(&train, trainer.as_ref(), &transforms, tuned.penalty, run.seed)?;
     let test = if held_out.n_rows() == 0 {
         None
     } else {

@@ -8,9 +8,9 @@ use eosin_core::{LabelledSet, NoProgress, Result};
 use eosin_eval::Interval;
 
 use crate::config::{ComponentConfig, TaskConfig, part};
+use crate::dataset::TaskRows;
 use crate::embed::Skipped;
 use crate::evaluate::{Metric, Scored};
-use crate::dataset::TaskRows;
 use crate::leakage::check_leakage;
 use crate::session::{Embedded, Session};
 use crate::train::{embed_views, fit_arm, labelled, save};
@@ -176,8 +176,7 @@ impl Job<'_> {
         set: &LabelledSet,
         head: &ComponentConfig,
     ) -> Result<Fitted> {
-        let arm =
-            fit_arm(self.session, rows, set, self.embedded, self.augment, head, &NoProgress)?;
+        let arm = fit_arm(self.session, rows, set, self.embedded, self.augment, head, &NoProgress)?;
         let train = |of: &[u32]| rows.split.train.iter().map(|&i| of[i]).collect();
         let out_of_fold = Scored {
             probabilities: arm.tuned.oof,

@@ -18,7 +18,7 @@ impl Manifest {
         let manifests: Vec<Self> =
             files.iter().map(|file| Self::read(folder.join(file))).collect::<Result<_>>()?;
         let mut header: Vec<String> = Vec::new();
-        for name in manifests.iter().flat_map(|m| m.columns()) {
+        for name in manifests.iter().flat_map(Self::columns) {
             if !header.contains(name) {
                 header.push(name.clone());
             }

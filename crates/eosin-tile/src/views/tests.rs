@@ -140,19 +140,14 @@ fn a_bank_without_the_new_settings_is_described_as_before() {
 
 #[test]
 fn parameters_tell_how_a_view_is_made() {
-    let bank = ViewBank {
-        blur_px: 0.5,
-        zoom: 0.2,
-        jpeg_quality: 60,
-        n_views: 9,
-        ..ViewBank::default()
-    };
+    let bank =
+        ViewBank { blur_px: 0.5, zoom: 0.2, jpeg_quality: 60, n_views: 9, ..ViewBank::default() };
     let plain = bank.parameters("t", 0);
-    assert_eq!((plain[0], plain.iter().sum::<f32>()), (1.0, 1.0));
+    assert!(plain[0] > 0.5 && plain[1..].iter().all(|&v| v == 0.0), "{plain:?}");
     for view in 1..9 {
         let told = bank.parameters("t", view);
         assert_eq!(told.len(), plain.len());
-        assert_eq!(told[usize::from(view % 8)], 1.0);
+        assert!(told[usize::from(view % 8)] > 0.5, "{told:?}");
         assert!(told.iter().all(|v| (-1.0..=1.0).contains(v)), "{told:?}");
         assert!(told[8..].iter().all(|&v| v != 0.0), "{told:?}");
         assert_ne!(told, bank.parameters("u", view));

@@ -269,7 +269,8 @@ impl Findings<'_> {
             fits.map(|(key, unit)| ((key.backbone, key.arm), unit)).collect();
         let told = by_arm.into_iter().flat_map(|((backbone, arm), unit)| {
             let notes = unit.result.as_ref().map_or(&[][..], |fitted| &fitted.notes);
-            let place = format!("{} on {}", self.arms[arm].name, self.input.sets[backbone].backbone);
+            let place =
+                format!("{} on {}", self.arms[arm].name, self.input.sets[backbone].backbone);
             notes.iter().map(move |note| format!("{place}: {note}"))
         });
         told.collect()
