@@ -7,6 +7,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod parity;
 mod readme_table;
 mod run;
 mod tidy;
@@ -36,6 +37,8 @@ enum Command {
     Ci(ci::Options),
     /// Check crate edges, file lengths, licence headers and documentation.
     Tidy,
+    /// Compare every architecture with timm and torchvision, natively, on burn and on onnxruntime.
+    Parity(parity::Options),
     /// Measure Eosin against its peers in one run.
     Bench(bench::Options),
 }
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<()> {
         Command::Run(options) => run::run(&workspace, &options),
         Command::Ci(options) => ci::ci(&workspace, &options),
         Command::Tidy => tidy::tidy(&workspace),
+        Command::Parity(options) => parity::parity(&workspace, &options),
         Command::Bench(options) => bench::bench(&workspace, &options),
     }
 }
