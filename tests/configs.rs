@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use eosin::crates::backbone::Card;
-use eosin::crates::tile::ViewBank;
-use eosin::{AugmentConfig, ComponentConfig, LoadedRun, Registry, StudyConfig, TaskConfig};
+use eosin::crates::tile::{Manifest, ViewBank};
+use eosin::{
+    AugmentConfig, ComponentConfig, Dataset, LoadedRun, Registry, StudyConfig, TaskConfig,
+};
 use eosin_testkit::demo::DemoConfig;
 
 use crate::common::root;
@@ -107,4 +109,21 @@ fn every_tiling_loads() {
             eosin::read_tiling(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         assert!(tiling.requested_mpp().is_ok(), "{}", path.display());
     }
+}
+
+#[test]
+fn a_task_takes_the_rows_that_its_condition_names() {
+    let manifest = "path,label,group,split,age\na.png,x,p1,train,40\nb.png,y,p2,train,60\n\
+        c.png,x,p3,train,70\nd.png,y,p4,train,\ne.png,y,p5,test,80\n";
+    let dataset = Dataset::new(Manifest::from_csv(manifest, "").unwrap());
+    let rows = |condition: &str| {
+        let text = format!("description = \"?\"\nwhere = \"{condition}\"\n");
+        dataset.rows(&toml::from_str::<TaskConfig>(&text).unwrap(), &[])
+    };
+    let older = rows("CAST(age AS INT) >= 60 AND split = 'train'").unwrap();
+    assert_eq!(older.tile_ids, ["b.png", "c.png"]);
+    let error = rows("aeg = 'x'").unwrap_err().to_string() + &rows("aeg = 'x'").unwrap_err().hint();
+    assert!(error.contains("age"), "{error}");
+    // A condition that leaves one class is refused like a manifest that has no other.
+    assert!(rows("label = 'x'").is_err());
 }

@@ -181,3 +181,85 @@ fn tissue_tiles_and_outlines_are_drawn_without_cutting() {
     assert_eq!(neither.status.code(), Some(2), "{}", text(&neither));
     assert!(text(&neither).contains("--out"), "{}", text(&neither));
 }
+
+#[test]
+fn slides_are_called_from_their_tiles_with_attention() {
+    let bench = Bench::new();
+    bench.write_run("");
+    // Tiles of one place and class stand for a slide.
+    let manifest = bench.path("tiles/manifest.csv");
+    let text_of = std::fs::read_to_string(&manifest).unwrap();
+    let mut lines = text_of.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let at = |name: &str| header.iter().position(|c| *c == name).unwrap();
+    let (label, group, slide_column) = (at("label"), at("group"), at("slide"));
+    let mut out = format!("{}\n", header.join(","));
+    let mut slides = std::collections::BTreeSet::new();
+    for line in lines {
+        let mut cells: Vec<&str> = line.split(',').collect();
+        let slide = format!("{}-{}", cells[group], cells[label]);
+        cells[slide_column] = &slide;
+        out += &cells.join(",");
+        out.push('\n');
+        slides.insert(slide);
+    }
+    std::fs::write(&manifest, out).unwrap();
+    let options = "options = { hidden = 8, attention = 4, epochs = 3, penalties = [0.01] }";
+    let head = format!("kind = \"abmil\"\n{options}\n");
+    std::fs::write(bench.path("configs/head/abmil-tiny.toml"), head).unwrap();
+
+    let train = |heads: &[&str]| {
+        eosin()
+            .arg("train")
+            .arg(bench.path("configs/run/test.toml"))
+            .arg("--data")
+            .arg(bench.path("tiles"))
+            .arg("--out")
+            .arg(bench.path("out"))
+            .args(heads)
+            .output()
+            .unwrap()
+    };
+    let trained = train(&["--head", "abmil-tiny", "--head", "mean-pool"]);
+    assert!(trained.status.success(), "{}", text(&trained));
+    for head in ["abmil-tiny", "mean-pool"] {
+        let file =
+            format!("out/heads/demo-microcalcification-{head}-efficientnet-lite0.safetensors");
+        let predicted = eosin()
+            .arg("predict")
+            .arg(&manifest)
+            .arg("--head")
+            .arg(bench.path(&file))
+            .arg("--out")
+            .arg(bench.path("slides.csv"))
+            .arg("--attention")
+            .arg(bench.path("attention.csv"))
+            .arg("--store")
+            .arg(bench.path("out/store"))
+            .arg("--configs")
+            .arg(bench.path("configs"))
+            .output()
+            .unwrap();
+        assert!(predicted.status.success(), "{}", text(&predicted));
+        let called = std::fs::read_to_string(bench.path("slides.csv")).unwrap();
+        assert_eq!(called.lines().count(), slides.len() + 1, "{called}");
+        let attention = std::fs::read_to_string(bench.path("attention.csv")).unwrap();
+        let mut sums = std::collections::BTreeMap::<&str, f64>::new();
+        for line in attention.lines().skip(1) {
+            let cells: Vec<&str> = line.split(',').collect();
+            *sums.entry(cells[1]).or_default() += cells[5].parse::<f64>().unwrap();
+        }
+        assert_eq!(sums.len(), slides.len());
+        assert!(sums.values().all(|sum| (sum - 1.0).abs() < 1e-5), "{sums:?}");
+    }
+
+    // A slide whose tiles disagree is refused by name.
+    let torn = std::fs::read_to_string(&manifest).unwrap().replace("-microcalcification", "-none");
+    std::fs::write(&manifest, torn).unwrap();
+    let refused = train(&["--head", "abmil-tiny"]);
+    assert!(
+        !refused.status.success() && text(&refused).contains("one label"),
+        "{}",
+        text(&refused)
+    );
+}

@@ -102,6 +102,10 @@ pub struct TaskConfig {
     /// Classes in use; rows of others are left out. Empty takes all.
     #[serde(default)]
     pub classes: Vec<String>,
+    /// Rows in use: what stands after `WHERE` in SQL, over the manifest's columns. Without it all
+    /// rows are.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// Column with the unit that splits must not tear.
     #[serde(default = "group_column")]
     pub group: String,

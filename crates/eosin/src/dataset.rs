@@ -55,15 +55,19 @@ impl Dataset {
 
     /// Lines of the part that `task` fits on, whatever their class, without tiles that were
     /// skipped.
-    pub fn training_lines(&self, task: &TaskConfig, skipped: &[Skipped]) -> Vec<&ManifestRow> {
+    pub fn training_lines(
+        &self,
+        task: &TaskConfig,
+        skipped: &[Skipped],
+    ) -> Result<Vec<&ManifestRow>> {
         let skipped: BTreeSet<&str> = skipped.iter().map(|s| s.tile.as_str()).collect();
-        self.manifest
-            .rows()
-            .iter()
+        Ok(self
+            .where_rows(task)?
+            .into_iter()
             .filter(|row| !skipped.contains(row.path.as_str()))
             .filter(|row| task.train.is_empty() || in_part(&task.train, row))
             .filter(|row| task.test.is_empty() || !in_part(&task.test, row))
-            .collect()
+            .collect())
     }
 
     /// The cells of a column for the given tiles; an empty one is an error.
@@ -92,9 +96,8 @@ impl Dataset {
         let skipped: BTreeSet<&str> = skipped.iter().map(|s| s.tile.as_str()).collect();
         let mut warnings = Vec::new();
         let rows: Vec<&ManifestRow> = self
-            .manifest
-            .rows()
-            .iter()
+            .where_rows(task)?
+            .into_iter()
             .filter(|row| !skipped.contains(row.path.as_str()))
             .filter(|row| row.column(&task.column).is_some_and(|c| is_listed(&task.classes, c)))
             .filter(|row| used_split(task, row))
@@ -152,6 +155,35 @@ impl Dataset {
         };
         task_rows.check(file, task)?;
         Ok(task_rows)
+    }
+
+    /// The rows that meet the task's condition.
+    #[cfg(feature = "sql")]
+    fn where_rows(&self, task: &TaskConfig) -> Result<Vec<&ManifestRow>> {
+        let all = self.manifest.rows();
+        let Some(condition) = &task.condition else { return Ok(all.iter().collect()) };
+        let columns = self.manifest.columns();
+        let cell = |row: &ManifestRow, name: &String| {
+            // The path as a tile id, not as it was written.
+            if name == "path" { row.path.clone() } else { row.column(name).unwrap_or("").into() }
+        };
+        let mut table = eosin_query::TextTable::new(columns)?;
+        for row in all {
+            table.push(columns.iter().map(|name| cell(row, name)))?;
+        }
+        Ok(eosin_query::filter_rows(&table, condition)?.into_iter().map(|i| &all[i]).collect())
+    }
+
+    #[cfg(not(feature = "sql"))]
+    fn where_rows(&self, task: &TaskConfig) -> Result<Vec<&ManifestRow>> {
+        match &task.condition {
+            None => Ok(self.manifest.rows().iter().collect()),
+            Some(_) => Err(Error::unsupported(
+                "`where` in a task",
+                &["tasks without it"],
+                "build with `--features sql`",
+            )),
+        }
     }
 
     fn require_columns(&self, task: &TaskConfig) -> Result<()> {

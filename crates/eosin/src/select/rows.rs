@@ -25,7 +25,7 @@ pub(super) fn rows(
     let rows = match kind.reads() {
         Reads::Classes => dataset.rows(task, skipped)?.train_only(),
         Reads::Numbers => by_number(dataset, task, skipped)?,
-        Reads::Nothing => by_class_if_any(dataset, task, skipped),
+        Reads::Nothing => by_class_if_any(dataset, task, skipped)?,
     };
     Ok(match kind.max_rows() {
         Some(most) if most < rows.tile_ids.len() => {
@@ -40,7 +40,7 @@ pub(super) fn rows(
 fn by_number(dataset: &Dataset, task: &TaskConfig, skipped: &[Skipped]) -> Result<TaskRows> {
     let number = |row: &ManifestRow| row.column(&task.column)?.trim().parse::<f64>().ok();
     let lines: Vec<(&ManifestRow, f64)> = dataset
-        .training_lines(task, skipped)
+        .training_lines(task, skipped)?
         .into_iter()
         .filter_map(|row| Some((row, number(row).filter(|n| n.is_finite())?)))
         .collect();
@@ -57,8 +57,8 @@ fn by_number(dataset: &Dataset, task: &TaskConfig, skipped: &[Skipped]) -> Resul
     Ok(made(task, &lines, ["low", "middle", "high"].map(String::from).to_vec(), labels))
 }
 
-fn by_class_if_any(dataset: &Dataset, task: &TaskConfig, skipped: &[Skipped]) -> TaskRows {
-    let lines = dataset.training_lines(task, skipped);
+fn by_class_if_any(dataset: &Dataset, task: &TaskConfig, skipped: &[Skipped]) -> Result<TaskRows> {
+    let lines = dataset.training_lines(task, skipped)?;
     let class = |row: &&ManifestRow| {
         let class = row.column(&task.column)?.to_string();
         (task.classes.is_empty() || task.classes.contains(&class)).then_some(class)
@@ -66,7 +66,7 @@ fn by_class_if_any(dataset: &Dataset, task: &TaskConfig, skipped: &[Skipped]) ->
     let present: BTreeSet<String> = lines.iter().filter_map(class).collect();
     if present.len() < 2 {
         let labels = vec![0; lines.len()];
-        return made(task, &lines, vec!["all".into()], labels);
+        return Ok(made(task, &lines, vec!["all".into()], labels));
     }
     let classes: Vec<String> = present.into_iter().collect();
     let index = |row: &&ManifestRow| classes.binary_search(&class(row)?).ok().map(|c| c as u32);
@@ -74,7 +74,7 @@ fn by_class_if_any(dataset: &Dataset, task: &TaskConfig, skipped: &[Skipped]) ->
         lines.iter().filter_map(|row| Some((*row, index(row)?))).collect();
     let labels = labelled.iter().map(|l| l.1).collect();
     let lines: Vec<&ManifestRow> = labelled.into_iter().map(|l| l.0).collect();
-    made(task, &lines, classes.clone(), labels)
+    Ok(made(task, &lines, classes.clone(), labels))
 }
 
 fn made(
