@@ -80,7 +80,11 @@ fn every_part_loads() {
     }
     for path in files("head") {
         let head: ComponentConfig = parse(&path);
-        registry.head(&head.kind, &head.options).unwrap();
+        if registry.is_slide_head(&head.kind) {
+            registry.slide_head(&head.kind, &head.options).unwrap();
+        } else {
+            registry.head(&head.kind, &head.options).unwrap();
+        }
     }
     for path in files("augment") {
         let augment: AugmentConfig = parse(&path);
