@@ -29,11 +29,11 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     })?;
     let config: toml::Table = toml::from_str(&text)?;
     let asked = config.get("engine").and_then(|e| e.get("kind")).and_then(|k| k.as_str());
-    // `auto` and `native` are compiled in always; only burn's backends are features.
+    // `auto`, `native` and `onnx` are always in the command; only burn's backends are features.
     let backend = match (options.backend.as_deref(), asked) {
         (Some(backend), _) => backend,
         (None, Some(kind @ ("cuda" | "tch" | "wgpu"))) => kind,
-        (None, Some("auto" | "native" | "flex") | None) => "flex",
+        (None, Some("auto" | "native" | "flex" | "onnx") | None) => "flex",
         (None, Some(other)) => bail!("unknown engine {other} in {}", path.display()),
     };
     let eosin = workspace.build_eosin(backend, options.release)?;
