@@ -89,6 +89,20 @@ evaluation = {{ replicates = 100 }}
         command
     }
 
+    /// `eosin train` of the test configuration.
+    pub fn train(&self, arguments: &[&str]) -> Output {
+        eosin()
+            .arg("train")
+            .arg(self.path("configs/run/test.toml"))
+            .arg("--data")
+            .arg(self.path("tiles"))
+            .arg("--out")
+            .arg(self.path("out"))
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
     /// Changes the manifest's lines.
     pub fn edit_manifest(&self, edit: impl FnOnce(Vec<String>) -> Vec<String>) {
         let path = self.path("tiles/manifest.csv");

@@ -106,21 +106,9 @@ fn dry_runs_write_nothing() {
 fn several_heads_are_trained_at_once_and_have_cards() {
     let bench = Bench::new();
     bench.write_run("");
-    let train = |arguments: &[&str]| {
-        eosin()
-            .arg("train")
-            .arg(bench.path("configs/run/test.toml"))
-            .arg("--data")
-            .arg(bench.path("tiles"))
-            .arg("--out")
-            .arg(bench.path("out"))
-            .args(arguments)
-            .output()
-            .unwrap()
-    };
     let tasks = ["--task", "demo-microcalcification", "--task", "demo-density"];
     let heads = ["--head", "logistic", "--head", "ridge", "--no-augment"];
-    let trained = train(&[&tasks[..], &heads].concat());
+    let trained = bench.train(&[&tasks[..], &heads].concat());
     assert!(trained.status.success(), "{}", text(&trained));
     for (task, metric) in
         [("demo-microcalcification", "out of fold F1"), ("demo-density", "macro F1")]
@@ -135,7 +123,7 @@ fn several_heads_are_trained_at_once_and_have_cards() {
             }
         }
     }
-    let unknown = train(&["--head", "logistik"]);
+    let unknown = bench.train(&["--head", "logistik"]);
     assert_eq!(unknown.status.code(), Some(5), "{}", text(&unknown));
     assert!(text(&unknown).contains("logistic"), "{}", text(&unknown));
 }
@@ -208,19 +196,7 @@ fn slides_are_called_from_their_tiles_with_attention() {
     let head = format!("kind = \"abmil\"\n{options}\n");
     std::fs::write(bench.path("configs/head/abmil-tiny.toml"), head).unwrap();
 
-    let train = |heads: &[&str]| {
-        eosin()
-            .arg("train")
-            .arg(bench.path("configs/run/test.toml"))
-            .arg("--data")
-            .arg(bench.path("tiles"))
-            .arg("--out")
-            .arg(bench.path("out"))
-            .args(heads)
-            .output()
-            .unwrap()
-    };
-    let trained = train(&["--head", "abmil-tiny", "--head", "mean-pool"]);
+    let trained = bench.train(&["--head", "abmil-tiny", "--head", "mean-pool"]);
     assert!(trained.status.success(), "{}", text(&trained));
     for head in ["abmil-tiny", "mean-pool"] {
         let file =
@@ -256,7 +232,7 @@ fn slides_are_called_from_their_tiles_with_attention() {
     // A slide whose tiles disagree is refused by name.
     let torn = std::fs::read_to_string(&manifest).unwrap().replace("-microcalcification", "-none");
     std::fs::write(&manifest, torn).unwrap();
-    let refused = train(&["--head", "abmil-tiny"]);
+    let refused = bench.train(&["--head", "abmil-tiny"]);
     assert!(
         !refused.status.success() && text(&refused).contains("one label"),
         "{}",

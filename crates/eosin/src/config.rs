@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use eosin_core::{Error, Result};
 use eosin_eval::GroupBootstrap;
-use eosin_head::DecisionOptions;
+use eosin_head::{DecisionOptions, TuneOptions};
 use eosin_tile::TilingOptions;
 use serde::{Deserialize, Serialize};
 
@@ -212,6 +212,18 @@ pub struct EvaluationConfig {
     pub replicates: usize,
     /// Coverage of the intervals.
     pub level: f64,
+}
+
+impl RunConfig {
+    /// How penalties are searched.
+    pub fn tune_options(&self) -> TuneOptions {
+        TuneOptions {
+            folds: self.training.folds,
+            repeats: self.training.repeats,
+            seed: self.seed,
+            ..TuneOptions::default()
+        }
+    }
 }
 
 impl EvaluationConfig {

@@ -5,9 +5,7 @@ use std::path::Path;
 
 use eosin_augment::Pipeline;
 use eosin_core::{FeatureTransform, LabelledSet, Progress, Result, TrainView, ViewBank};
-use eosin_head::{
-    Decision, Final, HeadFile, TuneOptions, Tuned, fit_final, save_head, training_digest, tune,
-};
+use eosin_head::{Decision, Final, HeadFile, Tuned, fit_final, save_head, training_digest, tune};
 
 use crate::config::ComponentConfig;
 use crate::dataset::TaskRows;
@@ -70,12 +68,7 @@ pub fn fit_arm(
     let transforms: Vec<&dyn FeatureTransform> =
         pipeline.iter().map(|p| *p as &dyn FeatureTransform).collect();
     let (train, held_out) = TrainView::whole(set).split(&rows.split)?;
-    let options = TuneOptions {
-        folds: run.training.folds,
-        repeats: run.training.repeats,
-        seed: run.seed,
-        ..TuneOptions::default()
-    };
+    let options = run.tune_options();
     let mut tuned = tune(&train, trainer.as_ref(), &transforms, options, progress)?;
     let decided = &run.training.decision;
     let (decision, threshold) =

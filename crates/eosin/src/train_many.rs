@@ -122,24 +122,23 @@ impl Job<'_> {
         let session = self.session;
         let rows = session.rows(self.task, self.skipped)?;
         let name = &self.embedded.info.name;
-        let bank = match self.augment {
-            Some(_) => embed_views(session, &rows, name)?,
-            None => None,
+        // Tiles and their views are read once for all heads of tiles, and not for slides alone.
+        let is_slide_head = |head: &ComponentConfig| session.registry.is_slide_head(&head.kind);
+        let set = if heads.iter().all(|(_, head)| is_slide_head(head)) {
+            None
+        } else {
+            Some(self.tiles(&rows)?)
         };
-        let bank = bank.as_ref().map(|(embedded, n_views)| (embedded, *n_views));
-        let set = labelled(session, &rows, self.embedded, bank)?;
         let bootstrap = session.config.run.evaluation.bootstrap(session.config.run.seed);
         let stage = format!("train {} on {name}", self.task_name);
         session.progress.start(&stage, heads.len() as u64);
         let mut trained = Vec::new();
         for (head_name, head) in heads {
             let fit = || -> Result<SavedHead> {
-                let Fitted { penalty, out_of_fold, mut file, test } =
-                    if session.registry.is_slide_head(&head.kind) {
-                        self.slide_head(&rows, head)?
-                    } else {
-                        self.tile_head(&rows, &set, head)?
-                    };
+                let Fitted { penalty, out_of_fold, mut file, test } = match &set {
+                    Some(set) if !is_slide_head(head) => self.tile_head(&rows, set, head)?,
+                    _ => self.slide_head(&rows, head)?,
+                };
                 let threshold = out_of_fold.threshold;
                 let out_of_fold = out_of_fold.metrics(&bootstrap)?.remove(0);
                 let test = match &test {
@@ -168,6 +167,16 @@ impl Job<'_> {
         }
         session.progress.finish();
         Ok(trained)
+    }
+
+    /// The rows with their embeddings, and with the view bank where there is augmentation.
+    fn tiles(&self, rows: &TaskRows) -> Result<LabelledSet> {
+        let bank = match self.augment {
+            Some(_) => embed_views(self.session, rows, &self.embedded.info.name)?,
+            None => None,
+        };
+        let bank = bank.as_ref().map(|(embedded, n_views)| (embedded, *n_views));
+        labelled(self.session, rows, self.embedded, bank)
     }
 
     fn tile_head(

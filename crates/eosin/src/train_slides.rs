@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use eosin_core::{Error, Fold, LabelledSet, Result, TrainView};
-use eosin_head::{Decision, HeadFile, Searched, TuneOptions, search, training_digest};
+use eosin_head::{Decision, HeadFile, Searched, search, training_digest};
 use eosin_network::{Bag, Bags, LabelledBags, SlideHeadTrainer, TrainBags};
 
 use crate::config::TaskConfig;
@@ -111,19 +111,13 @@ pub fn fit_slides(
     let (train, held_out) = TrainBags::whole(&set).split(&slides.split)?;
     let (labels, groups) = (train.labels(), train.groups());
     let penalties = trainer.penalties();
-    let options = TuneOptions {
-        folds: run.training.folds,
-        repeats: run.training.repeats,
-        seed: run.seed,
-        ..TuneOptions::default()
-    };
     let searched = Searched {
         classes: train.classes(),
         labels: &labels,
         groups: &groups,
         penalties: &penalties,
     };
-    let tuned = search(searched, options, session.progress, |folds, _| {
+    let tuned = search(searched, run.tune_options(), session.progress, |folds, _| {
         let fit = |fold: &Fold| {
             let (train, held_out) = train.split(fold)?;
             let predict = |&penalty: &f64| trainer.fit_slides(&train, penalty)?.predict(&held_out);
