@@ -1,13 +1,37 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::{Error, Fingerprint, Result, TileMeta};
 
 /// A dense matrix of `f32`, row after row.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// Its values are its own, or something else keeps them, such as a mapped file that is larger
+/// than the memory ([`Matrix::shared`]). Writing to shared values copies them first.
+#[derive(Clone, Default)]
 pub struct Matrix {
     n_rows: usize,
     n_cols: usize,
-    values: Vec<f32>,
+    own: Vec<f32>,
+    shared: Option<Arc<dyn AsRef<[f32]> + Send + Sync>>,
+}
+
+impl PartialEq for Matrix {
+    fn eq(&self, other: &Self) -> bool {
+        (self.n_rows, self.n_cols) == (other.n_rows, other.n_cols)
+            && self.values() == other.values()
+    }
+}
+
+impl fmt::Debug for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Matrix")
+            .field("n_rows", &self.n_rows)
+            .field("n_cols", &self.n_cols)
+            .field("values", &self.values())
+            .finish()
+    }
 }
 
 /// Embeddings of a batch of tiles: row i belongs to `metas[i]`.
@@ -26,16 +50,35 @@ pub struct EmbeddingBatch {
 impl Matrix {
     /// Takes `n_rows` × `n_cols` values, row after row.
     pub fn new(n_rows: usize, n_cols: usize, values: Vec<f32>) -> Result<Self> {
-        if values.len() == n_rows * n_cols {
-            Ok(Self { n_rows, n_cols, values })
+        Self { n_rows, n_cols, own: values, shared: None }.checked()
+    }
+
+    /// As [`Matrix::new`] with values that `keeper` keeps; clones share them.
+    pub fn shared(
+        n_rows: usize,
+        n_cols: usize,
+        keeper: Arc<dyn AsRef<[f32]> + Send + Sync>,
+    ) -> Result<Self> {
+        Self { n_rows, n_cols, own: Vec::new(), shared: Some(keeper) }.checked()
+    }
+
+    fn checked(self) -> Result<Self> {
+        let (n_rows, n_cols, found) = (self.n_rows, self.n_cols, self.values().len());
+        if found == n_rows * n_cols {
+            Ok(self)
         } else {
             Err(Error::input(
                 "matrix",
                 format!("{n_rows} × {n_cols} values"),
-                values.len().to_string(),
+                found.to_string(),
                 "pass as many values as rows times columns",
             ))
         }
+    }
+
+    /// Whether something else keeps the values, so that a copy of all may not fit into memory.
+    pub fn is_shared(&self) -> bool {
+        self.shared.is_some()
     }
 
     /// Copies rows of equal length.
@@ -57,12 +100,13 @@ impl Matrix {
 
     /// Row `i`.
     pub fn row(&self, i: usize) -> &[f32] {
-        &self.values[i * self.n_cols..(i + 1) * self.n_cols]
+        &self.values()[i * self.n_cols..(i + 1) * self.n_cols]
     }
 
     /// Row `i`, to write to.
     pub fn row_mut(&mut self, i: usize) -> &mut [f32] {
-        &mut self.values[i * self.n_cols..(i + 1) * self.n_cols]
+        let range = i * self.n_cols..(i + 1) * self.n_cols;
+        &mut self.values_mut()[range]
     }
 
     /// Every row in order.
@@ -72,21 +116,31 @@ impl Matrix {
 
     /// All values, row after row.
     pub fn values(&self) -> &[f32] {
-        &self.values
+        self.shared.as_ref().map_or(&self.own, |keeper| (**keeper).as_ref())
+    }
+
+    fn values_mut(&mut self) -> &mut Vec<f32> {
+        if let Some(keeper) = self.shared.take() {
+            self.own = (*keeper).as_ref().to_vec();
+        }
+        &mut self.own
     }
 
     /// The values, taken out.
-    pub fn into_values(self) -> Vec<f32> {
-        self.values
+    pub fn into_values(mut self) -> Vec<f32> {
+        std::mem::take(self.values_mut())
     }
 
-    /// The given rows in the given order.
+    /// The given rows in the given order; all rows of shared values stay shared.
     pub fn select(&self, rows: &[usize]) -> Self {
+        if self.is_shared() && rows.iter().copied().eq(0..self.n_rows) {
+            return self.clone();
+        }
         let mut values = Vec::with_capacity(rows.len() * self.n_cols);
         for &i in rows {
             values.extend_from_slice(self.row(i));
         }
-        Self { n_rows: rows.len(), n_cols: self.n_cols, values }
+        Self { n_rows: rows.len(), n_cols: self.n_cols, own: values, shared: None }
     }
 
     /// Adds the rows of `other`, which must be as wide; an empty matrix takes any width.
@@ -102,14 +156,14 @@ impl Matrix {
                 "append rows of the same set only",
             ));
         }
-        self.values.extend_from_slice(&other.values);
+        self.values_mut().extend_from_slice(other.values());
         self.n_rows += other.n_rows;
         Ok(())
     }
 
     /// The first row that has a NaN or an infinity.
     pub fn first_bad_row(&self) -> Option<usize> {
-        self.values
+        self.values()
             .iter()
             .position(|v| !v.is_finite())
             .map(|at| at.checked_div(self.n_cols).unwrap_or(0))

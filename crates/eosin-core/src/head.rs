@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::{Error, Fold, Matrix, Result, TrainBatch};
 
@@ -88,6 +89,11 @@ pub trait HeadTrainer: Send + Sync {
         _penalties: &[f64],
     ) -> Result<Option<HeadGrid>> {
         Ok(None)
+    }
+    /// A trainer of the same heads to four digits or so, for grids that are ranked by the classes
+    /// that heads call; `None` where it would save nothing.
+    fn for_search(&self) -> Option<Arc<dyn HeadTrainer>> {
+        None
     }
 }
 

@@ -23,6 +23,7 @@ mod linear;
 mod rows;
 mod spectrum;
 mod standardize;
+mod wide;
 
 mod lda;
 mod linear_svm;

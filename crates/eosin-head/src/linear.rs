@@ -6,8 +6,12 @@ use std::sync::Arc;
 use eosin_core::{Error, Head, HeadRecord, Matrix, Probabilities, Result, Tensor};
 use rayon::prelude::*;
 
+use crate::logistic::few_scores;
 use crate::rows::check_width;
 use crate::standardize::Standardizer;
+
+/// Rows that a thread scores at a time.
+const BLOCK_ROWS: usize = 64;
 
 /// The parameter by which scores are multiplied before they become probabilities.
 pub(crate) const SLOPE: &str = "slope";
@@ -123,19 +127,23 @@ impl Head for LinearHead {
         let n_classes = self.classes.len();
         let (weights, bias) = self.direct();
         let mut values = vec![0.0; features.n_rows() * n_classes];
-        values.par_chunks_mut(n_classes).enumerate().for_each(|(i, out)| {
-            let row = features.row(i);
-            let score = |(w, b): (&[f64], &f64)| {
-                let score = b + row.iter().zip(w).map(|(&x, w)| f64::from(x) * w).sum::<f64>();
-                self.slope * score
-            };
-            let mut scores: Vec<f64> = weights.chunks_exact(d).zip(&bias).map(score).collect();
-            if scores.len() == 1 {
-                scores.insert(0, 0.0);
-            }
-            softmax(&mut scores);
-            for (&class, p) in self.outputs.iter().zip(scores) {
-                out[class] = p;
+        values.par_chunks_mut(BLOCK_ROWS * n_classes).enumerate().for_each(|(block, out)| {
+            let (start, n) = (block * BLOCK_ROWS, out.len() / n_classes);
+            let rows = &features.values()[start * d..(start + n) * d];
+            let mut scores: Vec<f64> =
+                bias.iter().flat_map(|&b| std::iter::repeat_n(b, n)).collect();
+            few_scores(rows, d, &weights, &mut scores);
+            let mut of_row = Vec::with_capacity(self.outputs.len());
+            for (i, out) in out.chunks_exact_mut(n_classes).enumerate() {
+                of_row.clear();
+                of_row.extend(scores[i..].iter().step_by(n).map(|score| self.slope * score));
+                if of_row.len() == 1 {
+                    of_row.insert(0, 0.0);
+                }
+                softmax(&mut of_row);
+                for (&class, &p) in self.outputs.iter().zip(&of_row) {
+                    out[class] = p;
+                }
             }
         });
         Probabilities::new(n_classes, values)

@@ -188,7 +188,12 @@ impl Problem {
     ) -> Result<Mat<f64>> {
         let (m, r, n_scores) = (rows.len(), self.spectrum.values.len(), self.bias.len());
         let d = self.design.n_cols();
-        let x = Mat::from_fn(m, d, |i, j| f64::from(self.design.rows(rows[i], rows[i] + 1)[j]));
+        let (mut x, mut read) = (Mat::zeros(m, d), Vec::new());
+        for (i, &row) in rows.iter().enumerate() {
+            for (j, &value) in self.design.rows(row, row + 1, &mut read).iter().enumerate() {
+                x[(i, j)] = f64::from(value);
+            }
+        }
         let z = product(x.as_ref(), self.spectrum.vectors.as_ref());
         let fitted = product(z.as_ref(), along.as_ref());
         let error =

@@ -33,7 +33,8 @@ impl Spectrum {
                 values: kept.into_iter().map(|k| values[k]).collect(),
             });
         }
-        let x = design.rows(0, n);
+        let mut read = Vec::new();
+        let x = design.rows(0, n, &mut read);
         let root: Vec<f64> = weights.iter().map(|&w| f64::from(w).sqrt()).collect();
         let rows = Mat::from_fn(n, d, |i, j| root[i] * f64::from(x[i * d + j]));
         let (values, vectors) = eigen(&product(rows.as_ref(), rows.transpose()))?;
@@ -48,7 +49,8 @@ impl Spectrum {
 
     /// Rows `start..end` of a design along these directions.
     pub fn rotate(&self, design: &Design, start: usize, end: usize) -> Mat<f64> {
-        let (x, d) = (design.rows(start, end), design.n_cols());
+        let mut read = Vec::new();
+        let (x, d) = (design.rows(start, end, &mut read), design.n_cols());
         let rows = Mat::from_fn(end - start, d, |i, j| f64::from(x[i * d + j]));
         product(rows.as_ref(), self.vectors.as_ref())
     }

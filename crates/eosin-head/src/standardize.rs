@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::ops::Range;
+
 use eosin_core::Matrix;
-use pulp::Arch;
 use rayon::prelude::*;
+
+use crate::wide::wide;
 
 /// Runs of rows that are summed apart; a number of its own, so that sums do not depend on threads.
 const CHUNKS: usize = 16;
@@ -44,17 +47,47 @@ impl Standardizer {
     pub fn apply(&self, features: &Matrix) -> Vec<f32> {
         let mut values = vec![0.0; features.values().len()];
         values.par_chunks_mut(self.mean.len().max(1)).enumerate().for_each(|(i, out)| {
-            let standard = features.row(i).iter().zip(&self.mean).zip(&self.scale);
-            for (out, ((&x, m), s)) in out.iter_mut().zip(standard) {
-                *out = ((f64::from(x) - m) / s) as f32;
+            let row = self.standardized(features.row(i), 0..self.mean.len());
+            for (out, value) in out.iter_mut().zip(row) {
+                *out = value;
             }
         });
         values
     }
+
+    /// The given columns of a row, standardised.
+    pub fn standardized<'a>(
+        &'a self,
+        row: &'a [f32],
+        columns: Range<usize>,
+    ) -> impl Iterator<Item = f32> + 'a {
+        let standard = self.mean[columns.clone()].iter().zip(&self.scale[columns.clone()]);
+        row[columns].iter().zip(standard).map(|(&x, (m, s))| ((f64::from(x) - m) / s) as f32)
+    }
+}
+
+wide! {
+    pub(crate) fn add_moments<'a>(
+        rows: &'a [f32],
+        weights: &'a [f32],
+        origin: &'a [f64],
+        to: &'a mut Moments,
+    ) -> () {
+        for (row, &weight) in rows.chunks_exact(origin.len()).zip(weights) {
+            let weight = f64::from(weight);
+            to.weight += weight;
+            let sums = to.sums.iter_mut().zip(to.squares.iter_mut());
+            for ((sum, square), (&x, o)) in sums.zip(row.iter().zip(origin)) {
+                let x = f64::from(x) - o;
+                *sum += weight * x;
+                *square += weight * x * x;
+            }
+        }
+    }
 }
 
 /// Weighted sums over some rows.
-struct Moments {
+pub(crate) struct Moments {
     weight: f64,
     /// Of differences from the origin.
     sums: Vec<f64>,
@@ -68,20 +101,8 @@ impl Moments {
     }
 
     fn of(rows: &[f32], weights: &[f32], origin: &[f64]) -> Self {
-        let d = origin.len();
-        let mut all = Self::new(d);
-        Arch::new().dispatch(|| {
-            for (row, &weight) in rows.chunks_exact(d).zip(weights) {
-                let weight = f64::from(weight);
-                all.weight += weight;
-                let sums = all.sums.iter_mut().zip(all.squares.iter_mut());
-                for ((sum, square), (&x, o)) in sums.zip(row.iter().zip(origin)) {
-                    let x = f64::from(x) - o;
-                    *sum += weight * x;
-                    *square += weight * x * x;
-                }
-            }
-        });
+        let mut all = Self::new(origin.len());
+        add_moments(rows, weights, origin, &mut all);
         all
     }
 

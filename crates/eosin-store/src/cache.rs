@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch};
+use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_ipc::{MetadataVersion, root_as_footer, root_as_message};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
-use eosin_core::{Error, Fingerprint, Result};
+use bytes::Bytes;
+use eosin_core::{Error, Fingerprint, Matrix, Result};
 use memmap2::Mmap;
 
 use crate::durable::{create_folder, create_temporary, sync_folder};
@@ -54,13 +56,26 @@ impl TrainingCache {
     pub fn row(&self, i: usize) -> &[f32] {
         &self.values()[i * self.dim..(i + 1) * self.dim]
     }
+
+    /// The rows as a matrix that stays in the file: heads read it block by block, so that it may
+    /// be larger than the memory.
+    pub fn into_matrix(self) -> Result<Matrix> {
+        Matrix::shared(self.n_rows, self.dim, Arc::new(self))
+    }
+}
+
+impl AsRef<[f32]> for TrainingCache {
+    fn as_ref(&self) -> &[f32] {
+        self.values()
+    }
 }
 
 impl ParquetStore {
     /// Opens the training cache of a set's newest state, and makes it first where there is none.
     ///
     /// The cache's name says which shards it was made from, so a stale one is never used; `gc`
-    /// sweeps those. Making it holds the set in memory once, as `f32`.
+    /// sweeps those. Making it takes a few blocks of rows of memory, and the set's size on the disk
+    /// twice while it lasts.
     pub fn training_cache(&self, set: &Fingerprint) -> Result<TrainingCache> {
         let open = self.open_set(set)?;
         let path = cache_path(&open);
@@ -84,26 +99,44 @@ pub(crate) fn cache_path(open: &OpenSet) -> PathBuf {
 fn build(open: &OpenSet, path: &Path) -> Result<()> {
     let folder = open.paths.cache();
     create_folder(&folder)?;
-    let embeddings = open.read_embeddings()?;
+    let plain = write_plain(open, &folder)?;
     let (temporary, file) = create_temporary(&folder)?;
-    let written = write(open, embeddings.into_values(), file)
-        .map_err(|e| Error::io("write", &temporary, std::io::Error::other(e)))
+    let written = map_whole(&plain)
+        .and_then(|values| {
+            write(open, values, file)
+                .map_err(|e| Error::io("write", &temporary, std::io::Error::other(e)))
+        })
         .and_then(|file| file.sync_all().map_err(|e| Error::io("write", &temporary, e)))
         .and_then(|()| fs::rename(&temporary, path).map_err(|e| Error::io("name", path, e)));
+    let _ = fs::remove_file(&plain);
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     written.and_then(|()| sync_folder(&folder))
 }
 
+/// Writes the values alone to a temporary file, so that they can be mapped.
+fn write_plain(open: &OpenSet, folder: &Path) -> Result<PathBuf> {
+    let (path, mut file) = create_temporary(folder)?;
+    let written = open.for_each_block(&mut |values| {
+        file.write_all(bytemuck::cast_slice(values)).map_err(|e| Error::io("write", &path, e))
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&path);
+    }
+    written.map(|()| path)
+}
+
 /// One record batch of one column, so that all values lie in one piece.
-fn write(open: &OpenSet, values: Vec<f32>, file: File) -> Result<File, ArrowError> {
+fn write(open: &OpenSet, values: Mmap, file: File) -> Result<File, ArrowError> {
     let element = Arc::new(Field::new("element", DataType::Float32, false));
     let dim = open.contract.dim as i32;
+    let n_values = values.len() / size_of::<f32>();
+    let values = ScalarBuffer::new(Buffer::from(Bytes::from_owner(values)), 0, n_values);
     let list = FixedSizeListArray::try_new(
         element.clone(),
         dim,
-        Arc::new(Float32Array::from(values)) as ArrayRef,
+        Arc::new(Float32Array::new(values, None)) as ArrayRef,
         None,
     )?;
     let field = Field::new(EMBEDDING, DataType::FixedSizeList(element, dim), false);
@@ -120,11 +153,7 @@ fn write(open: &OpenSet, values: Vec<f32>, file: File) -> Result<File, ArrowErro
 }
 
 fn map(path: &Path, open: &OpenSet) -> Result<TrainingCache> {
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    #[expect(unsafe_code, reason = "mapping a file is unsafe, since others could change it")]
-    // SAFETY: the store renames the file into place whole, never writes to it again, and only ever
-    // unlinks it, which leaves the mapping as it is. Any bit pattern is a valid f32.
-    let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io("map", path, e))?;
+    let map = map_whole(path)?;
     let n_rows = open.state.rows() as usize;
     let dim = open.contract.dim as usize;
     let values = find_values(&map, n_rows, n_rows * dim * 4).ok_or_else(|| {
@@ -136,6 +165,15 @@ fn map(path: &Path, open: &OpenSet) -> Result<TrainingCache> {
         )
     })?;
     Ok(TrainingCache { map, values, n_rows, dim })
+}
+
+fn map_whole(path: &Path) -> Result<Mmap> {
+    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    #[expect(unsafe_code, reason = "mapping a file is unsafe, since others could change it")]
+    // SAFETY: the store never writes again to the files that it maps, which are written under a
+    // name of their own, and only ever unlinks them, which leaves the mapping as it is. Any bit
+    // pattern is a valid f32.
+    unsafe { Mmap::map(&file) }.map_err(|e| Error::io("map", path, e))
 }
 
 /// Where the values of the only record batch lie, if the file is as [`write()`] makes it.

@@ -71,6 +71,28 @@ impl OpenSet {
         Matrix::new(n_rows, dim, values)
     }
 
+    /// All embeddings in the order of [`OpenSet::read_embeddings`], a few blocks in memory at a
+    /// time.
+    pub(crate) fn for_each_block(
+        &self,
+        use_values: &mut dyn FnMut(&[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let dim = self.contract.dim as usize;
+        for reader in self.readers()? {
+            let starts: Vec<usize> = (0..reader.n_rows()).step_by(BLOCK_ROWS).collect();
+            for starts in starts.chunks(rayon::current_num_threads()) {
+                let read = |&start: &usize| {
+                    let n_rows = BLOCK_ROWS.min(reader.n_rows() - start);
+                    let mut block = vec![0.0; n_rows * dim];
+                    reader.read_values(start, &mut block).map(|()| block)
+                };
+                let blocks: Vec<Vec<f32>> = starts.par_iter().map(read).collect::<Result<_>>()?;
+                blocks.iter().try_for_each(|block| use_values(block))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Embeddings of rows by number, in the order asked for.
     pub(crate) fn read_rows(&self, rows: &[u64]) -> Result<Matrix> {
         let total = self.state.rows();

@@ -21,5 +21,6 @@
 pub mod conformance;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod memory;
 pub mod synthetic;
 pub mod synthetic_backbones;

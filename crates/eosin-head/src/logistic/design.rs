@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::ops::Mul;
+use std::ops::{Mul, Range};
 
 use eosin_core::Matrix;
 use faer::linalg::matmul::matmul;
@@ -14,23 +14,38 @@ use crate::standardize::Standardizer;
 const BLOCK_ROWS: usize = 384;
 /// Side of the tiles in which a Gram matrix is made.
 const GRAM_TILE: usize = 192;
+/// Rows that all tiles of a Gram matrix take before any goes on, so that a file is read once.
+const GRAM_SPAN: usize = 32 * BLOCK_ROWS;
 
 /// Standardised features, row after row.
+///
+/// They are held, or made anew from blocks of rows that something else keeps
+/// ([`Matrix::shared`]), so that more rows than fit into memory can be fitted; the bits are the
+/// same.
 pub(crate) struct Design {
     n_rows: usize,
     n_cols: usize,
-    values: Vec<f32>,
+    values: Values,
+}
+
+enum Values {
+    Held(Vec<f32>),
+    Streamed(Matrix, Standardizer),
 }
 
 impl Design {
     pub fn new(features: &Matrix, standard: &Standardizer) -> Self {
-        let values = standard.apply(features);
+        let values = if features.is_shared() {
+            Values::Streamed(features.clone(), standard.clone())
+        } else {
+            Values::Held(standard.apply(features))
+        };
         Self { n_rows: features.n_rows(), n_cols: features.n_cols(), values }
     }
 
     /// Takes values row after row.
     pub fn from_values(n_rows: usize, n_cols: usize, values: Vec<f32>) -> Self {
-        Self { n_rows, n_cols, values }
+        Self { n_rows, n_cols, values: Values::Held(values) }
     }
 
     pub fn n_rows(&self) -> usize {
@@ -41,9 +56,31 @@ impl Design {
         self.n_cols
     }
 
-    /// The values of rows `start..end`.
-    pub fn rows(&self, start: usize, end: usize) -> &[f32] {
-        &self.values[start * self.n_cols..end * self.n_cols]
+    /// The values of rows `start..end`, in `buffer` where they are not held.
+    pub fn rows<'a>(&'a self, start: usize, end: usize, buffer: &'a mut Vec<f32>) -> &'a [f32] {
+        match &self.values {
+            Values::Held(values) => &values[start * self.n_cols..end * self.n_cols],
+            Values::Streamed(features, standard) => {
+                buffer.clear();
+                for i in start..end {
+                    buffer.extend(standard.standardized(features.row(i), 0..self.n_cols));
+                }
+                buffer
+            }
+        }
+    }
+
+    /// Row `i`, as far as `columns` go.
+    fn part(&self, i: usize, columns: Range<usize>, to: &mut Vec<f32>) {
+        match &self.values {
+            Values::Held(values) => {
+                let row = &values[i * self.n_cols..(i + 1) * self.n_cols];
+                to.extend_from_slice(&row[columns]);
+            }
+            Values::Streamed(features, standard) => {
+                to.extend(standard.standardized(features.row(i), columns));
+            }
+        }
     }
 
     /// Σ ωᵢ xᵢ xᵢᵀ; both triangles are filled.
@@ -56,10 +93,18 @@ impl Design {
         let n_tiles = d.div_ceil(GRAM_TILE);
         let pairs: Vec<(usize, usize)> =
             (0..n_tiles).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
-        let tile = |&(i, j): &(usize, usize)| {
-            if exact { self.tile::<f64>(weights, i, j) } else { self.tile::<f32>(weights, i, j) }
-        };
-        let tiles: Vec<Vec<f64>> = pairs.par_iter().map(tile).collect();
+        let n_values = |&(i, j): &(usize, usize)| tile_range(i, d).len() * tile_range(j, d).len();
+        let mut tiles: Vec<Vec<f64>> = pairs.iter().map(|at| vec![0.0; n_values(at)]).collect();
+        for start in (0..self.n_rows).step_by(GRAM_SPAN) {
+            let rows = start..(start + GRAM_SPAN).min(self.n_rows);
+            pairs.par_iter().zip(&mut tiles).for_each(|(&at, sum)| {
+                if exact {
+                    self.add_tile::<f64>(weights, rows.clone(), at, sum);
+                } else {
+                    self.add_tile::<f32>(weights, rows.clone(), at, sum);
+                }
+            });
+        }
         let mut gram = Mat::zeros(d, d);
         for (&(i, j), tile) in pairs.iter().zip(&tiles) {
             let (rows, cols) = (tile_range(i, d), tile_range(j, d));
@@ -74,27 +119,31 @@ impl Design {
         gram
     }
 
-    fn tile<T: ComplexField + Copy + From<f32> + Into<f64> + Mul<Output = T>>(
+    fn add_tile<T: ComplexField + Copy + From<f32> + Into<f64> + Mul<Output = T>>(
         &self,
         weights: &[f32],
-        i: usize,
-        j: usize,
-    ) -> Vec<f64> {
+        span: Range<usize>,
+        (i, j): (usize, usize),
+        sum: &mut [f64],
+    ) {
         let (rows, cols) = (tile_range(i, self.n_cols), tile_range(j, self.n_cols));
         let (zero, one) = (T::from(0.0), T::from(1.0));
-        let mut sum = vec![0.0_f64; rows.len() * cols.len()];
         let mut tile = vec![zero; sum.len()];
         let mut left = vec![zero; BLOCK_ROWS * rows.len()];
         let mut right = vec![zero; BLOCK_ROWS * cols.len()];
-        for start in (0..self.n_rows).step_by(BLOCK_ROWS) {
-            let end = (start + BLOCK_ROWS).min(self.n_rows);
+        let mut part = Vec::new();
+        for start in span.clone().step_by(BLOCK_ROWS) {
+            let end = (start + BLOCK_ROWS).min(span.end);
             for (at, &weight) in weights[start..end].iter().enumerate() {
-                let x = self.rows(start + at, start + at + 1);
                 let (l, r) = (at * rows.len(), at * cols.len());
-                for (to, &v) in left[l..l + rows.len()].iter_mut().zip(&x[rows.clone()]) {
+                part.clear();
+                self.part(start + at, rows.clone(), &mut part);
+                for (to, &v) in left[l..l + rows.len()].iter_mut().zip(&part) {
                     *to = T::from(weight) * T::from(v);
                 }
-                for (to, &v) in right[r..r + cols.len()].iter_mut().zip(&x[cols.clone()]) {
+                part.clear();
+                self.part(start + at, cols.clone(), &mut part);
+                for (to, &v) in right[r..r + cols.len()].iter_mut().zip(&part) {
                     *to = T::from(v);
                 }
             }
@@ -111,10 +160,9 @@ impl Design {
                 *sum += part.into();
             }
         }
-        sum
     }
 }
 
-fn tile_range(tile: usize, d: usize) -> std::ops::Range<usize> {
+fn tile_range(tile: usize, d: usize) -> Range<usize> {
     tile * GRAM_TILE..((tile + 1) * GRAM_TILE).min(d)
 }

@@ -5,33 +5,39 @@
 #![allow(
     clippy::inline_always,
     clippy::needless_range_loop,
-    reason = "only what is inlined into `dispatch` is compiled for wide vectors, and lanes are counted"
+    clippy::needless_lifetimes,
+    clippy::unused_unit,
+    reason = "only what is inlined is compiled for wide vectors, and lanes are counted"
 )]
 
-use pulp::Arch;
+use crate::wide::wide;
 
 /// Columns up to which a block is walked by [`few_scores`] and [`few_gradients`] instead of a
 /// matrix product, which would convert the block to `f64` first.
 pub(crate) const FEW: usize = 3;
 
-/// Turns scores of two classes into ω(σ(s) − y) and returns Σ ω σ(s)(1 − σ(s)).
-pub(crate) fn binary_residuals(scores: &mut [f64], weights: &[f32], targets: &[f32]) -> f64 {
-    Arch::new().dispatch(|| {
+wide! {
+    /// Turns scores of two classes into ω(σ(s) − y) and returns Σ ω σ(s)(1 − σ(s)).
+    pub(crate) fn binary_residuals<'a>(
+        scores: &'a mut [f64],
+        weights: &'a [f32],
+        targets: &'a [f32],
+    ) -> f64 {
         for s in scores.iter_mut() {
             *s = sigmoid(*s);
         }
         residuals(scores, weights, targets)
-    })
+    }
 }
 
-/// Turns scores of two classes into ω σ(s)(1 − σ(s)).
-pub(crate) fn binary_curvatures(scores: &mut [f64], weights: &[f32]) {
-    Arch::new().dispatch(|| {
+wide! {
+    /// Turns scores of two classes into ω σ(s)(1 − σ(s)).
+    pub(crate) fn binary_curvatures<'a>(scores: &'a mut [f64], weights: &'a [f32]) -> () {
         for (s, &w) in scores.iter_mut().zip(weights) {
             let p = sigmoid(*s);
             *s = f64::from(w) * p * (1.0 - p);
         }
-    });
+    }
 }
 
 /// Turns scores into derivatives of ω·(t·max(0, 1 − s)² + (1 − t)·max(0, 1 + s)²) and returns the
@@ -53,12 +59,16 @@ pub(crate) fn hinge_curvatures(scores: &mut [f64], weights: &[f32], targets: &[f
     }
 }
 
-/// Turns scores, column after column of `n` rows, into softmax probabilities of each row.
-pub(crate) fn softmax_columns(scores: &mut [f64], n: usize, scratch: &mut Vec<f64>) {
-    scratch.clear();
-    scratch.resize(2 * n, 0.0);
-    let (largest, sums) = scratch.split_at_mut(n);
-    Arch::new().dispatch(|| {
+wide! {
+    /// Turns scores, column after column of `n` rows, into softmax probabilities of each row.
+    pub(crate) fn softmax_columns<'a>(
+        scores: &'a mut [f64],
+        n: usize,
+        scratch: &'a mut Vec<f64>,
+    ) -> () {
+        scratch.clear();
+        scratch.resize(2 * n, 0.0);
+        let (largest, sums) = scratch.split_at_mut(n);
         largest.fill(f64::NEG_INFINITY);
         for column in scores.chunks_exact(n) {
             for (m, &s) in largest.iter_mut().zip(column) {
@@ -76,28 +86,43 @@ pub(crate) fn softmax_columns(scores: &mut [f64], n: usize, scratch: &mut Vec<f6
                 *s /= sum;
             }
         }
-    });
+    }
 }
 
-/// Turns probabilities of one class into ω(p − y) and returns Σ ω p(1 − p).
-pub(crate) fn class_residuals(p: &mut [f64], weights: &[f32], targets: &[f32]) -> f64 {
-    Arch::new().dispatch(|| residuals(p, weights, targets))
+wide! {
+    /// Turns probabilities of one class into ω(p − y) and returns Σ ω p(1 − p).
+    pub(crate) fn class_residuals<'a>(
+        p: &'a mut [f64],
+        weights: &'a [f32],
+        targets: &'a [f32],
+    ) -> f64 {
+        residuals(p, weights, targets)
+    }
 }
 
 /// Copies rows as `f64`.
 pub(crate) fn widen(rows: &[f32], to: &mut Vec<f64>) {
     to.resize(rows.len(), 0.0);
-    Arch::new().dispatch(|| {
-        for (to, &x) in to.iter_mut().zip(rows) {
-            *to = f64::from(x);
-        }
-    });
+    copy_wide(rows, to);
 }
 
-/// Adds rows · weights to the scores of each column, for few columns.
-pub(crate) fn few_scores(rows: &[f32], d: usize, weights: &[f64], scores: &mut [f64]) {
-    let n = rows.len() / d;
-    Arch::new().dispatch(|| {
+wide! {
+    pub(crate) fn copy_wide<'a>(from: &'a [f32], to: &'a mut [f64]) -> () {
+        for (to, &x) in to.iter_mut().zip(from) {
+            *to = f64::from(x);
+        }
+    }
+}
+
+wide! {
+    /// Adds rows · weights to the scores of each column, for few columns.
+    pub(crate) fn few_scores<'a>(
+        rows: &'a [f32],
+        d: usize,
+        weights: &'a [f64],
+        scores: &'a mut [f64],
+    ) -> () {
+        let n = rows.len() / d;
         for (w, scores) in weights.chunks_exact(d).zip(scores.chunks_exact_mut(n)) {
             let mut quads = rows.chunks_exact(4 * d);
             let mut at = 0;
@@ -113,13 +138,18 @@ pub(crate) fn few_scores(rows: &[f32], d: usize, weights: &[f64], scores: &mut [
                 at += 1;
             }
         }
-    });
+    }
 }
 
-/// Adds Σ residual · row to the gradient of each column, for few columns.
-pub(crate) fn few_gradients(rows: &[f32], d: usize, residuals: &[f64], gradients: &mut [f64]) {
-    let n = rows.len() / d;
-    Arch::new().dispatch(|| {
+wide! {
+    /// Adds Σ residual · row to the gradient of each column, for few columns.
+    pub(crate) fn few_gradients<'a>(
+        rows: &'a [f32],
+        d: usize,
+        residuals: &'a [f64],
+        gradients: &'a mut [f64],
+    ) -> () {
+        let n = rows.len() / d;
         for (r, gradient) in residuals.chunks_exact(n).zip(gradients.chunks_exact_mut(d)) {
             let quads = rows.chunks_exact(4 * d);
             let rest = quads.remainder();
@@ -139,7 +169,7 @@ pub(crate) fn few_gradients(rows: &[f32], d: usize, residuals: &[f64], gradients
                 }
             }
         }
-    });
+    }
 }
 
 fn hinge_curvature(score: f64, weight: f64, target: f64) -> f64 {

@@ -262,7 +262,8 @@ impl Loss {
 
     /// This loss's features of rows `start..end`, and a 1 after them.
     pub fn own_rows(&self, design: &Design, start: usize, end: usize) -> Mat<f64> {
-        let (x, d) = (design.rows(start, end), design.n_cols());
+        let mut read = Vec::new();
+        let (x, d) = (design.rows(start, end, &mut read), design.n_cols());
         Mat::from_fn(end - start, d + 1, |i, j| {
             if j == d {
                 return 1.0;

@@ -20,6 +20,7 @@ use eosin_core::{Fold, Head, HeadGrid, HeadTrainer, Result, TrainBatch};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::design::Design;
+pub(crate) use self::kernels::few_scores;
 pub(crate) use self::loss::Loss;
 pub use self::many::FitJob;
 use self::many::fold_weights;
@@ -30,6 +31,9 @@ pub(crate) use self::solver::{Path, Solution, Stop};
 use crate::linear::{LinearFit, LinearHead};
 use crate::rows::{TrainingRows, check_penalty};
 use crate::standardize::Standardizer;
+
+/// Tolerance of a search; that of scikit-learn's solver.
+const SEARCH_TOLERANCE: f64 = 1e-4;
 
 /// Minimises Σ ωᵢ · cross-entropy + λ/2 ‖w‖² on standardised features, with free intercepts.
 ///
@@ -49,7 +53,8 @@ use crate::standardize::Standardizer;
 pub struct LogisticTrainer {
     /// The grid that tuning searches, largest first, so that ties go to the simpler head.
     pub penalties: Vec<f64>,
-    /// Stop when the gradient is this much shorter than at zero weights.
+    /// Stop when the gradient is this much shorter than at zero weights, and the objective is
+    /// above its minimum by at most half of this share of it.
     pub tolerance: f64,
     /// Passes over the rows, per penalty, after which Newton's method takes over, or the point
     /// reached is taken.
@@ -125,6 +130,11 @@ impl HeadTrainer for LogisticTrainer {
         };
         let jobs: Vec<FitJob> = weights.iter().map(|weights| job(weights)).collect();
         self.fit_many(batch.features(), &jobs).map(Some)
+    }
+
+    fn for_search(&self) -> Option<Arc<dyn HeadTrainer>> {
+        let tolerance = self.tolerance.max(SEARCH_TOLERANCE);
+        Some(Arc::new(Self { tolerance, ..self.clone() }))
     }
 }
 

@@ -135,6 +135,8 @@ struct Pass<'a> {
     n_columns: usize,
     points: Vec<f64>,
     intercepts: Vec<f64>,
+    /// Rows that the design does not hold.
+    read: Vec<f32>,
     block: Vec<f64>,
     scores: Vec<f64>,
     scratch: Vec<f64>,
@@ -163,6 +165,7 @@ impl<'a> Pass<'a> {
             n_columns,
             points,
             intercepts,
+            read: Vec::new(),
             block: Vec::new(),
             scores: Vec::new(),
             scratch: Vec::new(),
@@ -180,7 +183,7 @@ impl<'a> Pass<'a> {
         for &intercept in &self.intercepts {
             self.scores.extend(std::iter::repeat_n(intercept, n));
         }
-        let rows = self.design.rows(start, end);
+        let rows = self.design.rows(start, end, &mut self.read);
         if self.n_columns <= FEW {
             few_scores(rows, d, &self.points, &mut self.scores);
             return;
@@ -211,7 +214,8 @@ impl<'a> Pass<'a> {
             *sum += column.iter().sum::<f64>();
         }
         if self.n_columns <= FEW {
-            few_gradients(self.design.rows(start, end), d, &self.scores, &mut self.sums.weights);
+            let rows = self.design.rows(start, end, &mut self.read);
+            few_gradients(rows, d, &self.scores, &mut self.sums.weights);
             return;
         }
         matmul(

@@ -43,18 +43,15 @@ pub(crate) struct Stop {
     pub max_passes: usize,
 }
 
-/// How far above the minimum an objective may be, as a share of it.
-const GAP: f64 = 5e-9;
-
 impl Stop {
     /// Whether a gradient of this length is short enough.
     ///
     /// One that is short relative to the first does not suffice for small penalties: the objective
     /// is above its minimum by ‖g‖²/(2λ) at most, since it curves by λ at least, and that must be
-    /// little beside it. `floor` is no larger than the objective.
+    /// within half the tolerance of it. `floor` is no larger than the objective.
     pub fn is_reached(self, length: f64, reference: f64, penalty: f64, floor: f64) -> bool {
         length <= self.relative_gradient * reference
-            && length * length <= 2.0 * penalty * GAP * floor
+            && length * length <= penalty * self.relative_gradient * floor
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every head kind: the suite of its trait, saving, and what it answers to bad input.
 
 mod optima;
+mod streamed;
 
 use eosin_core::{Error, Head, HeadTrainer, LabelledSet, Matrix, Result, TrainBatch, TrainView};
 use eosin_head::{
@@ -39,6 +40,27 @@ fn every_kind_passes_the_suite_of_its_trait() {
     for trainer in trainers() {
         conformance::head_trainer(trainer.as_ref());
     }
+}
+
+#[test]
+fn heads_of_a_search_call_the_classes_of_exact_ones() {
+    let set = gaussian(vec![0.4, 0.3, 0.3], 40);
+    let batch = TrainBatch::from_view(&TrainView::whole(&set));
+    let exact = LogisticTrainer::default();
+    let rough = exact.for_search().unwrap();
+    let penalties = exact.penalties();
+    let called = |trainer: &dyn HeadTrainer| -> Vec<Vec<u32>> {
+        let heads = trainer.fit_path(&batch, &penalties).unwrap();
+        heads.iter().map(|head| head.predict(batch.features()).unwrap().argmax()).collect()
+    };
+    let passes = |trainer: &dyn HeadTrainer| {
+        trainer.fit(&batch, penalties[6]).unwrap().record().parameters["passes"]
+    };
+    for (a, b) in called(&exact).iter().zip(called(rough.as_ref())) {
+        let others = a.iter().zip(&b).filter(|(a, b)| a != b).count();
+        assert!(others * 100 <= a.len(), "{others} of {}", a.len());
+    }
+    assert!(passes(rough.as_ref()) < passes(&exact));
 }
 
 #[test]

@@ -17,8 +17,10 @@ use super::{balanced_accuracy, call_folds, fold_seed, score_by_calls};
 /// the penalty in the middle of the grid is taken.
 #[derive(Clone)]
 pub struct LinearProbe {
-    /// Fits the heads.
+    /// Fits the heads that are scored.
     pub trainer: Arc<dyn HeadTrainer>,
+    /// Fits the heads of the inner cross-validation.
+    pub search: Arc<dyn HeadTrainer>,
     /// The penalties that are searched, the same for every backbone.
     pub penalties: Vec<f64>,
     /// Folds of the inner cross-validation, fewer where the groups do not allow as many.
@@ -31,7 +33,8 @@ impl LinearProbe {
     /// A probe with three inner folds that searches the trainer's whole grid.
     pub fn new(trainer: Arc<dyn HeadTrainer>) -> Self {
         let penalties = trainer.penalties();
-        Self { trainer, penalties, inner_folds: 3, seed: 0 }
+        let search = trainer.for_search().unwrap_or_else(|| Arc::clone(&trainer));
+        Self { trainer, search, penalties, inner_folds: 3, seed: 0 }
     }
 
     /// The penalty that inner cross-validation on these rows chooses.
@@ -58,7 +61,7 @@ impl LinearProbe {
     /// The score of each penalty on one inner fold.
     fn path(&self, train: &TrainView, fold: &Fold, penalties: &[f64]) -> Result<Vec<f64>> {
         let (inner, held_out) = train.split(fold)?;
-        let heads = self.trainer.fit_path(&balanced_batch(&inner)?, penalties)?;
+        let heads = self.search.fit_path(&balanced_batch(&inner)?, penalties)?;
         let (features, truth) = (held_out.features(), held_out.labels());
         heads
             .iter()

@@ -27,6 +27,7 @@ fn the_cache_holds_what_a_scan_gives() {
         assert_eq!((cache.n_rows(), cache.dim()), (111, 7));
         assert_eq!(cache.values(), all.values());
         assert_eq!(cache.row(105), all.row(105));
+        assert_eq!(cache.into_matrix().unwrap(), all);
     }
     assert_eq!(caches(folder.path(), &set), 1);
 }
