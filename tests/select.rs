@@ -3,15 +3,24 @@
 //! Selection as a library call, on embeddings of which it is known which backbone is best.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
-use eosin::crates::core::{Contract, Error, Fold, NoProgress, Result};
+use eosin::crates::core::{
+    Contract, Error, Fold, Head, HeadTrainer, NoProgress, ProxyTask, Result, TrainBatch, TrainView,
+};
+use eosin::crates::eval::splits;
+use eosin::crates::head::LogisticTrainer;
+use eosin::crates::proxy::LinearProbe;
 use eosin::crates::proxy::select::{NoCache, ScoreCache, UnitScores};
 use eosin::crates::store::MemoryStore;
 use eosin::{
     Candidate, CandidateSet, ComponentConfig, Labelled, LeftOut, ProxyKind, Registry, SelectInput,
     SelectOptions, SelectTask, Selection, SelectionConfig, TaskRows, probes, select,
 };
+use eosin_testkit::synthetic::Gaussian;
 use eosin_testkit::synthetic_backbones::{SyntheticBackbone, SyntheticBackbones};
 
 use crate::common::{Bench, eosin, text};
@@ -397,6 +406,105 @@ fn the_command_writes_a_report_and_resumes_with_the_same_bytes() {
     }
     run("out", &["--licence", "commercial"]);
     assert!(std::fs::read(bench.path("out/select.json")).unwrap() == json, "select.json differs");
+}
+
+/// A trainer that shares no work between fits.
+struct OneByOne(LogisticTrainer);
+
+impl HeadTrainer for OneByOne {
+    fn kind(&self) -> &'static str {
+        "one by one"
+    }
+    fn penalties(&self) -> Vec<f64> {
+        self.0.penalties()
+    }
+    fn fit(&self, batch: &TrainBatch, penalty: f64) -> Result<Box<dyn Head>> {
+        self.0.fit(batch, penalty)
+    }
+}
+
+#[test]
+fn linear_probes_that_share_passes_call_the_classes_of_those_that_do_not() {
+    for shares in [vec![0.7, 0.3], vec![0.5, 0.3, 0.2]] {
+        let gaussian =
+            Gaussian { n_groups: 20, rows_per_group: 15, dim: 12, shares, ..Gaussian::default() };
+        let set = gaussian.build().unwrap();
+        let (view, k) = (TrainView::whole(&set), set.classes().len());
+        let folds = splits::repeated(set.labels(), set.groups(), k, 4, 2, 5).unwrap();
+        let together = LinearProbe::new(Arc::new(LogisticTrainer::default()));
+        let alone = LinearProbe::new(Arc::new(OneByOne(LogisticTrainer::default())));
+        let [together, alone] =
+            [together, alone].map(|probe| probe.classify(&view, &folds).unwrap().unwrap());
+        let pairs = together.iter().flatten().zip(alone.iter().flatten());
+        let others = pairs.filter(|(a, b)| a != b).count();
+        // A search stops at four digits, after which two penalties may change places.
+        assert!(others * 50 <= 2 * set.n_rows(), "{others} of {}", 2 * set.n_rows());
+    }
+}
+
+/// Scores that a selection has kept, with the time at which each was written.
+fn kept_scores(cache: &Path) -> BTreeMap<PathBuf, SystemTime> {
+    let Ok(files) = std::fs::read_dir(cache) else { return BTreeMap::new() };
+    let path = |f: std::io::Result<std::fs::DirEntry>| f.unwrap().path();
+    files
+        .map(path)
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        .map(|path| (path.clone(), path.metadata().unwrap().modified().unwrap()))
+        .collect()
+}
+
+#[test]
+fn a_killed_selection_continues_where_it_was() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let config = bench.path("configs/run/test.toml");
+    let longer = std::fs::read_to_string(&config).unwrap().replace(
+        "folds = 2, repeats = 1, probes = [{",
+        "folds = 2, repeats = 6, probes = [{ kind = \"linear\" }, {",
+    );
+    std::fs::write(&config, longer).unwrap();
+    let select = |out: &str| {
+        let mut command = eosin();
+        command.arg("select").arg(&config).arg("--data").arg(bench.path("tiles"));
+        command.arg("--out").arg(bench.path(out)).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    assert!(select("whole").status().unwrap().success());
+    let all = kept_scores(&bench.path("whole/select-cache"));
+    let cache = bench.path("killed/select-cache");
+    let mut kept = BTreeMap::new();
+    let mut n_kills = 0;
+    while n_kills < 3 {
+        let mut child = select("killed").spawn().unwrap();
+        let started = Instant::now();
+        let ended = loop {
+            if child.try_wait().unwrap().is_some() {
+                break true;
+            }
+            if kept_scores(&cache).len() > kept.len() {
+                break false;
+            }
+            assert!(started.elapsed() < Duration::from_mins(5), "the selection does not end");
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        if ended {
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        n_kills += 1;
+        kept = kept_scores(&cache);
+    }
+    assert!(n_kills > 0, "the selection was never killed");
+    assert!(kept.len() < all.len(), "{} of {} before the last kill", kept.len(), all.len());
+    assert!(select("killed").status().unwrap().success());
+    let after = kept_scores(&cache);
+    assert_eq!(after.len(), all.len());
+    for (path, written) in &kept {
+        assert_eq!(after.get(path), Some(written), "{} was made again", path.display());
+    }
+    let json = |out: &str| std::fs::read(bench.path(out).join("select.json")).unwrap();
+    assert!(json("killed") == json("whole"), "select.json differs after {n_kills} kills");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use eosin_core::{Error, Licence, Result};
+use eosin_core::{BackboneInfo, Error, Licence, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -145,6 +145,27 @@ impl Card {
                 unknown_key_hint(&message),
             )
         })
+    }
+
+    /// What the contract says of the backbone, with what only its weights and its engine tell.
+    pub fn info(&self, weights_sha256: String, parameters: u64, engine: String) -> BackboneInfo {
+        BackboneInfo {
+            name: self.name.clone(),
+            family: self.family.clone(),
+            architecture: self.architecture_text(),
+            weights_sha256,
+            parameters,
+            input_px: self.input_px,
+            mean: self.mean,
+            std: self.std,
+            resampling: self.resampling.clone(),
+            pooling: self.pooling.clone(),
+            dim: self.dim,
+            precision: self.precision.clone(),
+            licence: self.licence.clone(),
+            training_sources: self.training_sources.clone(),
+            engine,
+        }
     }
 
     /// The family's arguments as text, as the contract carries them.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eosin_core::{Backbone, BackboneInfo, Error, Result};
+use eosin_core::{Backbone, Error, Result};
 
 use crate::arch::{
     ConvNextArch, ConvNextArgs, DenseNetArch, DenseNetArgs, EfficientNetArch, EfficientNetArgs,
@@ -80,7 +80,7 @@ static FAMILIES: [Family; 6] = [
 pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     if card.family == "colour-statistics" {
         expect_dim(card, COLOUR_DIM)?;
-        let info = info(card, "none".into(), 0, "native".into());
+        let info = card.info("none".into(), 0, "native".into());
         let network = Box::new(ColourStatistics);
         return Ok(Box::new(NetworkBackbone { info, network, flops: None }));
     }
@@ -92,7 +92,7 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     let (layers, projection) = (plan.take)(&mut weights);
     weights.finish(family.ignored)?;
     let parameters = plan.specs.iter().map(|s| s.shape.iter().product::<usize>() as u64).sum();
-    let mut info = info(card, identity, parameters, engine.name());
+    let mut info = card.info(identity, parameters, engine.name());
     let flops = layers.flops(card.input_px as usize);
     let Built { mut network, precision } = build(layers, card, engine)?;
     info.precision = precision;
@@ -289,26 +289,6 @@ fn vit(card: &Card) -> Result<Plan> {
             (Layers::Vit(arch.take(weights, input_px)), arch.take_projection(weights))
         }),
     })
-}
-
-fn info(card: &Card, weights_sha256: String, parameters: u64, engine: String) -> BackboneInfo {
-    BackboneInfo {
-        name: card.name.clone(),
-        family: card.family.clone(),
-        architecture: card.architecture_text(),
-        weights_sha256,
-        parameters,
-        input_px: card.input_px,
-        mean: card.mean,
-        std: card.std,
-        resampling: card.resampling.clone(),
-        pooling: card.pooling.clone(),
-        dim: card.dim,
-        precision: card.precision.clone(),
-        licence: card.licence.clone(),
-        training_sources: card.training_sources.clone(),
-        engine,
-    }
 }
 
 fn expect_dim(card: &Card, dim: usize) -> Result<()> {

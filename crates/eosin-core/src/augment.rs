@@ -107,6 +107,31 @@ impl TrainBatch {
         Ok(self)
     }
 
+    /// The batch's weights on the given rows, 0 elsewhere.
+    pub fn weights_within(&self, rows: &[usize]) -> Result<Vec<f32>> {
+        if rows.is_empty() {
+            return Err(Error::input(
+                "a fold",
+                "at least one row to train on",
+                "none",
+                "check that the split leaves rows to train on",
+            ));
+        }
+        let mut weights = vec![0.0; self.n_rows()];
+        for &row in rows {
+            let (Some(to), Some(&weight)) = (weights.get_mut(row), self.weights.get(row)) else {
+                return Err(Error::input(
+                    "a fold",
+                    format!("rows below {}", self.n_rows()),
+                    row.to_string(),
+                    "make folds for the batch that is fitted",
+                ));
+            };
+            *to = weight;
+        }
+        Ok(weights)
+    }
+
     /// New rows made from this batch's: `sources[i]` is the row whose target, parent and group
     /// row i takes over.
     pub fn derive(&self, features: Matrix, sources: &[usize], weights: Vec<f32>) -> Result<Self> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Error, Fold, Matrix, Result, TrainBatch};
+use crate::{Error, Matrix, Result, TrainBatch};
 
 /// Class probabilities: N × classes, each row summing to 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,15 @@ pub struct HeadRecord {
 
 /// Heads of several folds, one per penalty of each.
 pub type HeadGrid = Vec<Vec<Box<dyn Head>>>;
+
+/// One of many fits on the same rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reweighted {
+    /// A weight per row, in place of the batch's; rows of weight 0 are held out.
+    pub weights: Vec<f32>,
+    /// The penalties at which a head is wanted.
+    pub penalties: Vec<f64>,
+}
 
 /// Fits heads of one kind.
 ///
@@ -77,16 +86,15 @@ pub trait HeadTrainer: Send + Sync {
     fn fit_path(&self, batch: &TrainBatch, penalties: &[f64]) -> Result<Vec<Box<dyn Head>>> {
         penalties.iter().map(|&penalty| self.fit(batch, penalty)).collect()
     }
-    /// Fits one head per fold and penalty, each on the rows that its fold trains on alone; `None`
-    /// where a kind shares nothing between folds, which are then fitted one by one.
+    /// Fits one head per request and penalty, all on the batch's rows under weights of their own;
+    /// `None` where a kind shares nothing between requests, which are then fitted one by one.
     ///
-    /// Positions in the folds are rows of the batch. The heads are those that `fit_path` gives for
-    /// each fold's training rows: rows held out take no part in them.
-    fn fit_folds(
+    /// The heads are those that `fit_path` gives for the rows that a request gives weight: others
+    /// take no part in them.
+    fn fit_reweighted(
         &self,
         _batch: &TrainBatch,
-        _folds: &[Fold],
-        _penalties: &[f64],
+        _requests: &[Reweighted],
     ) -> Result<Option<HeadGrid>> {
         Ok(None)
     }

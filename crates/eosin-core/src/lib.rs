@@ -42,7 +42,7 @@ pub use backbone::{Backbone, BackboneInfo};
 pub use contract::{Contract, FieldDifference, Fingerprint};
 pub use embedding::{EmbeddingBatch, Matrix};
 pub use error::{Error, Result};
-pub use head::{Head, HeadGrid, HeadRecord, HeadTrainer, Probabilities, Tensor};
+pub use head::{Head, HeadGrid, HeadRecord, HeadTrainer, Probabilities, Reweighted, Tensor};
 pub use labelled::{LabelledSet, ViewBank};
 pub use licence::{Licence, Use};
 pub use progress::{NoProgress, Progress};

@@ -65,7 +65,8 @@ impl HeadTrainer for LinearSvmTrainer {
             })
             .collect();
         let paths: Vec<Path> = losses.iter().map(|loss| Path { loss, penalties }).collect();
-        let stop = Stop { relative_gradient: self.tolerance, max_passes: self.max_passes };
+        let stop =
+            Stop { relative_gradient: self.tolerance, max_passes: self.max_passes, exact: true };
         let found = minimise_smaller(&design, &paths, stop)?;
         let d = design.n_cols();
         let head = |(i, &penalty): (usize, &f64)| -> Box<dyn Head> {

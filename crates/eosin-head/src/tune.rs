@@ -4,7 +4,7 @@
 
 use eosin_core::{
     Draw, Error, FeatureTransform, Fold, Head, HeadTrainer, HeldOutView, Probabilities, Progress,
-    Result, TrainBatch, TrainView,
+    Result, Reweighted, TrainBatch, TrainView,
 };
 use eosin_eval::bootstrap::quantile;
 use eosin_eval::metrics::log_loss_multiclass;
@@ -245,7 +245,12 @@ fn predict_together(
     let batch = TrainBatch::from_view(view);
     let mut predictions = Vec::with_capacity(folds.len());
     for (round, held_out) in folds.chunks(k).zip(held_out.chunks(k)) {
-        let Some(heads) = trainer.fit_folds(&batch, round, penalties)? else { return Ok(None) };
+        let request = |fold: &Fold| {
+            let weights = batch.weights_within(&fold.train)?;
+            Ok(Reweighted { weights, penalties: penalties.to_vec() })
+        };
+        let requests: Vec<Reweighted> = round.iter().map(request).collect::<Result<_>>()?;
+        let Some(heads) = trainer.fit_reweighted(&batch, &requests)? else { return Ok(None) };
         for (heads, held_out) in heads.iter().zip(held_out) {
             let features = held_out.features();
             let found = heads.iter().map(|head| head.predict(&features));

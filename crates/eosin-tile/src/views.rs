@@ -231,6 +231,9 @@ fn through_jpeg(image: RgbImage, quality: u8) -> RgbImage {
 
 /// One of the eight poses: mirrored from 4 on, then turned by quarters clockwise.
 pub fn dihedral(image: &RgbImage, pose: u8) -> RgbImage {
+    if pose % 8 == 0 {
+        return image.clone();
+    }
     let (width, height) = (image.width(), image.height());
     let (turns, mirrored) = (pose % 4, pose % 8 >= 4);
     let (out_w, out_h) = if turns % 2 == 1 { (height, width) } else { (width, height) };

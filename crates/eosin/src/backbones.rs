@@ -119,23 +119,7 @@ fn open_onnx(
         }
         _ => None,
     };
-    let info = eosin_core::BackboneInfo {
-        name: card.name.clone(),
-        family: card.family.clone(),
-        architecture: card.architecture_text(),
-        weights_sha256: String::new(),
-        parameters: 0,
-        input_px: card.input_px,
-        mean: card.mean,
-        std: card.std,
-        resampling: card.resampling.clone(),
-        pooling: card.pooling.clone(),
-        dim: card.dim,
-        precision: card.precision.clone(),
-        licence: card.licence.clone(),
-        training_sources: card.training_sources.clone(),
-        engine: String::new(),
-    };
+    let info = card.info(String::new(), 0, String::new());
     let library = places.onnxruntime.clone();
     let device = engine.device;
     let options = OnnxOptions { sha256, args, library, device, ..OnnxOptions::new(file) };

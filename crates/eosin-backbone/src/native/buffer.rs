@@ -8,7 +8,7 @@ use rayon::prelude::*;
 const ALIGN: usize = 64;
 
 /// Zeroed `f32`s whose first one starts a cache line.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct AlignedVec {
     values: Vec<f32>,
     start: usize,

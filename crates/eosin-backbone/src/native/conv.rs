@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::ops::Range;
+
 use eosin_core::{Error, Result};
 
 use super::buffer::AlignedVec;
@@ -119,10 +121,26 @@ impl PackedConv {
         self.runs.starts.len() * self.runs.len
     }
 
+    /// Panels of output channels, by which [`PackedConv::panel_rows`] counts.
+    pub(super) fn n_panels(&self) -> usize {
+        self.panels.len()
+    }
+
     /// Computes rows into `out`.
     pub(super) fn rows(&self, kernels: &Kernels, rows: &ConvRows<'_>, out: &mut [f32]) {
+        self.panel_rows(kernels, rows, 0..self.panels.len(), out);
+    }
+
+    /// Computes the output channels of some panels into `out`.
+    pub(super) fn panel_rows(
+        &self,
+        kernels: &Kernels,
+        rows: &ConvRows<'_>,
+        panels: Range<usize>,
+        out: &mut [f32],
+    ) {
         let call = ConvCall {
-            panels: &self.panels,
+            panels: &self.panels[panels],
             weights: &self.weights,
             bias: &self.bias,
             window: Window {

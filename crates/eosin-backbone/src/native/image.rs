@@ -57,6 +57,11 @@ impl ImageLayout {
         Self { px, before, side, row: side * 3 }
     }
 
+    /// Bytes of a tile.
+    pub(super) fn tile_len(&self) -> usize {
+        self.px * self.px * 3
+    }
+
     /// Values with zeros.
     pub(super) fn len(&self) -> usize {
         self.side * self.row
@@ -75,7 +80,21 @@ impl ImageLayout {
         dim: usize,
         run: impl Fn(&[u8], usize, &mut [f32]) + Sync,
     ) -> Result<()> {
-        let tile = self.px * self.px * 3;
+        self.over_groups(1, pixels, n_tiles, out, dim, run)
+    }
+
+    /// As [`ImageLayout::over_tiles`] with up to `most` tiles, and their rows, in a call: as many
+    /// as leave work for every core.
+    pub(super) fn over_groups(
+        &self,
+        most: usize,
+        pixels: &[u8],
+        n_tiles: usize,
+        out: &mut [f32],
+        dim: usize,
+        run: impl Fn(&[u8], usize, &mut [f32]) + Sync,
+    ) -> Result<()> {
+        let tile = self.tile_len();
         if pixels.len() != n_tiles * tile || out.len() != n_tiles * dim {
             return Err(Error::input(
                 "batch",
@@ -84,9 +103,11 @@ impl ImageLayout {
                 "pass whole tiles of the backbone's input size",
             ));
         }
-        let parts = (rayon::current_num_threads() / n_tiles.max(1)).max(1);
-        let rows = out.par_chunks_exact_mut(dim);
-        pixels.par_chunks_exact(tile).zip(rows).for_each(|(tile, row)| run(tile, parts, row));
+        let n_threads = rayon::current_num_threads();
+        let parts = (n_threads / n_tiles.max(1)).max(1);
+        let group = (n_tiles / n_threads).clamp(1, most);
+        let rows = out.par_chunks_mut(group * dim);
+        pixels.par_chunks(group * tile).zip(rows).for_each(|(tiles, rows)| run(tiles, parts, rows));
         Ok(())
     }
 }

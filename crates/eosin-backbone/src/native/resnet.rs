@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::ops::Range;
+
 use eosin_core::{Error, Result};
 
 use super::buffer::{AlignedVec, over_chunks};
@@ -13,6 +15,11 @@ use crate::arch::{self, Activation, ResNetWeights, ResidualBlockWeights};
 /// Bytes of a map that a convolution sweeps for every panel of weights, and of the stem's rows
 /// that wait to be pooled: a part of the second-level cache.
 const BLOCK_BYTES: usize = 640 << 10;
+/// Side of the maps from which on images go through the layers together: their weights outweigh
+/// the maps, and one reading of them serves the whole group.
+const SMALL_MAP: usize = 8;
+/// Images that go together.
+const GROUP: usize = 2;
 /// Zeros around every map: what a 3 × 3 kernel needs.
 const BORDER: usize = 1;
 
@@ -31,10 +38,12 @@ pub struct ResNet {
     /// That after the max pool.
     pooled: Map,
     blocks: Vec<Block>,
+    /// The first block that a group of images goes through together.
+    together: usize,
     dim: usize,
     /// Values of the largest map.
     map_len: usize,
-    images: Pool<ImageBuffers>,
+    groups: Pool<Vec<ImageBuffers>>,
     strips: Pool<AlignedVec>,
 }
 
@@ -69,11 +78,21 @@ struct Block {
     shortcut: Option<Layer>,
 }
 
-/// What one image needs: the block's input, its shortcut, and two for what lies between.
+/// What one image needs.
 #[derive(Debug)]
 struct ImageBuffers {
     image: AlignedVec,
     maps: [AlignedVec; 4],
+}
+
+/// Which of an image's maps holds what.
+#[derive(Clone, Copy, Debug)]
+struct Roles {
+    /// A block's input.
+    x: usize,
+    shortcut: usize,
+    /// What lies between its layers.
+    between: [usize; 2],
 }
 
 impl ResNet {
@@ -112,10 +131,11 @@ impl ResNet {
             stem: PackedConv::new(kernels, stem, image.row, 3)?,
             stem_map,
             pooled,
+            together: blocks.iter().take_while(|b| b.out().side > SMALL_MAP).count(),
             blocks,
             dim: last.map_or(stem.shape.out_channels, |conv| conv.shape.out_channels),
             map_len,
-            images: Pool::default(),
+            groups: Pool::default(),
             strips: Pool::default(),
         })
     }
@@ -134,34 +154,45 @@ impl ResNet {
     ///
     /// Runs on the current rayon pool; the numbers are the same for any pool and batch size.
     pub fn embed(&self, pixels: &[u8], n_tiles: usize, out: &mut [f32]) -> Result<()> {
-        self.image.over_tiles(pixels, n_tiles, out, self.dim, |tile, parts, row| {
-            let make = || ImageBuffers {
+        self.image.over_groups(GROUP, pixels, n_tiles, out, self.dim, |tiles, parts, rows| {
+            let image = || ImageBuffers {
                 image: AlignedVec::zeros(self.image.len()),
                 maps: std::array::from_fn(|_| AlignedVec::zeros(self.map_len)),
             };
-            self.images.with(make, |buffers| self.embed_tile(tile, buffers, parts, row));
+            self.groups.with(Vec::new, |buffers: &mut Vec<ImageBuffers>| {
+                let n_images = rows.len() / self.dim;
+                if buffers.len() < n_images {
+                    buffers.resize_with(n_images, image);
+                }
+                self.embed_group(tiles, &mut buffers[..n_images], parts, rows);
+            });
         })
     }
 
-    fn embed_tile(&self, tile: &[u8], buffers: &mut ImageBuffers, parts: usize, out: &mut [f32]) {
-        let ImageBuffers { image, maps: [x, shortcut, a, b] } = buffers;
-        self.normaliser.run(&self.image, tile, image);
-        self.run_stem(image, x, parts);
-        for Block { convs, shortcut: layer } in &self.blocks {
-            if let Some(layer) = layer {
-                layer.run(self.kernels, x, None, shortcut, parts);
+    fn embed_group(
+        &self,
+        tiles: &[u8],
+        images: &mut [ImageBuffers],
+        parts: usize,
+        out: &mut [f32],
+    ) {
+        let start = Roles { x: 0, shortcut: 1, between: [2, 3] };
+        let mut roles = start;
+        for (tile, image) in tiles.chunks_exact(self.image.tile_len()).zip(&mut *images) {
+            self.normaliser.run(&self.image, tile, &mut image.image);
+            self.run_stem(&image.image, &mut image.maps[start.x], parts);
+            roles = start;
+            for block in &self.blocks[..self.together] {
+                block.run(self.kernels, std::slice::from_mut(image), &mut roles, parts);
             }
-            let residual: &[f32] = if layer.is_some() { shortcut } else { x };
-            for (i, layer) in convs.iter().enumerate() {
-                let input: &[f32] = if i == 0 { x } else { a };
-                let residual = (i + 1 == convs.len()).then_some(residual);
-                layer.run(self.kernels, input, residual, b, parts);
-                std::mem::swap(a, b);
-            }
-            std::mem::swap(x, a);
+        }
+        for block in &self.blocks[self.together..] {
+            block.run(self.kernels, images, &mut roles, parts);
         }
         let map = self.blocks.last().map_or(self.pooled, Block::out);
-        map.mean(x, out);
+        for (image, out) in images.iter().zip(out.chunks_exact_mut(self.dim)) {
+            map.mean(&image.maps[roles.x], out);
+        }
     }
 
     /// The stem and its 3 × 3 max pool with stride 2, some rows at a time: the stem's map is the
@@ -275,41 +306,71 @@ impl Layer {
         })
     }
 
+    /// Takes map `from` of every image to its map `to`, with map `residual` added.
     fn run(
         &self,
         kernels: &Kernels,
+        images: &mut [ImageBuffers],
+        (from, residual, to): (usize, Option<usize>, usize),
+        parts: usize,
+    ) {
+        // Each panel of weights serves all images while it is in the second-level cache.
+        let n_steps = match &self.method {
+            Method::Direct(conv) if images.len() > 1 => conv.n_panels(),
+            _ => 1,
+        };
+        for step in 0..n_steps {
+            for image in &mut *images {
+                let mut out = std::mem::take(&mut image.maps[to]);
+                if step == 0 {
+                    self.to.clear_borders(&mut out);
+                }
+                let row = self.to.row();
+                let interior = &mut out[row..][..self.to.side * row];
+                let input = &image.maps[from];
+                let residual = residual.map(|map| &image.maps[map][row..]);
+                match &self.method {
+                    Method::Direct(conv) => {
+                        let panels = if n_steps > 1 { step..step + 1 } else { 0..conv.n_panels() };
+                        self.run_direct(kernels, (conv, panels), input, residual, interior, parts);
+                    }
+                    Method::Winograd(winograd, pool) => {
+                        let method = (winograd, pool);
+                        self.run_winograd(kernels, method, input, residual, interior, parts);
+                    }
+                }
+                image.maps[to] = out;
+            }
+        }
+    }
+
+    fn run_winograd(
+        &self,
+        kernels: &Kernels,
+        (winograd, pool): (&Winograd, &Pool<WinogradBuffers>),
         input: &[f32],
         residual: Option<&[f32]>,
         out: &mut [f32],
         parts: usize,
     ) {
-        self.to.clear_borders(out);
-        let interior = self.to.row();
-        let out = &mut out[interior..][..self.to.side * interior];
-        let residual = residual.map(|r| &r[interior..]);
-        match &self.method {
-            Method::Direct(conv) => self.run_direct(kernels, conv, input, residual, out, parts),
-            Method::Winograd(winograd, pool) => {
-                let rows = winograd.rows(parts);
-                over_chunks(out, rows * interior, parts > 1, |chunk, out| {
-                    // Tiles start at the zeros above and to the left of their first output.
-                    let input = (&input[chunk * rows * self.from.row()..], self.from.row());
-                    let residual = residual.map(|r| &r[chunk * rows * interior + self.to.px..]);
-                    let n_rows = out.len() / interior;
-                    let out = (&mut out[self.to.px..], interior);
-                    pool.with(
-                        || winograd.buffers(),
-                        |buffers| winograd.run(kernels, input, residual, out, n_rows, buffers),
-                    );
-                });
-            }
-        }
+        let (rows, row) = (winograd.rows(parts), self.to.row());
+        over_chunks(out, rows * row, parts > 1, |chunk, out| {
+            // Tiles start at the zeros above and to the left of their first output.
+            let input = (&input[chunk * rows * self.from.row()..], self.from.row());
+            let residual = residual.map(|r| &r[chunk * rows * row + self.to.px..]);
+            let n_rows = out.len() / row;
+            let out = (&mut out[self.to.px..], row);
+            pool.with(
+                || winograd.buffers(),
+                |buffers| winograd.run(kernels, input, residual, out, n_rows, buffers),
+            );
+        });
     }
 
     fn run_direct(
         &self,
         kernels: &Kernels,
-        conv: &PackedConv,
+        (conv, panels): (&PackedConv, Range<usize>),
         input: &[f32],
         residual: Option<&[f32]>,
         out: &mut [f32],
@@ -335,7 +396,7 @@ impl Layer {
                 to: Pixels { start: to.px, row: to.row(), px: to.px, ring: usize::MAX },
                 residual: residual.map(|r| &r[first * to.row()..]),
             };
-            conv.rows(kernels, &call, out);
+            conv.panel_rows(kernels, &call, panels.clone(), out);
         });
     }
 }
@@ -361,6 +422,22 @@ impl Block {
             return Err(unsupported("a residual between maps of different shape"));
         }
         Ok(Self { convs, shortcut })
+    }
+
+    /// Takes every image's map `x` through the block, and says where it is then.
+    fn run(&self, kernels: &Kernels, images: &mut [ImageBuffers], roles: &mut Roles, parts: usize) {
+        let Roles { x, shortcut, between: [mut a, mut b] } = *roles;
+        if let Some(layer) = &self.shortcut {
+            layer.run(kernels, images, (x, None, shortcut), parts);
+        }
+        let residual = if self.shortcut.is_some() { shortcut } else { x };
+        for (i, layer) in self.convs.iter().enumerate() {
+            let from = if i == 0 { x } else { a };
+            let residual = (i + 1 == self.convs.len()).then_some(residual);
+            layer.run(kernels, images, (from, residual, b), parts);
+            std::mem::swap(&mut a, &mut b);
+        }
+        *roles = Roles { x: a, shortcut, between: [x, b] };
     }
 
     fn out(&self) -> Map {

@@ -70,15 +70,14 @@ impl Design {
         }
     }
 
-    /// Row `i`, as far as `columns` go.
-    fn part(&self, i: usize, columns: Range<usize>, to: &mut Vec<f32>) {
+    /// Row `i`, as far as `columns` go, in `buffer` where it is not held.
+    fn part<'a>(&'a self, i: usize, columns: Range<usize>, buffer: &'a mut Vec<f32>) -> &'a [f32] {
         match &self.values {
-            Values::Held(values) => {
-                let row = &values[i * self.n_cols..(i + 1) * self.n_cols];
-                to.extend_from_slice(&row[columns]);
-            }
+            Values::Held(values) => &values[i * self.n_cols..(i + 1) * self.n_cols][columns],
             Values::Streamed(features, standard) => {
-                to.extend(standard.standardized(features.row(i), columns));
+                buffer.clear();
+                buffer.extend(standard.standardized(features.row(i), columns));
+                buffer
             }
         }
     }
@@ -87,7 +86,7 @@ impl Design {
     ///
     /// Products are `f32` unless `exact`, sums over blocks `f64`: the result is for
     /// preconditioning. Tiles of it are independent, so that the order of sums does not depend on
-    /// threads.
+    /// threads. Rows of weight 0 cost nothing.
     pub fn gram(&self, weights: &[f32], exact: bool) -> Mat<f64> {
         let d = self.n_cols;
         let n_tiles = d.div_ceil(GRAM_TILE);
@@ -95,13 +94,13 @@ impl Design {
             (0..n_tiles).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
         let n_values = |&(i, j): &(usize, usize)| tile_range(i, d).len() * tile_range(j, d).len();
         let mut tiles: Vec<Vec<f64>> = pairs.iter().map(|at| vec![0.0; n_values(at)]).collect();
-        for start in (0..self.n_rows).step_by(GRAM_SPAN) {
-            let rows = start..(start + GRAM_SPAN).min(self.n_rows);
+        let weighted: Vec<usize> = (0..self.n_rows).filter(|&i| weights[i] != 0.0).collect();
+        for rows in weighted.chunks(GRAM_SPAN) {
             pairs.par_iter().zip(&mut tiles).for_each(|(&at, sum)| {
                 if exact {
-                    self.add_tile::<f64>(weights, rows.clone(), at, sum);
+                    self.add_tile::<f64>(weights, rows, at, sum);
                 } else {
-                    self.add_tile::<f32>(weights, rows.clone(), at, sum);
+                    self.add_tile::<f32>(weights, rows, at, sum);
                 }
             });
         }
@@ -122,7 +121,7 @@ impl Design {
     fn add_tile<T: ComplexField + Copy + From<f32> + Into<f64> + Mul<Output = T>>(
         &self,
         weights: &[f32],
-        span: Range<usize>,
+        span: &[usize],
         (i, j): (usize, usize),
         sum: &mut [f64],
     ) {
@@ -131,23 +130,21 @@ impl Design {
         let mut tile = vec![zero; sum.len()];
         let mut left = vec![zero; BLOCK_ROWS * rows.len()];
         let mut right = vec![zero; BLOCK_ROWS * cols.len()];
-        let mut part = Vec::new();
-        for start in span.clone().step_by(BLOCK_ROWS) {
-            let end = (start + BLOCK_ROWS).min(span.end);
-            for (at, &weight) in weights[start..end].iter().enumerate() {
+        let mut buffer = Vec::new();
+        for block in span.chunks(BLOCK_ROWS) {
+            let n = block.len();
+            for (at, &row) in block.iter().enumerate() {
                 let (l, r) = (at * rows.len(), at * cols.len());
-                part.clear();
-                self.part(start + at, rows.clone(), &mut part);
-                for (to, &v) in left[l..l + rows.len()].iter_mut().zip(&part) {
-                    *to = T::from(weight) * T::from(v);
+                let weight = T::from(weights[row]);
+                let from = self.part(row, rows.clone(), &mut buffer);
+                for (to, &v) in left[l..l + rows.len()].iter_mut().zip(from) {
+                    *to = weight * T::from(v);
                 }
-                part.clear();
-                self.part(start + at, cols.clone(), &mut part);
-                for (to, &v) in right[r..r + cols.len()].iter_mut().zip(&part) {
+                let from = self.part(row, cols.clone(), &mut buffer);
+                for (to, &v) in right[r..r + cols.len()].iter_mut().zip(from) {
                     *to = T::from(v);
                 }
             }
-            let n = end - start;
             matmul(
                 MatMut::from_column_major_slice_mut(&mut tile, rows.len(), cols.len()),
                 Accum::Replace,

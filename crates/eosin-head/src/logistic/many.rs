@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use eosin_core::{Error, Fold, Head, HeadTrainer, Matrix, Result, TrainBatch};
+use eosin_core::{Error, Head, HeadGrid, HeadTrainer, Matrix, Result};
 
 use super::design::Design;
 use super::loss::{Affine, Loss};
-use super::solver::{Path, minimise};
-use super::{LinearHead, LogisticTrainer};
+use super::solver::{Path, Stop, minimise};
+use super::{LinearHead, LogisticTrainer, linear_fit};
 use crate::rows::{TrainingRows, check_features, check_penalty};
 use crate::standardize::Standardizer;
 
@@ -32,7 +32,16 @@ impl LogisticTrainer {
     /// the passes over the rows and one Gram matrix.
     ///
     /// Returned are the heads of each job in the order of its penalties.
-    pub fn fit_many(&self, features: &Matrix, jobs: &[FitJob]) -> Result<Vec<Vec<Box<dyn Head>>>> {
+    pub fn fit_many(&self, features: &Matrix, jobs: &[FitJob]) -> Result<HeadGrid> {
+        self.fit_many_until(self.stop(), features, jobs)
+    }
+
+    pub(super) fn fit_many_until(
+        &self,
+        stop: Stop,
+        features: &Matrix,
+        jobs: &[FitJob],
+    ) -> Result<HeadGrid> {
         check_features(features)?;
         for job in jobs {
             check_job(features, job)?;
@@ -71,10 +80,10 @@ impl LogisticTrainer {
             .zip(&losses)
             .map(|(job, loss)| Path { loss, penalties: job.penalties })
             .collect();
-        let found = minimise(&design, &paths, self.stop())?;
+        let found = minimise(&design, &paths, stop)?;
         let heads = jobs.iter().zip(&rows).zip(found).map(|((job, rows), solutions)| {
             let head = |(solution, &penalty)| -> Box<dyn Head> {
-                let fit = self.linear_fit(solution, penalty, rows, design.n_cols());
+                let fit = linear_fit(solution, penalty, stop, rows, design.n_cols());
                 let standard = Arc::clone(standard_of(job));
                 Box::new(LinearHead::new(self.kind(), job.classes, standard, fit))
             };
@@ -82,31 +91,6 @@ impl LogisticTrainer {
         });
         Ok(heads.collect())
     }
-}
-
-/// The batch's weights on the rows that a fold trains on, 0 elsewhere.
-pub(super) fn fold_weights(batch: &TrainBatch, fold: &Fold) -> Result<Vec<f32>> {
-    if fold.train.is_empty() {
-        return Err(Error::input(
-            "a fold",
-            "at least one row to train on",
-            "none",
-            "check that the split leaves rows to train on",
-        ));
-    }
-    let mut weights = vec![0.0; batch.n_rows()];
-    for &row in &fold.train {
-        let (Some(to), Some(&weight)) = (weights.get_mut(row), batch.weights().get(row)) else {
-            return Err(Error::input(
-                "a fold",
-                format!("rows below {}", batch.n_rows()),
-                row.to_string(),
-                "make folds for the batch that is fitted",
-            ));
-        };
-        *to = weight;
-    }
-    Ok(weights)
 }
 
 fn check_job(features: &Matrix, job: &FitJob) -> Result<()> {

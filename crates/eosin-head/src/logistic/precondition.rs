@@ -157,6 +157,14 @@ fn solve_packed<T: ComplexField>(lower: &Mat<T>, packed: &mut [T], n_columns: us
     solve_upper_triangular_in_place(lower.transpose(), rhs.as_mut(), Par::Seq);
 }
 
+/// Whether a Gram matrix of these weights, to which the penalty is added, must be made in `f64`.
+///
+/// Rounding of `f32` products is noise of about a millionth of the diagonal, which must stay below
+/// what the penalty adds to it.
+pub(super) fn needs_exact(weights: &[f32], penalty: f64) -> bool {
+    penalty < 1e-5 * weights.iter().copied().map(f64::from).sum::<f64>()
+}
+
 /// The Cholesky factor of G + ρI, with more on the diagonal where rounding makes that indefinite.
 pub(crate) fn factor(gram: &Mat<f64>, ratio: f64) -> Result<Mat<f64>> {
     let d = gram.nrows();

@@ -9,7 +9,7 @@ use super::design::Design;
 use super::loss::Loss;
 use super::newton::finish;
 use super::pass::{Trial, gradients};
-use super::precondition::{KEPT_BYTES, Preconditioner, factor_bytes};
+use super::precondition::{KEPT_BYTES, Preconditioner, factor_bytes, needs_exact};
 use super::state::{State, norm};
 
 /// Columns in flight that a pass needs to be bound by arithmetic instead of memory; paths are cut
@@ -41,17 +41,23 @@ pub(crate) struct Stop {
     pub relative_gradient: f64,
     /// Passes per penalty.
     pub max_passes: usize,
+    /// Whether the objective must come within [`GAP`] of its minimum, for which second derivatives
+    /// are made where nothing less helps; else what the passes reach is taken.
+    pub exact: bool,
 }
+
+/// How far above the minimum an objective may be, as a share of it.
+const GAP: f64 = 5e-9;
 
 impl Stop {
     /// Whether a gradient of this length is short enough.
     ///
     /// One that is short relative to the first does not suffice for small penalties: the objective
     /// is above its minimum by ‖g‖²/(2λ) at most, since it curves by λ at least, and that must be
-    /// within half the tolerance of it. `floor` is no larger than the objective.
+    /// little beside it. `floor` is no larger than the objective.
     pub fn is_reached(self, length: f64, reference: f64, penalty: f64, floor: f64) -> bool {
         length <= self.relative_gradient * reference
-            && length * length <= penalty * self.relative_gradient * floor
+            && (!self.exact || length * length <= 2.0 * penalty * GAP * floor)
     }
 }
 
@@ -62,11 +68,8 @@ pub(crate) fn minimise(design: &Design, paths: &[Path], stop: Stop) -> Result<Ve
     }
     // Every loss's rows weigh about alike, so that the mean of their Gram matrices serves all.
     let weights = mean_weights(design, paths);
-    let total: f64 = weights.iter().copied().map(f64::from).sum();
     let smallest = paths.iter().flat_map(|p| p.penalties).copied().fold(f64::INFINITY, f64::min);
-    // Rounding of `f32` products is noise of about a millionth of the diagonal, which must stay
-    // below what the penalty adds to it.
-    let gram = design.gram(&weights, smallest < 1e-5 * total);
+    let gram = design.gram(&weights, needs_exact(&weights, smallest));
     let mut preconditioner = Preconditioner::new(gram);
     let mut states = start(design, paths, stop);
     loop {
@@ -75,7 +78,7 @@ pub(crate) fn minimise(design: &Design, paths: &[Path], stop: Stop) -> Result<Ve
             break;
         }
         turning.retain(|s| s.wants_direction());
-        turn(design, &mut preconditioner, turning)?;
+        turn(design, &mut preconditioner, turning, stop)?;
         let mut active: Vec<&mut State> = states.iter_mut().filter(|s| !s.is_done()).collect();
         let trials: Vec<Trial> = active.iter().map(|s| s.trial()).collect();
         let found = gradients(design, &trials);
@@ -87,7 +90,7 @@ pub(crate) fn minimise(design: &Design, paths: &[Path], stop: Stop) -> Result<Ve
         let (path, reference) = (state.path(), state.reference());
         for (at, mut solution) in state.into_solutions() {
             let Path { loss, penalties } = paths[path];
-            if !solution.is_close {
+            if !solution.is_close && stop.exact {
                 solution = finish(design, loss, penalties[at], reference, solution, stop)?;
             }
             solutions[path][at] = Some(solution);
@@ -101,17 +104,18 @@ fn turn(
     design: &Design,
     preconditioner: &mut Preconditioner,
     mut turning: Vec<&mut State>,
+    stop: Stop,
 ) -> Result<()> {
     turning.par_iter_mut().for_each(|s| s.first_loop());
-    let mut columns = Vec::new();
-    for state in &mut turning {
-        if state.wants_own_factors() {
+    if stop.exact {
+        for state in turning.iter_mut().filter(|s| s.wants_own_factors()) {
             state.make_factors(design)?;
         }
-        if !state.solve_with_own_factors() {
-            columns.extend(state.columns());
-        }
     }
+    let solve = |state: &mut &mut State| state.solve_with_own_factors();
+    let solved: Vec<bool> = turning.par_iter_mut().map(solve).collect();
+    let others = turning.iter_mut().zip(solved).filter(|(_, solved)| !solved);
+    let mut columns: Vec<_> = others.flat_map(|(state, _)| state.columns()).collect();
     preconditioner.solve(&mut columns)?;
     turning.par_iter_mut().for_each(|s| s.second_loop());
     Ok(())

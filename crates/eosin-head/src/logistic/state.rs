@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::design::Design;
 use super::loss::Loss;
 use super::pass::{Found, Trial, curvature_rows};
-use super::precondition::{factor, solve_columns};
+use super::precondition::{factor, needs_exact, solve_columns};
 use super::solver::{Solution, Stop};
 
 /// Pairs of steps and gradient changes that L-BFGS remembers.
@@ -275,7 +275,7 @@ impl<'a> State<'a> {
         let penalty = self.penalty();
         self.own_factors = weights
             .par_iter()
-            .map(|weights| factor(&design.gram(weights, true), penalty))
+            .map(|weights| factor(&design.gram(weights, needs_exact(weights, penalty)), penalty))
             .collect::<Result<_>>()?;
         self.passes_of_factors = self.passes;
         // What was learnt far from here would only mislead.

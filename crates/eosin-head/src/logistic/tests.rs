@@ -81,7 +81,7 @@ fn the_gram_matrix_is_that_of_a_plain_sum() {
 
 #[test]
 fn every_penalty_reaches_the_tolerance() {
-    let stop = Stop { relative_gradient: 1e-9, max_passes: 300 };
+    let stop = Stop { relative_gradient: 1e-9, max_passes: 300, exact: true };
     for (n, d, k) in [(400, 30, 2), (400, 30, 5), (60, 200, 2), (60, 200, 3)] {
         let (design, loss) = problem(n, d, k);
         let penalties = [1e4, 1e2, 1.0, 1e-2, 1e-4];
@@ -102,7 +102,7 @@ fn threads_do_not_change_a_bit() {
     let (design, loss) = problem(3000, 40, 3);
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let stop = Stop { relative_gradient: 1e-8, max_passes: 100 };
+        let stop = Stop { relative_gradient: 1e-8, max_passes: 100, exact: true };
         let path = pool.install(|| solve_path(&design, &loss, &[10.0, 1.0], stop));
         path.into_iter().map(|s| s.point).collect::<Vec<_>>()
     };
@@ -125,7 +125,7 @@ fn fewer_rows_than_features_give_the_same_head_as_all_coordinates() {
     let rows = TrainingRows::check(&batch).unwrap();
     let loss =
         Loss::new(batch.targets(), batch.weights(), &rows.present, &rows.class_weights, None);
-    let stop = Stop { relative_gradient: 1e-8, max_passes: 1000 };
+    let stop = Stop { relative_gradient: 1e-8, max_passes: 1000, exact: true };
     let penalties = [100.0, 1.0, 0.01];
     let path = [Path { loss: &loss, penalties: &penalties }];
     let whole = minimise(&design, &path, stop).unwrap().remove(0);

@@ -146,8 +146,9 @@ fn folds_fitted_together_are_those_fitted_one_by_one() {
         let set = set(shares);
         let view = TrainView::whole(&set);
         let batch = TrainBatch::from_view(&view);
-        let folds = [Fold { train: (0..200).collect(), held_out: (200..240).collect() }];
-        assert!(trainer().fit_folds(&batch, &folds, &[1.0]).unwrap().is_some());
+        let weights = batch.weights_within(&(0..200).collect::<Vec<_>>()).unwrap();
+        let request = Reweighted { weights, penalties: vec![1.0] };
+        assert!(trainer().fit_reweighted(&batch, &[request]).unwrap().is_some());
         let options = TuneOptions { repeats: 2, ..TuneOptions::default() };
         let together = tune(&view, &trainer(), &[], options, &NoProgress).unwrap();
         let alone = tune(&view, &OneByOne(trainer()), &[], options, &NoProgress).unwrap();
@@ -165,9 +166,7 @@ fn folds_fitted_together_are_those_fitted_one_by_one() {
 fn a_fold_without_training_rows_is_refused() {
     let set = set(vec![0.7, 0.3]);
     let batch = TrainBatch::from_view(&TrainView::whole(&set));
-    let empty = [Fold { train: vec![], held_out: (0..240).collect() }];
-    let refused = trainer().fit_folds(&batch, &empty, &[1.0]).err().unwrap().to_string();
+    let refused = batch.weights_within(&[]).unwrap_err().to_string();
     assert!(refused.contains("at least one row to train on"), "{refused}");
-    let beyond = [Fold { train: vec![240], held_out: vec![] }];
-    assert!(trainer().fit_folds(&batch, &beyond, &[1.0]).is_err());
+    assert!(batch.weights_within(&[240]).is_err());
 }

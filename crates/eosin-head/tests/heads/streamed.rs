@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use eosin_core::{Fold, HeadTrainer, LabelledSet, Matrix, TrainBatch, TrainView};
+use eosin_core::{HeadTrainer, LabelledSet, Matrix, Reweighted, TrainBatch, TrainView};
 use eosin_head::{LdaTrainer, LinearSvmTrainer, LogisticTrainer, RidgeTrainer};
 use eosin_testkit::memory::{Counting, peak_of};
 use eosin_testkit::synthetic::Gaussian;
@@ -55,13 +55,14 @@ fn streamed_rows_give_the_bits_of_held_rows() {
 #[test]
 fn streamed_folds_give_the_bits_of_held_folds() {
     let [held, streamed] = batches(&build(&[0.5, 0.5], 400, 12));
-    let fold = |k: usize| Fold {
-        train: (0..400).filter(|i| i % 4 != k).collect(),
-        held_out: (0..400).filter(|i| i % 4 == k).collect(),
-    };
-    let folds: Vec<Fold> = (0..4).map(fold).collect();
-    let records = |batch| {
-        let heads = LogisticTrainer::default().fit_folds(batch, &folds, &[10.0, 0.1]);
+    let records = |batch: &TrainBatch| {
+        let request = |k: usize| {
+            let rows: Vec<usize> = (0..400).filter(|i| i % 4 != k).collect();
+            let weights = batch.weights_within(&rows).unwrap();
+            Reweighted { weights, penalties: vec![10.0, 0.1] }
+        };
+        let requests: Vec<Reweighted> = (0..4).map(request).collect();
+        let heads = LogisticTrainer::default().fit_reweighted(batch, &requests);
         let heads = heads.unwrap().unwrap().into_iter().flatten();
         heads.map(|head| head.record()).collect::<Vec<_>>()
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eosin_augment::Pipeline;
-use eosin_core::{FeatureTransform, Fold, Head, HeadTrainer, Result, TrainBatch};
+use eosin_core::{FeatureTransform, Head, HeadGrid, HeadTrainer, Result, Reweighted, TrainBatch};
 
 use super::config::{ArmConfig, StrengthConfig};
 use crate::config::ComponentConfig;
@@ -173,13 +173,12 @@ impl HeadTrainer for Grid {
         self.trainer.fit_path(batch, penalties)
     }
 
-    fn fit_folds(
+    fn fit_reweighted(
         &self,
         batch: &TrainBatch,
-        folds: &[Fold],
-        penalties: &[f64],
-    ) -> Result<Option<Vec<Vec<Box<dyn Head>>>>> {
-        self.trainer.fit_folds(batch, folds, penalties)
+        requests: &[Reweighted],
+    ) -> Result<Option<HeadGrid>> {
+        self.trainer.fit_reweighted(batch, requests)
     }
 }
 
