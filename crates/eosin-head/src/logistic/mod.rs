@@ -46,7 +46,7 @@ const SEARCH_PASSES: usize = 60;
 /// null model's curvature; all penalties of a path are columns of the same matrix products, and
 /// what is learnt of the curvature at one penalty is kept for the next. A head that this serves
 /// badly, as small penalties on separable rows do, goes on with factors of its own Hessian's
-/// blocks, and after `max_passes` with Newton steps, where its Hessian has 3,000 rows at most.
+/// blocks, and after `max_passes` with Newton steps, where its Hessian has 5,200 rows at most.
 /// Fewer rows than features are solved in the space that the rows span.
 /// [`LogisticTrainer::fit_many`] shares all of it among tasks and folds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -46,6 +46,9 @@ pub(crate) struct Stop {
     pub exact: bool,
 }
 
+/// Bytes of factors of their own that states may hold together.
+const OWN_BYTES: usize = 64 << 20;
+
 /// How far above the minimum an objective may be, as a share of it.
 const GAP: f64 = 5e-9;
 
@@ -73,12 +76,13 @@ pub(crate) fn minimise(design: &Design, paths: &[Path], stop: Stop) -> Result<Ve
     let mut preconditioner = Preconditioner::new(gram);
     let mut states = start(design, paths, stop);
     loop {
+        let room = OWN_BYTES.saturating_sub(states.iter().map(State::own_bytes).sum());
         let mut turning: Vec<&mut State> = states.iter_mut().filter(|s| !s.is_done()).collect();
         if turning.is_empty() {
             break;
         }
         turning.retain(|s| s.wants_direction());
-        turn(design, &mut preconditioner, turning, stop)?;
+        turn(design, &mut preconditioner, turning, stop.exact.then_some(room))?;
         let mut active: Vec<&mut State> = states.iter_mut().filter(|s| !s.is_done()).collect();
         let trials: Vec<Trial> = active.iter().map(|s| s.trial()).collect();
         let found = gradients(design, &trials);
@@ -99,17 +103,22 @@ pub(crate) fn minimise(design: &Design, paths: &[Path], stop: Stop) -> Result<Ve
     Ok(solutions.into_iter().map(|path| path.into_iter().flatten().collect()).collect())
 }
 
-/// Gives every state its next direction.
+/// Gives every state its next direction; `room` is for factors of their own, if they may have any.
 fn turn(
     design: &Design,
     preconditioner: &mut Preconditioner,
     mut turning: Vec<&mut State>,
-    stop: Stop,
+    room: Option<usize>,
 ) -> Result<()> {
     turning.par_iter_mut().for_each(|s| s.first_loop());
-    if stop.exact {
+    if let Some(mut room) = room {
         for state in turning.iter_mut().filter(|s| s.wants_own_factors()) {
-            state.make_factors(design)?;
+            // Those for which there is no room go on as they are until there is; one always may.
+            let more = state.bytes_to_make();
+            if more <= room || (room == OWN_BYTES && more > OWN_BYTES) {
+                room -= more.min(room);
+                state.make_factors(design)?;
+            }
         }
     }
     let solve = |state: &mut &mut State| state.solve_with_own_factors();

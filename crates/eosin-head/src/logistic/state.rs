@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::design::Design;
 use super::loss::Loss;
 use super::pass::{Found, Trial, curvature_rows};
-use super::precondition::{factor, needs_exact, solve_columns};
+use super::precondition::{factor, factor_bytes, needs_exact, solve_columns};
 use super::solver::{Solution, Stop};
 
 /// Pairs of steps and gradient changes that L-BFGS remembers.
@@ -267,6 +267,16 @@ impl<'a> State<'a> {
     /// Whether the shared preconditioner has served for too long without success.
     pub fn wants_own_factors(&self) -> bool {
         self.passes >= self.passes_of_factors + PATIENCE
+    }
+
+    /// Bytes of its own factors, which are in `f64`.
+    pub fn own_bytes(&self) -> usize {
+        self.own_factors.len() * 2 * factor_bytes(self.d)
+    }
+
+    /// Bytes that [`State::make_factors`] takes beyond those that it replaces.
+    pub fn bytes_to_make(&self) -> usize {
+        (self.loss.n_columns() - self.own_factors.len()) * 2 * factor_bytes(self.d)
     }
 
     /// Factors the Hessian's diagonal blocks at the point.
