@@ -36,7 +36,7 @@ pub use geometry::{Polygon, Region, contours};
 pub use image_file::read_image;
 pub use manifest::{Manifest, ManifestRow};
 pub use preview::preview;
-pub use resample::{Filter, PixelBox, resize, resize_box};
+pub use resample::{Arithmetic, Filter, PixelBox, resize, resize_box};
 pub use slide::Slide;
 pub use source::{SourceKind, detect, detect_with, open, open_with};
 pub use stain::StainNormalization;

@@ -4,13 +4,18 @@
 //!
 //! Two passes, horizontal then vertical, with 8-bit pixels between them and coefficients of 22
 //! fractional bits. Networks were trained behind exactly this arithmetic, so a tile resampled here
-//! is the tile they know. Source: Pillow, `src/libImaging/Resample.c`.
+//! is the tile they know. Source: Pillow, `src/libImaging/Resample.c`. [`Arithmetic::Fast`] is for
+//! those who would rather have speed than these bits.
+
+mod arithmetic;
 
 use std::fmt;
 use std::str::FromStr;
 
 use eosin_core::{Error, Result, RgbImage};
 use serde::{Deserialize, Serialize};
+
+pub use arithmetic::Arithmetic;
 
 /// A resampling filter, by the name it has in Pillow and timm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
@@ -61,12 +66,17 @@ pub fn resize_box(
     height: u32,
     filter: Filter,
 ) -> Result<RgbImage> {
+    checked(image, part, width, height)?;
+    Ok(resample(image, part, width, height, filter))
+}
+
+fn checked(image: &RgbImage, part: PixelBox, width: u32, height: u32) -> Result<()> {
     let inside = part.x0 >= 0.0
         && part.y0 >= 0.0
         && part.x1 <= f64::from(image.width())
         && part.y1 <= f64::from(image.height());
     if inside && part.x0 < part.x1 && part.y0 < part.y1 && width > 0 && height > 0 {
-        Ok(resample(image, part, width, height, filter))
+        Ok(())
     } else {
         Err(Error::input(
             "box to resample",

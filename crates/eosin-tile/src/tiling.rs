@@ -15,7 +15,7 @@ use plan::{Plan, grid};
 
 use crate::geometry::{Region, read_region};
 use crate::mpp_table::mpp_of_slide;
-use crate::resample::{PixelBox, resize_box};
+use crate::resample::PixelBox;
 use crate::slide::Slide;
 use crate::stain::{StainFit, StainNormalization};
 use crate::tissue::{TissueMask, tissue_of_slide};
@@ -151,7 +151,7 @@ impl SlideSource {
             (y1 - y0) as u32,
         )?;
         let part = PixelBox { x0: left - x0, y0: top - y0, x1: right - x0, y1: bottom - y0 };
-        resize_box(&region, part, px, px, self.options.filter)
+        self.options.resampling.resize_box(&region, part, px, px, self.options.filter)
     }
 }
 

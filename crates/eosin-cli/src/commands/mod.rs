@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use eosin::crates::core::{Mpp, TileUm};
-use eosin::crates::tile::{StainNormalization, TilingOptions, TissueOptions};
+use eosin::crates::tile::{Arithmetic, StainNormalization, TilingOptions, TissueOptions};
 use eosin::{Places, Registry, Session, SessionOptions, Skipped};
 
 use crate::arguments::{
@@ -112,6 +112,9 @@ fn tiling(grid: &GridArguments) -> Result<TilingOptions> {
     }
     if let Some(method) = &grid.stain {
         tiling.stain = StainNormalization::named(method)?;
+    }
+    if let Some(name) = &grid.resampling {
+        tiling.resampling = Arithmetic::named(name)?;
     }
     if let Some(reader) = &grid.reader {
         tiling.reader.clone_from(reader);

@@ -3,13 +3,13 @@
 //! The grid in µm, its resampling, its tissue, and the trait's conformance.
 
 use eosin_core::{Mpp, TileSource, TileUm};
-use eosin_tile::resample::{Filter, resize};
+use eosin_tile::resample::{Arithmetic, Filter, resize};
 use eosin_tile::{
     Slide, SlideSource, SourceKind, StainNormalization, TileFileOptions, TilingOptions, detect,
     open,
 };
 
-use crate::support::{cmu, workspace};
+use crate::support::{cmu, difference, workspace};
 
 fn options(um: f64, px: u32) -> TilingOptions {
     TilingOptions::new(TileUm::new(um).unwrap(), px)
@@ -211,4 +211,21 @@ fn the_strict_preset_leaves_clean_tissue_alone() {
     let (clam, strict) = (coverage("clam"), coverage("strict"));
     eprintln!("tissue by clam {clam:.4}, by strict {strict:.4}");
     assert!(strict <= clam && strict > 0.97 * clam, "{strict} of {clam}");
+}
+
+#[test]
+fn fast_resampling_is_another_contract_with_nearly_the_same_tiles() {
+    let exact = options(123.2, 224);
+    let fast = TilingOptions { resampling: Arithmetic::Fast, ..exact.clone() };
+    assert_eq!(exact.mpp_policy(), "exact bilinear");
+    assert_eq!(fast.mpp_policy(), "exact fast bilinear");
+    let (exact, fast) =
+        (SlideSource::open(cmu(), &exact).unwrap(), SlideSource::open(cmu(), &fast).unwrap());
+    assert_eq!(exact.tiles(), fast.tiles());
+    for index in [0, 17, 40] {
+        let (a, b) = (exact.read(index).unwrap().image, fast.read(index).unwrap().image);
+        let (most, mean) = difference(&a, &b);
+        println!("tile {index}: at most {most}, mean {mean:.4}");
+        assert!(most <= 2 && mean < 0.1, "{most} {mean}");
+    }
 }
