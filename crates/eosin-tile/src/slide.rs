@@ -179,7 +179,8 @@ impl Slide {
         self.parts.pyramid.associated(&self.parts.associated, name)
     }
 
-    /// The ICC profile of level 0, where the file has one. It is reported, not applied.
+    /// The ICC profile of level 0, where the file has one. Regions are read without it; see
+    /// [`TilingOptions::icc`](crate::TilingOptions::icc).
     pub fn icc_profile(&self) -> Option<&[u8]> {
         self.parts.pyramid.icc_profile()
     }

@@ -116,6 +116,7 @@ fn tiling(grid: &GridArguments) -> Result<TilingOptions> {
     if let Some(name) = &grid.resampling {
         tiling.resampling = Arithmetic::named(name)?;
     }
+    tiling.icc |= grid.icc;
     if let Some(reader) = &grid.reader {
         tiling.reader.clone_from(reader);
     }

@@ -55,6 +55,10 @@ pub struct TilingOptions {
     /// Whose arithmetic computes the filter: `pillow`, bit for bit, or `fast`.
     #[serde(default)]
     pub resampling: Arithmetic,
+    /// Whether the slide's ICC profile is applied, so that tiles are sRGB. Tiles of a slide that
+    /// holds none are taken for sRGB as they are.
+    #[serde(default)]
+    pub icc: bool,
     /// A level whose resolution is within this share of the requested one is cut without
     /// resampling, and the tile's effective resolution is the level's. At 0 every tile is exact.
     #[serde(default)]
@@ -87,6 +91,7 @@ impl TilingOptions {
             stain: StainNormalization::None,
             filter: Filter::Bilinear,
             resampling: Arithmetic::Pillow,
+            icc: false,
             mpp_tolerance: 0.0,
             max_upsampling: default_upsampling(),
             cache_mib: default_cache_mib(),
@@ -109,6 +114,9 @@ impl TilingOptions {
         } else {
             exact
         };
+        if self.icc {
+            policy.push_str(", icc to srgb");
+        }
         if self.stain != StainNormalization::None {
             policy = format!("{policy}, stain {}", self.stain.name());
         }

@@ -229,3 +229,34 @@ fn fast_resampling_is_another_contract_with_nearly_the_same_tiles() {
         assert!(most <= 2 && mean < 0.1, "{most} {mean}");
     }
 }
+
+#[test]
+fn icc_profiles_are_applied_when_asked_for() {
+    let slide = workspace("tests/golden/tile/icc/slide.tiff");
+    let plain = options(16.0, 32);
+    let icc = TilingOptions { icc: true, ..plain.clone() };
+    assert_eq!(icc.mpp_policy(), "exact bilinear, icc to srgb");
+    let plain = SlideSource::open(&slide, &plain).unwrap();
+    let converted = SlideSource::open(&slide, &icc).unwrap();
+    assert!(converted.is_converted() && !plain.is_converted());
+    // Written by Pillow with littlecms, see make_icc.py.
+    let golden = eosin_tile::read_image(workspace("tests/golden/tile/icc/wide.png")).unwrap();
+    let source = eosin_tile::read_image(workspace("tests/golden/tile/icc/source.png")).unwrap();
+    for (index, meta) in converted.tiles().iter().enumerate() {
+        let crop = |image: &eosin_core::RgbImage| {
+            let row = |y: u32| (0..32).flat_map(move |x| [(meta.x as u32 + x, meta.y as u32 + y)]);
+            let pixels = (0..32).flat_map(row).flat_map(|(x, y)| image.pixel(x, y)).collect();
+            eosin_core::RgbImage::new(32, 32, pixels).unwrap()
+        };
+        assert!(plain.read(index).unwrap().image == crop(&source));
+        let (most, _) = difference(&converted.read(index).unwrap().image, &crop(&golden));
+        assert!(most <= 2, "{most}");
+    }
+    // DICOM keeps it with the optical path.
+    let dicom = Slide::open(workspace("tests/golden/tile/icc/slide.dcm")).unwrap();
+    let profile = std::fs::read(workspace("tests/golden/tile/icc/curves.icc")).unwrap();
+    assert_eq!(dicom.icc_profile(), Some(profile.as_slice()));
+    // A slide that holds none is taken for sRGB, and says so.
+    let without = SlideSource::open(cmu(), &TilingOptions { icc: true, ..options(112.0, 224) });
+    assert!(!without.unwrap().is_converted());
+}
