@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
-use eosin::crates::core::{TileSource, TileUm};
-use eosin::crates::tile::{SlideSource, TilingOptions};
-use rayon::prelude::*;
+use anyhow::{Result, ensure};
+use eosin::crates::core::{Tile, TileSource, TileUm};
+use eosin::crates::tile::{PipelineOptions, SlideSource, TilingOptions, for_each_tile};
 
 use crate::Options;
 use crate::peer::Peer;
@@ -14,8 +13,8 @@ use crate::table::{Figures, Measurement, Series};
 
 const PX: u32 = 224;
 
-/// Tiles that the threads share at a time, as a pipeline's batches do.
-const BATCH: usize = 256;
+/// Tiles after which memory is looked at.
+const LOOK_AFTER: usize = 256;
 
 /// A grid of 224 px over a JPEG pyramid of 256 px pieces that real tissue fills, in raster order:
 /// once cut at the slide's own resolution and once resampled by 1.1.
@@ -30,11 +29,10 @@ pub fn measure(options: &Options) -> Result<Vec<Measurement>> {
         if !slide.exists() {
             peer.ask(&serde_json::json!({"make": slide, "side": side, "tissue": tissue}))?;
         }
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         for (name, scale) in [("cut", 1.0), ("resampled by 1.1", 1.1)] {
             let case = format!("{PX} px {name}, {side} × {side} JPEG pyramid");
             for repeat in 0..=options.repeats {
-                let ours = pool.install(|| read_all(&slide, scale))?;
+                let ours = read_all(&slide, scale, threads)?;
                 let request = serde_json::json!({"slide": slide, "px": PX, "scale": scale});
                 let answers = peer.ask(&request)?;
                 let version = env!("CARGO_PKG_VERSION").to_string();
@@ -83,34 +81,32 @@ struct Reading {
     anon_mb: f64,
 }
 
-fn read_all(slide: &Path, scale: f64) -> Result<Reading> {
+fn read_all(slide: &Path, scale: f64, threads: usize) -> Result<Reading> {
     let tile_um = TileUm::new(f64::from(PX) * 0.5 * scale)?;
     let started = Instant::now();
     let source = SlideSource::open(slide, &TilingOptions::new(tile_um, PX))?;
     let indices: Vec<usize> = (0..source.tiles().len()).collect();
     let (mut means, mut anon_mb) = (Vec::new(), 0.0_f64);
-    for batch in indices.chunks(BATCH) {
-        let sums: Vec<u64> = batch
-            .par_iter()
-            .map(|&i| {
-                let tile = source.read(i)?;
-                Ok(tile.image.data().iter().map(|&v| u64::from(v)).sum())
-            })
-            .collect::<Result<_>>()?;
-        means.extend(sums.into_iter().map(|sum| sum as f64 / f64::from(PX * PX * 3)));
-        anon_mb = anon_mb.max(anonymous_mb()?);
-    }
+    let pipeline = PipelineOptions { threads, ..PipelineOptions::default() };
+    let sum = |tile: Tile| Ok(tile.image.data().iter().map(|&v| u64::from(v)).sum::<u64>());
+    for_each_tile(&source, &indices, pipeline, sum, |i, sum| {
+        means.push(sum? as f64 / f64::from(PX * PX * 3));
+        if i % LOOK_AFTER == LOOK_AFTER - 1 {
+            anon_mb = anon_mb.max(anonymous_mb());
+        }
+        Ok(())
+    })?;
     let seconds = started.elapsed().as_secs_f64();
+    anon_mb = anon_mb.max(anonymous_mb());
     Ok(Reading { seconds, n_tiles: indices.len() as f64, means, anon_mb })
 }
 
-fn anonymous_mb() -> Result<f64> {
+/// Not a number where the system does not tell.
+fn anonymous_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let Some(line) = status.lines().find(|line| line.starts_with("RssAnon:")) else {
-        return Ok(f64::NAN);
-    };
-    let kb = line.split_whitespace().nth(1).context("a number")?;
-    Ok(kb.parse::<f64>()? / 1024.0)
+    let line = status.lines().find(|line| line.starts_with("RssAnon:"));
+    let kb = line.and_then(|line| line.split_whitespace().nth(1)).and_then(|kb| kb.parse().ok());
+    kb.map_or(f64::NAN, |kb: f64| kb / 1024.0)
 }
 
 fn check_equal(ours: &[f64], theirs: &[f64], system: &str) -> Result<()> {

@@ -201,6 +201,12 @@ pub struct GridArguments {
     /// Bring the stain to a reference, fitted per slide: none, macenko or reinhard [default: none]
     #[arg(long, value_name = "METHOD")]
     pub stain: Option<String>,
+    /// Whose arithmetic resamples: pillow, bit for bit, or fast [default: pillow]
+    #[arg(long, value_name = "ARITHMETIC")]
+    pub resampling: Option<String>,
+    /// Apply the slide's ICC profile, so that tiles are sRGB.
+    #[arg(long)]
+    pub icc: bool,
     /// Resolution of level 0 in µm per pixel, where the slide does not say.
     #[arg(long)]
     pub mpp: Option<f64>,

@@ -5,6 +5,7 @@
 //! A codec knows neither file nor tile, so its fault is a sentence part that the caller puts
 //! behind a path.
 
+mod chroma;
 pub(crate) mod jpeg;
 pub(crate) mod jpeg2000;
 pub(crate) mod raw;

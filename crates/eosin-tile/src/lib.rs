@@ -16,12 +16,14 @@
 //! ```
 
 mod codec;
+mod icc;
 mod image_file;
 mod tiff;
 
 pub mod geometry;
 pub mod manifest;
 pub mod mpp_table;
+pub mod pipeline;
 pub mod preview;
 pub mod resample;
 pub mod slide;
@@ -35,8 +37,9 @@ pub mod views;
 pub use geometry::{Polygon, Region, contours};
 pub use image_file::read_image;
 pub use manifest::{Manifest, ManifestRow};
+pub use pipeline::{PipelineOptions, for_each_tile};
 pub use preview::preview;
-pub use resample::{Filter, PixelBox, resize, resize_box};
+pub use resample::{Arithmetic, Filter, PixelBox, resize, resize_box};
 pub use slide::Slide;
 pub use source::{SourceKind, detect, detect_with, open, open_with};
 pub use stain::StainNormalization;

@@ -4,13 +4,18 @@
 //!
 //! Two passes, horizontal then vertical, with 8-bit pixels between them and coefficients of 22
 //! fractional bits. Networks were trained behind exactly this arithmetic, so a tile resampled here
-//! is the tile they know. Source: Pillow, `src/libImaging/Resample.c`.
+//! is the tile they know. Source: Pillow, `src/libImaging/Resample.c`. [`Arithmetic::Fast`] is for
+//! those who would rather have speed than these bits.
+
+mod arithmetic;
 
 use std::fmt;
 use std::str::FromStr;
 
 use eosin_core::{Error, Result, RgbImage};
 use serde::{Deserialize, Serialize};
+
+pub use arithmetic::Arithmetic;
 
 /// A resampling filter, by the name it has in Pillow and timm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
@@ -61,12 +66,17 @@ pub fn resize_box(
     height: u32,
     filter: Filter,
 ) -> Result<RgbImage> {
+    checked(image, part, width, height)?;
+    Ok(resample(image, part, width, height, filter))
+}
+
+fn checked(image: &RgbImage, part: PixelBox, width: u32, height: u32) -> Result<()> {
     let inside = part.x0 >= 0.0
         && part.y0 >= 0.0
         && part.x1 <= f64::from(image.width())
         && part.y1 <= f64::from(image.height());
     if inside && part.x0 < part.x1 && part.y0 < part.y1 && width > 0 && height > 0 {
-        Ok(resample(image, part, width, height, filter))
+        Ok(())
     } else {
         Err(Error::input(
             "box to resample",
@@ -229,6 +239,12 @@ impl Taps {
 /// Half a unit of the result, so that the shift rounds.
 const HALF: i32 = 1 << (PRECISION_BITS - 1);
 
+/// Rows that the horizontal pass sums at a time.
+const ROWS: usize = 4;
+
+/// One pixel, in four lanes, of each of the rows that are summed at a time.
+type Column = [u8; 4 * ROWS];
+
 /// Bytes that the vertical pass sums at a time: four registers of AVX2.
 const BLOCK: usize = 32;
 
@@ -264,16 +280,18 @@ impl Pass<'_> {
     )]
     #[inline(always)]
     fn rows_apart(self) {
-        // Four lanes a pixel: the fourth reads the next pixel's red and is overwritten, which needs
-        // one byte more at the end of a row.
-        let out_bytes = self.taps.windows.len() * 3;
-        let mut from = vec![0; self.row_bytes + 1];
-        let mut to = vec![0; out_bytes + 1];
-        let rows = self.source.chunks_exact(self.row_bytes);
-        for (row, target) in rows.zip(self.out.chunks_exact_mut(out_bytes)) {
-            from[..self.row_bytes].copy_from_slice(row);
-            horizontal_row(&from, self.taps, &mut to);
-            target.copy_from_slice(&to[..out_bytes]);
+        let (width_in, width_out) = (self.row_bytes / 3, self.taps.windows.len());
+        let mut from = vec![Column::default(); width_in];
+        let mut to = vec![Column::default(); width_out];
+        let bands = self.source.chunks(ROWS * self.row_bytes);
+        for (band, target) in bands.zip(self.out.chunks_mut(ROWS * width_out * 3)) {
+            for (i, row) in band.chunks_exact(self.row_bytes).enumerate() {
+                interleave(row, &mut from, i);
+            }
+            horizontal_band(&from, self.taps, &mut to);
+            for (i, row) in target.chunks_exact_mut(width_out * 3).enumerate() {
+                part(&to, i, row);
+            }
         }
     }
 
@@ -308,17 +326,39 @@ fn pass_vertical(source: &[u8], row_bytes: usize, taps: &Taps, first: usize) -> 
 
 #[expect(clippy::inline_always, reason = "it must be compiled for the caller's instruction set")]
 #[inline(always)]
-fn horizontal_row(from: &[u8], columns: &Taps, to: &mut [u8]) {
-    for (i, (start, weights)) in columns.iter().enumerate() {
-        let mut sums = [HALF; 4];
-        let mut rest = &from[start * 3..];
-        for &weight in weights {
-            let Some((&[r, g, b, next], _)) = rest.split_first_chunk() else { break };
-            let pixel = [i32::from(r), i32::from(g), i32::from(b), i32::from(next)];
-            sums = std::array::from_fn(|lane| sums[lane] + pixel[lane] * weight);
-            rest = &rest[3..];
+fn interleave(row: &[u8], columns: &mut [Column], i: usize) {
+    let lanes = 4 * i..4 * i + 4;
+    let mut rest = row;
+    for column in columns {
+        // The fourth lane reads the next pixel's red, and nobody reads the fourth lane.
+        match rest {
+            &[r, g, b, next, ..] => column[lanes.clone()].copy_from_slice(&[r, g, b, next]),
+            &[r, g, b] => column[lanes.clone()].copy_from_slice(&[r, g, b, 0]),
+            _ => return,
         }
-        to[i * 3..i * 3 + 4].copy_from_slice(&sums.map(to_byte));
+        rest = &rest[3..];
+    }
+}
+
+#[expect(clippy::inline_always, reason = "it must be compiled for the caller's instruction set")]
+#[inline(always)]
+fn part(columns: &[Column], i: usize, row: &mut [u8]) {
+    for (pixel, column) in row.chunks_exact_mut(3).zip(columns) {
+        pixel.copy_from_slice(&column[4 * i..4 * i + 3]);
+    }
+}
+
+#[expect(clippy::inline_always, reason = "it must be compiled for the caller's instruction set")]
+#[inline(always)]
+fn horizontal_band(from: &[Column], columns: &Taps, to: &mut [Column]) {
+    for ((start, weights), to) in columns.iter().zip(to) {
+        let mut sums = [HALF; 4 * ROWS];
+        for (pixels, &weight) in from[start..].iter().zip(weights) {
+            for (sum, &value) in sums.iter_mut().zip(pixels) {
+                *sum += i32::from(value) * weight;
+            }
+        }
+        *to = sums.map(to_byte);
     }
 }
 

@@ -76,7 +76,7 @@ pub struct Slide {
 }
 
 /// Version of the pixels that come from slides by the built-in reader.
-const READER_VERSION: &str = "1";
+const READER_VERSION: &str = "2";
 
 /// Bytes of decoded pieces that a slide keeps unless told otherwise.
 pub(crate) const DEFAULT_CACHE_BYTES: usize = 128 << 20;
@@ -179,7 +179,8 @@ impl Slide {
         self.parts.pyramid.associated(&self.parts.associated, name)
     }
 
-    /// The ICC profile of level 0, where the file has one. It is reported, not applied.
+    /// The ICC profile of level 0, where the file has one. Regions are read without it; see
+    /// [`TilingOptions::icc`](crate::TilingOptions::icc).
     pub fn icc_profile(&self) -> Option<&[u8]> {
         self.parts.pyramid.icc_profile()
     }

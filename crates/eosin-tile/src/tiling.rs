@@ -14,8 +14,9 @@ pub use options::TilingOptions;
 use plan::{Plan, grid};
 
 use crate::geometry::{Region, read_region};
+use crate::icc::ToSrgb;
 use crate::mpp_table::mpp_of_slide;
-use crate::resample::{PixelBox, resize_box};
+use crate::resample::PixelBox;
 use crate::slide::Slide;
 use crate::stain::{StainFit, StainNormalization};
 use crate::tissue::{TissueMask, tissue_of_slide};
@@ -28,6 +29,8 @@ pub struct SlideSource {
     plan: Plan,
     mask: Option<TissueMask>,
     metas: Vec<TileMeta>,
+    /// Where it is asked for and the slide has a profile.
+    to_srgb: Option<ToSrgb>,
     /// Fitted when the first tile is read, so that laying the grid decodes nothing.
     stain: OnceLock<Result<StainFit, String>>,
 }
@@ -62,7 +65,9 @@ impl SlideSource {
             None
         };
         let metas = grid(&slide, &plan, mask.as_ref(), region.as_ref(), options)?;
-        Ok(Self { slide, options: options.clone(), plan, mask, metas, stain: OnceLock::new() })
+        let to_srgb = if options.icc { to_srgb(&slide)? } else { None };
+        let stain = OnceLock::new();
+        Ok(Self { slide, options: options.clone(), plan, mask, metas, to_srgb, stain })
     }
 
     /// The slide.
@@ -92,6 +97,12 @@ impl SlideSource {
         self.plan.effective.get() / requested - 1.0
     }
 
+    /// Whether tiles are converted to sRGB; where it was asked for, a slide without a profile is the
+    /// only one whose tiles are not.
+    pub fn is_converted(&self) -> bool {
+        self.to_srgb.is_some()
+    }
+
     /// What the stain of this slide was found to be, by the method of the options.
     pub fn stain(&self) -> Result<StainFit> {
         let method = self.options.stain;
@@ -115,6 +126,15 @@ impl SlideSource {
     }
 
     fn cut(&self, meta: &TileMeta) -> Result<RgbImage> {
+        let mut image = self.cut_stored(meta)?;
+        if let Some(to_srgb) = &self.to_srgb {
+            to_srgb.apply(&mut image)?;
+        }
+        Ok(image)
+    }
+
+    /// The tile in the colours of the file.
+    fn cut_stored(&self, meta: &TileMeta) -> Result<RgbImage> {
         let Plan { level, scale, side, native, .. } = self.plan;
         let px = self.options.tile_px;
         let (left, top) = (meta.x as f64 * scale.0, meta.y as f64 * scale.1);
@@ -151,7 +171,7 @@ impl SlideSource {
             (y1 - y0) as u32,
         )?;
         let part = PixelBox { x0: left - x0, y0: top - y0, x1: right - x0, y1: bottom - y0 };
-        resize_box(&region, part, px, px, self.options.filter)
+        self.options.resampling.resize_box(&region, part, px, px, self.options.filter)
     }
 }
 
@@ -199,6 +219,21 @@ fn resolution(slide: &Slide, options: &TilingOptions) -> Result<Mpp> {
             found,
             "give it with --mpp, for example --mpp 0.25 for most 40x scans, or one per slide with \
              --mpp-csv and the columns slide and mpp",
+        )
+    })
+}
+
+fn to_srgb(slide: &Slide) -> Result<Option<ToSrgb>> {
+    let Some(profile) = slide.icc_profile() else {
+        tracing::warn!(slide = slide.stem(), "no ICC profile; its colours are taken for sRGB");
+        return Ok(None);
+    };
+    ToSrgb::new(profile).map(Some).map_err(|found| {
+        Error::data(
+            slide.path(),
+            "an ICC profile of RGB colours",
+            found,
+            "leave --icc out, and the colours as they are",
         )
     })
 }

@@ -5,11 +5,10 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use eosin_core::{Error, Progress, Result, RgbImage, TileSource};
+use eosin_core::{Error, Progress, Result, RgbImage, Tile, TileSource};
 use eosin_tile::geometry::write_contours;
 use eosin_tile::tissue::tissue_of_slide;
-use eosin_tile::{SlideSource, TilingOptions, contours, preview};
-use rayon::prelude::*;
+use eosin_tile::{PipelineOptions, SlideSource, TilingOptions, contours, for_each_tile, preview};
 
 use crate::embed::Skipped;
 use crate::registry::Registry;
@@ -104,9 +103,6 @@ pub fn draw(
     Ok(written)
 }
 
-/// Tiles that are decoded before they are written, which bounds memory.
-const CHUNK: usize = 256;
-
 /// Cuts slides into PNG tiles and writes a manifest of them; a slide that cannot be read is left
 /// out and told.
 pub fn cut(
@@ -146,40 +142,38 @@ pub fn cut(
         std::fs::create_dir_all(&folder).map_err(|e| Error::io("make the folder", &folder, e))?;
         progress.start(&format!("tile {stem}"), source.tiles().len() as u64);
         let indices: Vec<usize> = (0..source.tiles().len()).collect();
-        for chunk in indices.chunks(CHUNK) {
-            let written: Vec<Result<String>> = chunk
-                .par_iter()
-                .map(|&i| {
-                    let tile = source.read(i)?;
-                    let name = format!("{stem}/{}_{}.png", tile.meta.x, tile.meta.y);
-                    write_png(&out.join(&name), &tile.image)?;
-                    progress.advance(1);
-                    Ok(name)
-                })
-                .collect();
-            for (&i, name) in chunk.iter().zip(written) {
-                let meta = &source.tiles()[i];
-                match name {
-                    Ok(name) => {
-                        let mpp = meta.effective_mpp.map_or(String::new(), |m| m.get().to_string());
-                        let row = [
-                            name,
-                            meta.slide.clone(),
-                            meta.x.to_string(),
-                            meta.y.to_string(),
-                            meta.size_level0_px.to_string(),
-                            mpp,
-                            meta.tissue_fraction.to_string(),
-                        ];
-                        csv.write_record(row).map_err(|e| csv_error(&partial, e))?;
-                        n_tiles += 1;
-                    }
-                    Err(error @ Error::Environment { .. }) => return Err(error),
-                    Err(error) => skipped
-                        .push(Skipped { tile: meta.tile_id.clone(), reason: error.to_string() }),
+        let pipeline =
+            PipelineOptions { threads: rayon::current_num_threads(), ..PipelineOptions::default() };
+        let write = |tile: Tile| {
+            let name = format!("{stem}/{}_{}.png", tile.meta.x, tile.meta.y);
+            write_png(&out.join(&name), &tile.image)?;
+            Ok(name)
+        };
+        for_each_tile(&source, &indices, pipeline, write, |i, name| {
+            progress.advance(1);
+            let meta = &source.tiles()[i];
+            match name {
+                Ok(name) => {
+                    let mpp = meta.effective_mpp.map_or(String::new(), |m| m.get().to_string());
+                    let row = [
+                        name,
+                        meta.slide.clone(),
+                        meta.x.to_string(),
+                        meta.y.to_string(),
+                        meta.size_level0_px.to_string(),
+                        mpp,
+                        meta.tissue_fraction.to_string(),
+                    ];
+                    csv.write_record(row).map_err(|e| csv_error(&partial, e))?;
+                    n_tiles += 1;
+                }
+                Err(error @ Error::Environment { .. }) => return Err(error),
+                Err(error) => {
+                    skipped.push(Skipped { tile: meta.tile_id.clone(), reason: error.to_string() })
                 }
             }
-        }
+            Ok(())
+        })?;
         progress.finish();
     }
     csv.flush().map_err(|e| Error::io("write", &partial, e))?;

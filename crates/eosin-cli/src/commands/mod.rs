@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use eosin::crates::core::{Mpp, TileUm};
-use eosin::crates::tile::{StainNormalization, TilingOptions, TissueOptions};
+use eosin::crates::tile::{Arithmetic, StainNormalization, TilingOptions, TissueOptions};
 use eosin::{Places, Registry, Session, SessionOptions, Skipped};
 
 use crate::arguments::{
@@ -113,6 +113,10 @@ fn tiling(grid: &GridArguments) -> Result<TilingOptions> {
     if let Some(method) = &grid.stain {
         tiling.stain = StainNormalization::named(method)?;
     }
+    if let Some(name) = &grid.resampling {
+        tiling.resampling = Arithmetic::named(name)?;
+    }
+    tiling.icc |= grid.icc;
     if let Some(reader) = &grid.reader {
         tiling.reader.clone_from(reader);
     }

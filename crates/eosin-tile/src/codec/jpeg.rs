@@ -8,6 +8,7 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
+use super::chroma::{Edges, ycbcr_to_rgb};
 use super::{Fault, checked_pixels};
 
 /// What the three components of a JPEG are.
@@ -42,7 +43,7 @@ pub(crate) fn decode(tables: &[u8], stream: &[u8], colour: Colour) -> Result<Rgb
 
 /// Width and height from the headers.
 pub(crate) fn size(stream: &[u8]) -> Result<(u32, u32), Fault> {
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options());
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options(ColorSpace::RGB));
     decoder.decode_headers().map_err(|e| e.to_string())?;
     let info = decoder.info().ok_or("a JPEG without a frame header")?;
     Ok((u32::from(info.width), u32::from(info.height)))
@@ -63,22 +64,32 @@ pub(crate) fn shows_ycbcr(stream: &[u8]) -> bool {
     walked.is_ok() && shows
 }
 
-fn options() -> DecoderOptions {
+fn options(colour: ColorSpace) -> DecoderOptions {
     let side = usize::from(u16::MAX);
     DecoderOptions::default()
         .set_max_width(side)
         .set_max_height(side)
-        .jpeg_set_out_colorspace(ColorSpace::RGB)
+        .jpeg_set_out_colorspace(colour)
 }
 
 fn decode_whole(stream: &[u8]) -> Result<RgbImage, Fault> {
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options());
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options(ColorSpace::RGB));
     decoder.decode_headers().map_err(|e| format!("a damaged JPEG header ({e})"))?;
     let info = decoder.info().ok_or("a JPEG without a frame header")?;
-    let n_pixels = checked_pixels(u64::from(info.width), u64::from(info.height))?;
+    let (width, height) = (u32::from(info.width), u32::from(info.height));
+    let n_pixels = checked_pixels(u64::from(width), u64::from(height))?;
+    let edges = Edges::of(stream);
+    let mend = edges.any() && decoder.input_colorspace() == Some(ColorSpace::YCbCr);
+    if mend {
+        decoder.set_options(options(ColorSpace::YCbCr));
+    }
     let mut data = vec![0; n_pixels * 3];
     decoder.decode_into(&mut data).map_err(|e| format!("a damaged JPEG ({e})"))?;
-    RgbImage::new(u32::from(info.width), u32::from(info.height), data).map_err(|e| e.to_string())
+    if mend {
+        edges.mend(&mut data, width as usize);
+        ycbcr_to_rgb(&mut data);
+    }
+    RgbImage::new(width, height, data).map_err(|e| e.to_string())
 }
 
 /// The stream with the tables and, for a forced colour, an Adobe marker that says it.
@@ -119,7 +130,7 @@ fn copy_segments(
 
 /// Visits the header segments (marker, position, bytes from the marker on) and returns where the
 /// scan (or the end) begins.
-fn walk(stream: &[u8], mut visit: impl FnMut(u8, usize, &[u8])) -> Result<usize, Fault> {
+pub(super) fn walk(stream: &[u8], mut visit: impl FnMut(u8, usize, &[u8])) -> Result<usize, Fault> {
     if stream.is_empty() {
         return Ok(0);
     }

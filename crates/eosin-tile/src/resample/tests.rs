@@ -67,3 +67,46 @@ fn names_parse_back() {
     }
     assert!("nearest".parse::<Filter>().is_err());
 }
+
+/// Differences stay where the coefficients' fewer bits put them; a sharp texture is the worst case.
+#[test]
+fn fast_differs_from_pillow_by_little() {
+    let image = source();
+    for (filter, most) in FAST_DIFFERS_BY {
+        let (mut largest, mut sum, mut n) = (0, 0u64, 0u64);
+        for line in CASES.lines().skip(1).filter(|line| line.starts_with(filter.name())) {
+            let fields: Vec<&str> = line.split(',').collect();
+            let edge = |i: usize| fields[i].parse::<f64>().unwrap();
+            let part = PixelBox { x0: edge(1), y0: edge(2), x1: edge(3), y1: edge(4) };
+            let (width, height) = (edge(5) as u32, edge(6) as u32);
+            let exact = resize_box(&image, part, width, height, filter).unwrap();
+            let fast = Arithmetic::Fast.resize_box(&image, part, width, height, filter).unwrap();
+            assert_eq!((fast.width(), fast.height()), (width, height));
+            for (a, b) in exact.data().iter().zip(fast.data()) {
+                largest = largest.max(a.abs_diff(*b));
+                sum += u64::from(a.abs_diff(*b));
+                n += 1;
+            }
+        }
+        let mean = sum as f64 / n as f64;
+        println!("{filter}: at most {largest}, mean {mean:.4}");
+        assert!(largest <= most && mean < 0.2, "{filter}: {largest} {mean}");
+    }
+}
+
+/// Levels at most, where neighbours differ by hundreds.
+const FAST_DIFFERS_BY: [(Filter, u8); 3] =
+    [(Filter::Bilinear, 1), (Filter::Bicubic, 5), (Filter::Lanczos, 9)];
+
+#[test]
+fn an_unknown_arithmetic_names_the_known_ones() {
+    for arithmetic in Arithmetic::ALL {
+        assert_eq!(Arithmetic::named(arithmetic.name()).unwrap(), arithmetic);
+    }
+    let error = Arithmetic::named("quick").unwrap_err().to_string();
+    assert!(error.contains("quick") && error.contains("pillow") && error.contains("fast"));
+    let whole = PixelBox { x0: 0.0, y0: 0.0, x1: 62.0, y1: 47.0 };
+    assert!(Arithmetic::Fast.resize_box(&source(), whole, 5, 5, Filter::Bilinear).is_err());
+    let refused = Arithmetic::Fast.check(Filter::Box).unwrap_err().to_string();
+    assert!(refused.contains("bilinear"), "{refused}");
+}

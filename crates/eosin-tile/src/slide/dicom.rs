@@ -116,6 +116,11 @@ impl Pyramid for DicomPyramid {
             None => Err(unknown_associated(known, name)),
         }
     }
+
+    fn icc_profile(&self) -> Option<&[u8]> {
+        let profile = &self.levels.first()?.header.icc_profile;
+        (!profile.is_empty()).then_some(profile)
+    }
 }
 
 impl DicomImage {

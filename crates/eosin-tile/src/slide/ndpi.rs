@@ -109,6 +109,10 @@ impl Pyramid for NdpiPyramid {
             None => Err(unknown_associated(known, name)),
         }
     }
+
+    fn icc_profile(&self) -> Option<&[u8]> {
+        self.tiff.icc_profile()
+    }
 }
 
 impl NdpiLevel {

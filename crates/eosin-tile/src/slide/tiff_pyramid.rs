@@ -144,8 +144,7 @@ impl Pyramid for TiffPyramid {
     }
 
     fn icc_profile(&self) -> Option<&[u8]> {
-        let first = self.tiff.directories().first()?;
-        self.tiff.raw(first, tag::ICC_PROFILE).ok().filter(|profile| !profile.is_empty())
+        self.tiff.icc_profile()
     }
 }
 

@@ -235,6 +235,12 @@ impl Tiff {
         }
     }
 
+    /// The ICC profile of the first image.
+    pub(crate) fn icc_profile(&self) -> Option<&[u8]> {
+        let profile = self.raw(self.directories().first()?, tag::ICC_PROFILE).ok()?;
+        (!profile.is_empty()).then_some(profile)
+    }
+
     fn values(&self, entry: &Entry, tag: u16, size: u64) -> Result<&[u8]> {
         entry.count.checked_mul(size).and_then(|len| self.slice(entry.at, len)).ok_or_else(|| {
             self.fault(

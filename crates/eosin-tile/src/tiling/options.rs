@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use eosin_core::{Error, Mpp, Result, TileUm};
 use serde::{Deserialize, Serialize};
 
-use crate::resample::Filter;
+use crate::resample::{Arithmetic, Filter};
 use crate::slide::DEFAULT_CACHE_BYTES;
 use crate::stain::StainNormalization;
 use crate::tissue::TissueOptions;
@@ -52,6 +52,13 @@ pub struct TilingOptions {
     /// Filter from level to tile.
     #[serde(default)]
     pub filter: Filter,
+    /// Whose arithmetic computes the filter: `pillow`, bit for bit, or `fast`.
+    #[serde(default)]
+    pub resampling: Arithmetic,
+    /// Whether the slide's ICC profile is applied, so that tiles are sRGB. Tiles of a slide that
+    /// holds none are taken for sRGB as they are.
+    #[serde(default)]
+    pub icc: bool,
     /// A level whose resolution is within this share of the requested one is cut without
     /// resampling, and the tile's effective resolution is the level's. At 0 every tile is exact.
     #[serde(default)]
@@ -83,6 +90,8 @@ impl TilingOptions {
             reader: default_reader(),
             stain: StainNormalization::None,
             filter: Filter::Bilinear,
+            resampling: Arithmetic::Pillow,
+            icc: false,
             mpp_tolerance: 0.0,
             max_upsampling: default_upsampling(),
             cache_mib: default_cache_mib(),
@@ -96,16 +105,22 @@ impl TilingOptions {
 
     /// How the resolution is met and what else is done to the pixels, for the contract.
     pub fn mpp_policy(&self) -> String {
-        let exact = format!("exact {}", self.filter);
-        let resolution = if self.mpp_tolerance > 0.0 {
+        let exact = match self.resampling {
+            Arithmetic::Pillow => format!("exact {}", self.filter),
+            Arithmetic::Fast => format!("exact fast {}", self.filter),
+        };
+        let mut policy = if self.mpp_tolerance > 0.0 {
             format!("native within {} else {exact}", self.mpp_tolerance)
         } else {
             exact
         };
-        match self.stain {
-            StainNormalization::None => resolution,
-            stain => format!("{resolution}, stain {}", stain.name()),
+        if self.icc {
+            policy.push_str(", icc to srgb");
         }
+        if self.stain != StainNormalization::None {
+            policy = format!("{policy}, stain {}", self.stain.name());
+        }
+        policy
     }
 
     pub(super) fn validate(&self) -> Result<()> {
@@ -127,6 +142,7 @@ impl TilingOptions {
         if !(0.0..=0.5).contains(&self.mpp_tolerance) {
             return fault("mpp-tolerance", "0 to 0.5", self.mpp_tolerance.to_string());
         }
+        self.resampling.check(self.filter)?;
         if !(1.0..=16.0).contains(&self.max_upsampling) {
             return fault("max-upsampling", "1 to 16", self.max_upsampling.to_string());
         }

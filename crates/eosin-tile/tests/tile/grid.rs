@@ -3,13 +3,13 @@
 //! The grid in µm, its resampling, its tissue, and the trait's conformance.
 
 use eosin_core::{Mpp, TileSource, TileUm};
-use eosin_tile::resample::{Filter, resize};
+use eosin_tile::resample::{Arithmetic, Filter, resize};
 use eosin_tile::{
     Slide, SlideSource, SourceKind, StainNormalization, TileFileOptions, TilingOptions, detect,
     open,
 };
 
-use crate::support::{cmu, workspace};
+use crate::support::{cmu, difference, workspace};
 
 fn options(um: f64, px: u32) -> TilingOptions {
     TilingOptions::new(TileUm::new(um).unwrap(), px)
@@ -211,4 +211,52 @@ fn the_strict_preset_leaves_clean_tissue_alone() {
     let (clam, strict) = (coverage("clam"), coverage("strict"));
     eprintln!("tissue by clam {clam:.4}, by strict {strict:.4}");
     assert!(strict <= clam && strict > 0.97 * clam, "{strict} of {clam}");
+}
+
+#[test]
+fn fast_resampling_is_another_contract_with_nearly_the_same_tiles() {
+    let exact = options(123.2, 224);
+    let fast = TilingOptions { resampling: Arithmetic::Fast, ..exact.clone() };
+    assert_eq!(exact.mpp_policy(), "exact bilinear");
+    assert_eq!(fast.mpp_policy(), "exact fast bilinear");
+    let (exact, fast) =
+        (SlideSource::open(cmu(), &exact).unwrap(), SlideSource::open(cmu(), &fast).unwrap());
+    assert_eq!(exact.tiles(), fast.tiles());
+    for index in [0, 17, 40] {
+        let (a, b) = (exact.read(index).unwrap().image, fast.read(index).unwrap().image);
+        let (most, mean) = difference(&a, &b);
+        println!("tile {index}: at most {most}, mean {mean:.4}");
+        assert!(most <= 2 && mean < 0.1, "{most} {mean}");
+    }
+}
+
+#[test]
+fn icc_profiles_are_applied_when_asked_for() {
+    let slide = workspace("tests/golden/tile/icc/slide.tiff");
+    let plain = options(16.0, 32);
+    let icc = TilingOptions { icc: true, ..plain.clone() };
+    assert_eq!(icc.mpp_policy(), "exact bilinear, icc to srgb");
+    let plain = SlideSource::open(&slide, &plain).unwrap();
+    let converted = SlideSource::open(&slide, &icc).unwrap();
+    assert!(converted.is_converted() && !plain.is_converted());
+    // Written by Pillow with littlecms, see make_icc.py.
+    let golden = eosin_tile::read_image(workspace("tests/golden/tile/icc/wide.png")).unwrap();
+    let source = eosin_tile::read_image(workspace("tests/golden/tile/icc/source.png")).unwrap();
+    for (index, meta) in converted.tiles().iter().enumerate() {
+        let crop = |image: &eosin_core::RgbImage| {
+            let row = |y: u32| (0..32).flat_map(move |x| [(meta.x as u32 + x, meta.y as u32 + y)]);
+            let pixels = (0..32).flat_map(row).flat_map(|(x, y)| image.pixel(x, y)).collect();
+            eosin_core::RgbImage::new(32, 32, pixels).unwrap()
+        };
+        assert!(plain.read(index).unwrap().image == crop(&source));
+        let (most, _) = difference(&converted.read(index).unwrap().image, &crop(&golden));
+        assert!(most <= 2, "{most}");
+    }
+    // DICOM keeps it with the optical path.
+    let dicom = Slide::open(workspace("tests/golden/tile/icc/slide.dcm")).unwrap();
+    let profile = std::fs::read(workspace("tests/golden/tile/icc/curves.icc")).unwrap();
+    assert_eq!(dicom.icc_profile(), Some(profile.as_slice()));
+    // A slide that holds none is taken for sRGB, and says so.
+    let without = SlideSource::open(cmu(), &TilingOptions { icc: true, ..options(112.0, 224) });
+    assert!(!without.unwrap().is_converted());
 }

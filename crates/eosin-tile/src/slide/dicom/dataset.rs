@@ -29,10 +29,12 @@ const ROWS: Tag = (0x0028, 0x0010);
 const COLUMNS: Tag = (0x0028, 0x0011);
 const PIXEL_SPACING: Tag = (0x0028, 0x0030);
 const BITS_ALLOCATED: Tag = (0x0028, 0x0100);
+const ICC_PROFILE: Tag = (0x0028, 0x2000);
 const MATRIX_COLUMNS: Tag = (0x0048, 0x0006);
 const MATRIX_ROWS: Tag = (0x0048, 0x0007);
 const COLUMN_POSITION: Tag = (0x0048, 0x021E);
 const ROW_POSITION: Tag = (0x0048, 0x021F);
+const OPTICAL_PATH: Tag = (0x0048, 0x0105);
 const PER_FRAME: Tag = (0x5200, 0x9230);
 const EXTENDED_OFFSETS: Tag = (0x7FE0, 0x0001);
 pub(super) const PIXEL_DATA: Tag = (0x7FE0, 0x0010);
@@ -45,6 +47,9 @@ const UNDEFINED: u32 = u32::MAX;
 
 /// Sequences within sequences beyond which a file is taken for damaged.
 const MAX_DEPTH: usize = 12;
+
+/// An ICC profile of more bytes is left where it is.
+const MAX_PROFILE_BYTES: usize = 8 << 20;
 
 /// Attributes that a slide needs.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +77,8 @@ pub(super) struct Header {
     /// Column and row, from 1, of each frame's corner; empty for full tilings.
     pub(super) positions: Vec<(i64, i64)>,
     pub(super) extended_offsets: Vec<u64>,
+    /// Of the first optical path, or of the image itself; empty where there is none.
+    pub(super) icc_profile: Vec<u8>,
     /// Where the pixel data's value begins, and its length where it is defined.
     pub(super) pixels: (usize, Option<usize>),
     sop_class: String,
@@ -164,6 +171,13 @@ impl Header {
                 {
                     self.spacing_mm = Some([row, column]);
                 }
+            }
+            ICC_PROFILE
+                if matches!(path, [] | [OPTICAL_PATH])
+                    && self.icc_profile.is_empty()
+                    && value.len() <= MAX_PROFILE_BYTES =>
+            {
+                self.icc_profile = value.to_vec();
             }
             _ if !path.is_empty() => {}
             TRANSFER_SYNTAX => self.transfer_syntax = text(value),
