@@ -30,7 +30,7 @@ impl fmt::Debug for Matrix {
             .field("n_rows", &self.n_rows)
             .field("n_cols", &self.n_cols)
             .field("values", &self.values())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -37,7 +37,6 @@ impl ToSrgb {
             prefer_fixed_point: false,
             interpolation_method: InterpolationMethod::Tetrahedral,
             barycentric_weight_scale: BarycentricWeightScale::High,
-            ..TransformOptions::default()
         };
         let srgb = ColorProfile::new_srgb();
         profile

@@ -331,9 +331,9 @@ fn interleave(row: &[u8], columns: &mut [Column], i: usize) {
     let mut rest = row;
     for column in columns {
         // The fourth lane reads the next pixel's red, and nobody reads the fourth lane.
-        match rest {
-            &[r, g, b, next, ..] => column[lanes.clone()].copy_from_slice(&[r, g, b, next]),
-            &[r, g, b] => column[lanes.clone()].copy_from_slice(&[r, g, b, 0]),
+        match *rest {
+            [r, g, b, next, ..] => column[lanes.clone()].copy_from_slice(&[r, g, b, next]),
+            [r, g, b] => column[lanes.clone()].copy_from_slice(&[r, g, b, 0]),
             _ => return,
         }
         rest = &rest[3..];

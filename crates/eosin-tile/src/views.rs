@@ -231,7 +231,7 @@ fn through_jpeg(image: RgbImage, quality: u8) -> RgbImage {
 
 /// One of the eight poses: mirrored from 4 on, then turned by quarters clockwise.
 pub fn dihedral(image: &RgbImage, pose: u8) -> RgbImage {
-    if pose % 8 == 0 {
+    if pose.is_multiple_of(8) {
         return image.clone();
     }
     let (width, height) = (image.width(), image.height());

@@ -169,7 +169,7 @@ pub fn cut(
                 }
                 Err(error @ Error::Environment { .. }) => return Err(error),
                 Err(error) => {
-                    skipped.push(Skipped { tile: meta.tile_id.clone(), reason: error.to_string() })
+                    skipped.push(Skipped { tile: meta.tile_id.clone(), reason: error.to_string() });
                 }
             }
             Ok(())

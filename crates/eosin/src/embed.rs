@@ -280,7 +280,7 @@ fn forward(
             progress.advance(views.len() as u64);
             // The writer is gone only after an error, which it reports itself.
             let embedded = Embedded { rows, ends_batch: passes.peek().is_none() };
-            if time.wait(|| queue.send(embedded)).is_err() {
+            if time.wait(|| queue.send(embedded).is_err()) {
                 return Ok((time, skipped));
             }
         }

@@ -121,8 +121,8 @@ fn turn(
             }
         }
     }
-    let solve = |state: &mut &mut State| state.solve_with_own_factors();
-    let solved: Vec<bool> = turning.par_iter_mut().map(solve).collect();
+    let solved: Vec<bool> =
+        turning.par_iter_mut().map(|state| state.solve_with_own_factors()).collect();
     let others = turning.iter_mut().zip(solved).filter(|(_, solved)| !solved);
     let mut columns: Vec<_> = others.flat_map(|(state, _)| state.columns()).collect();
     preconditioner.solve(&mut columns)?;

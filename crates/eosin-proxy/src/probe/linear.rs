@@ -48,7 +48,7 @@ impl LinearProbe {
         for fold in &folds {
             let (inner, held_out) = train.split(fold)?;
             let heads = self.search.fit_path(&balanced_batch(&inner)?, &self.penalties)?;
-            self.add_scores(&heads, &held_out, &mut totals)?;
+            add_scores(&heads, &held_out, &mut totals)?;
         }
         Ok(self.best(&totals))
     }
@@ -73,21 +73,6 @@ impl LinearProbe {
             return Ok(None);
         }
         splits::grouped_stratified_kfold(&labels, &groups, n_classes, k, seed).map(Some)
-    }
-
-    /// Adds the score of each penalty's head.
-    fn add_scores(
-        &self,
-        heads: &[Box<dyn Head>],
-        held_out: &HeldOutView,
-        totals: &mut [f64],
-    ) -> Result<()> {
-        let (features, truth) = (held_out.features(), held_out.labels());
-        for (total, head) in totals.iter_mut().zip(heads) {
-            let called = head.predict(&features)?.argmax();
-            *total += balanced_accuracy(&truth, &called, held_out.classes().len())?;
-        }
-        Ok(())
     }
 
     /// The calls on every fold by fits that share their passes over the rows, where the kind of
@@ -122,7 +107,7 @@ impl LinearProbe {
             };
             let scores = grid.par_iter().zip(&of_requests).map(|(heads, (_, scored))| {
                 let mut scores = vec![0.0; heads.len()];
-                self.add_scores(heads, scored, &mut scores).map(|()| scores)
+                add_scores(heads, scored, &mut scores).map(|()| scores)
             });
             let scores: Vec<Vec<f64>> = scores.collect::<Result<_>>()?;
             for ((at, _), scores) in of_requests.iter().zip(scores) {
@@ -167,6 +152,16 @@ impl ProxyTask for LinearProbe {
         })
         .map(Some)
     }
+}
+
+/// Adds the score of each penalty's head.
+fn add_scores(heads: &[Box<dyn Head>], held_out: &HeldOutView, totals: &mut [f64]) -> Result<()> {
+    let (features, truth) = (held_out.features(), held_out.labels());
+    for (total, head) in totals.iter_mut().zip(heads) {
+        let called = head.predict(&features)?.argmax();
+        *total += balanced_accuracy(&truth, &called, held_out.classes().len())?;
+    }
+    Ok(())
 }
 
 fn balanced_batch(view: &TrainView) -> Result<TrainBatch> {

@@ -27,7 +27,9 @@ impl Edges {
                 && (cb, cr) == (0x11, 0x11)
             {
                 // Of an odd size, the last pixel leans on the sample before its own only.
-                let mixed = |factor: u8, size: u16| factor == 2 && size % 16 != 0 && size % 2 == 0;
+                let mixed = |factor: u8, size: u16| {
+                    factor == 2 && !size.is_multiple_of(16) && size.is_multiple_of(2)
+                };
                 edges.right = mixed(y >> 4, u16::from_be_bytes([w1, w0]));
                 edges.bottom = mixed(y & 15, u16::from_be_bytes([h1, h0]));
             }
