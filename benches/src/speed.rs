@@ -35,7 +35,7 @@ const WITH_EXTRACTION: &str = "2 with extraction, 5 settings (one trial x 5)";
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Options of speed")]
 pub struct SpeedOptions {
-    /// A folder of labelled tiles; without it, synthetic ones are drawn on the tissue of the test slide.
+    /// A folder of labelled tiles; without it, the demo draws some.
     #[arg(long)]
     data: Option<PathBuf>,
     /// The list of tiles, relative to the folder.

@@ -84,9 +84,14 @@ impl Default for FineTuneOptions {
 /// let card = Card::builtin("efficientnet-lite0")?;
 /// let read = |i: usize| Ok(RgbImage::filled(224, 224, [if i % 2 == 0 { 90 } else { 160 }; 3]));
 /// let labels: Vec<u32> = (0..40).map(|i| i % 2).collect();
-/// let (train, validation): (Vec<_>, Vec<_>) = ((0..32).collect(), (32..40).collect());
-/// let set =
-///     FineTuneSet { read: &read, labels: &labels, n_classes: 2, train: &train, validation: &validation };
+/// let (train, validation): (Vec<usize>, Vec<usize>) = (0..40).partition(|i| *i < 32);
+/// let set = FineTuneSet {
+///     read: &read,
+///     labels: &labels,
+///     n_classes: 2,
+///     train: &train,
+///     validation: &validation,
+/// };
 /// fine_tune(&card, &LoadOptions::default(), &set, &FineTuneOptions::default(), &mut |epoch| {
 ///     println!("pass {}: loss {:.3}", epoch.epoch, epoch.loss);
 ///     ControlFlow::Continue(())
