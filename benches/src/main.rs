@@ -10,6 +10,7 @@ mod networks;
 mod peer;
 mod pipeline;
 mod select;
+mod speed;
 mod store;
 mod table;
 mod tiles;
@@ -20,9 +21,13 @@ use anyhow::Result;
 use clap::Parser;
 
 #[derive(Parser)]
+#[command(after_help = "Examples:
+  eosin-bench heads --size 2000x384 --out heads.json
+  eosin-bench speed --quick --out speed.json
+  eosin-bench speed --data DIR --label label --group group --tiles 240 --epochs 6 --out speed.json")]
 struct Options {
     /// What to measure.
-    #[arg(value_parser = ["embed", "heads", "memory", "pipeline", "select", "store", "tiles"])]
+    #[arg(value_parser = ["embed", "heads", "memory", "pipeline", "select", "speed", "store", "tiles"])]
     name: String,
     /// The peers' Python.
     #[arg(long, default_value = "python3")]
@@ -63,6 +68,8 @@ struct Options {
     /// heads: seconds per repeat and case after which a peer's heads are no longer timed.
     #[arg(long, default_value_t = 20.0)]
     budget: f64,
+    #[command(flatten)]
+    speed: speed::SpeedOptions,
 }
 
 fn main() -> Result<()> {
@@ -79,6 +86,7 @@ fn main() -> Result<()> {
         "embed" => embed::measure(&options)?,
         "pipeline" => pipeline::measure(&options)?,
         "select" => select::measure(&options)?,
+        "speed" => speed::measure(&options)?,
         "store" => store::measure(&options)?,
         "tiles" => tiles::measure(&options)?,
         _ => heads::measure(&options)?,

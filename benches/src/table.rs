@@ -115,6 +115,7 @@ pub fn text(measurements: &[Measurement]) -> String {
             .find(|o| o.case == m.case && o.threads == m.threads && o.system == "eosin")
             .map_or(f64::NAN, |o| o.median);
         let ratio = if m.higher_is_better { ours / m.median } else { m.median / ours };
+        let ratio = if ratio.is_nan() { String::new() } else { format!("  eosin is {ratio:.2}×") };
         let agreement = m.agreement.map_or(String::new(), |a| {
             format!(
                 ", largest difference {:.1e}, 1 - cosine {:.1e}",
@@ -124,8 +125,8 @@ pub fn text(measurements: &[Measurement]) -> String {
         });
         let _ = writeln!(
             out,
-            "{:44} {} threads  {:14} {:12} {:>12.4} {:8} ({:.4}–{:.4})  eosin is {ratio:.2}×{agreement}",
-            m.case, m.threads, m.system, m.version, m.median, m.unit, m.min, m.max
+            "{:44} {} threads  {:14} {:12} {:>12.4} {:8} ({:.4}–{:.4}, {} repeats){ratio}{agreement}",
+            m.case, m.threads, m.system, m.version, m.median, m.unit, m.min, m.max, m.repeats
         );
     }
     out

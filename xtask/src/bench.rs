@@ -8,12 +8,13 @@ use xshell::cmd;
 use crate::readme_table;
 use crate::workspace::Workspace;
 
-/// What can be measured; each has a Python peer of the same name in `benches/peers`.
-const BENCHES: &[&str] = &["embed", "heads", "pipeline", "select", "store", "tiles"];
+/// What can be measured; each but `speed` has a Python peer of the same name in `benches/peers`.
+const BENCHES: &[&str] = &["embed", "heads", "pipeline", "select", "speed", "store", "tiles"];
 
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  cargo xtask bench heads --quick\n  cargo xtask bench embed -- --models vit-s --batches 8 --merge\n  \
+    cargo xtask bench speed -- --data DIR --label label --group group\n  \
     cargo xtask bench --readme"
 )]
 pub struct Options {
@@ -29,7 +30,8 @@ pub struct Options {
     /// Repeats of every case.
     #[arg(long, default_value_t = 5)]
     repeats: usize,
-    /// What follows goes to the bench: --large, --models, --batches, --threads, --merge.
+    /// What follows goes to the bench: --large, --models, --batches, --threads, --merge,
+    /// or those of `speed`: --data, --label, --group, --tiles, --epochs, --slow-repeats, …
     #[arg(last = true)]
     rest: Vec<String>,
 }
@@ -54,7 +56,11 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
         None => BENCHES.to_vec(),
     };
     for name in names {
-        let python = peers_python(workspace, matches!(name, "embed" | "pipeline"))?;
+        let python = match name {
+            // Its arms are all Eosin's.
+            "speed" => PathBuf::from("python3"),
+            _ => peers_python(workspace, matches!(name, "embed" | "pipeline"))?,
+        };
         let out = folder.join(format!("{name}.json"));
         let repeats = options.repeats.to_string();
         // `select.py` would stand before Python's own module of that name.

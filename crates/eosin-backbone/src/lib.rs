@@ -57,6 +57,8 @@ mod colour;
 mod doctor;
 mod embedded;
 mod engine;
+#[cfg(feature = "fine-tune")]
+mod fine_tune;
 mod flops;
 mod load;
 mod names;
@@ -72,6 +74,8 @@ mod zip;
 pub use card::{Card, WeightsSource, builtin_cards};
 pub use doctor::{EngineCheck, EngineReport, doctor, doctor_with};
 pub use engine::{ENGINES, EngineOptions};
+#[cfg(feature = "fine-tune")]
+pub use fine_tune::{FineTuneEpoch, FineTuneOptions, FineTuneSet, fine_tune};
 pub use load::{LoadOptions, check, check_tensors, load, tensors};
 pub use random::{random_tensor, random_weights};
 pub use weights::{TensorReport, WeightMap, WeightTensor, sha256_hex};

@@ -88,9 +88,7 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     let plan = (family.plan)(card)?;
     expect_dim(card, plan.dim)?;
     let engine = Engine::choose(&options.engine, plan.has_native)?;
-    let Loaded { mut weights, identity } = find_weights(card, options, &plan.specs)?;
-    let (layers, projection) = (plan.take)(&mut weights);
-    weights.finish(family.ignored)?;
+    let ((layers, projection), identity) = read_layers(card, options, family, &plan)?;
     let parameters = plan.specs.iter().map(|s| s.shape.iter().product::<usize>() as u64).sum();
     let mut info = card.info(identity, parameters, engine.name());
     let flops = layers.flops(card.input_px as usize);
@@ -100,6 +98,28 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
         network = Box::new(Projected { network, layer });
     }
     Ok(Box::new(NetworkBackbone { info, network, flops }))
+}
+
+/// A card's weights in the order of its layers, with CLIP's projection where it has one.
+#[cfg(feature = "fine-tune")]
+pub(crate) fn layers(card: &Card, options: &LoadOptions) -> Result<(Layers, Option<Linear>)> {
+    let family = find_family(card)?;
+    let plan = (family.plan)(card)?;
+    expect_dim(card, plan.dim)?;
+    Ok(read_layers(card, options, family, &plan)?.0)
+}
+
+/// Finds the weights, takes the layers out of them and refuses what is left; with their identity.
+fn read_layers(
+    card: &Card,
+    options: &LoadOptions,
+    family: &Family,
+    plan: &Plan,
+) -> Result<((Layers, Option<Linear>), String)> {
+    let Loaded { mut weights, identity } = find_weights(card, options, &plan.specs)?;
+    let layers = (plan.take)(&mut weights);
+    weights.finish(family.ignored)?;
+    Ok((layers, identity))
 }
 
 /// Compares a card's weights with its architecture, without giving them to an engine.

@@ -4,7 +4,8 @@ use eosin_core::Result;
 
 use super::BurnDevice;
 use super::layers::{
-    ConvLayer, LinearLayer, NormLayer, Tensor4, activate, from_tokens, input, to_tokens, values,
+    ConvLayer, LinearLayer, NormLayer, Tensor2, Tensor4, activate, from_tokens, input, parameters,
+    to_tokens, values,
 };
 use crate::arch::{Activation, ConvNextBlock, ConvNextStage, ConvNextWeights};
 use crate::network::Network;
@@ -49,16 +50,24 @@ impl ConvNext {
             device,
         }
     }
+
+    pub(super) fn embed(&self, x: Tensor4) -> Tensor2 {
+        let x = self.stages.iter().fold(x, |x, stage| stage.forward(x));
+        let pooled = self.norm.forward(to_tokens(x).mean_dim(1));
+        let [n, _, width] = pooled.dims();
+        pooled.reshape([n, width])
+    }
 }
 
 impl Network for ConvNext {
     fn forward(&self, pixels: &[u8], n_tiles: usize, px: usize) -> Result<Vec<f32>> {
-        let x = input(pixels, n_tiles, px, self.mean, self.std, &self.device);
-        let x = self.stages.iter().fold(x, |x, stage| stage.forward(x));
-        let pooled = to_tokens(x).mean_dim(1);
-        values(self.norm.forward(pooled))
+        values(self.embed(input(pixels, n_tiles, px, self.mean, self.std, &self.device)))
     }
 }
+
+parameters!(ConvNext: stages, norm);
+parameters!(Stage: norm_before, downsample, norm_after, blocks);
+parameters!(Block: depthwise, norm, fc1, fc2);
 
 impl Stage {
     fn new(stage: ConvNextStage, device: &BurnDevice) -> Self {

@@ -5,7 +5,7 @@ use ::burn::tensor::module::{avg_pool2d, max_pool2d};
 use eosin_core::Result;
 
 use super::BurnDevice;
-use super::layers::{ConvLayer, Tensor4, average_pool, input, values};
+use super::layers::{ConvLayer, Tensor2, Tensor4, average_pool, input, parameters, values};
 use crate::arch::{Conv, DenseBlockWeights, DenseNetWeights};
 use crate::network::Network;
 
@@ -45,16 +45,22 @@ impl DenseNet {
             device,
         }
     }
+
+    pub(super) fn embed(&self, x: Tensor4) -> Tensor2 {
+        let x = max_pool2d(self.stem.forward(x), [3, 3], [2, 2], [1, 1], [1, 1], false);
+        let x = self.blocks.iter().fold(x, |x, block| block.forward(x));
+        average_pool(self.norm.forward(x))
+    }
 }
 
 impl Network for DenseNet {
     fn forward(&self, pixels: &[u8], n_tiles: usize, px: usize) -> Result<Vec<f32>> {
-        let x = self.stem.forward(input(pixels, n_tiles, px, self.mean, self.std, &self.device));
-        let x = max_pool2d(x, [3, 3], [2, 2], [1, 1], [1, 1], false);
-        let x = self.blocks.iter().fold(x, |x, block| block.forward(x));
-        values(average_pool(self.norm.forward(x)))
+        values(self.embed(input(pixels, n_tiles, px, self.mean, self.std, &self.device)))
     }
 }
+
+parameters!(DenseNet: stem, blocks, norm);
+parameters!(Block: layers, transition);
 
 impl Block {
     fn forward(&self, x: Tensor4) -> Tensor4 {

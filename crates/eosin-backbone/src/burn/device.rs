@@ -27,6 +27,12 @@ impl BurnDevice {
         Some(Self { device, name, index })
     }
 
+    /// The same device, with operations recorded for a backward pass.
+    #[cfg(feature = "fine-tune")]
+    pub(super) fn tracked(&self) -> Self {
+        Self { device: DispatchDevice::autodiff(self.device.clone()), ..self.clone() }
+    }
+
     /// burn's own device.
     pub(crate) fn device(&self) -> &DispatchDevice {
         &self.device

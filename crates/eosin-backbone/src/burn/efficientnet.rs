@@ -3,7 +3,9 @@
 use eosin_core::Result;
 
 use super::BurnDevice;
-use super::layers::{ConvLayer, Tensor4, activate, average_pool, input, tensor, values};
+use super::layers::{
+    ConvLayer, Tensor2, Tensor4, activate, average_pool, input, parameters, tensor, values,
+};
 use crate::arch::{Activation, EfficientNetWeights, MapPooling, MbConvWeights, SqueezeExcite};
 use crate::network::Network;
 
@@ -48,18 +50,25 @@ impl EfficientNet {
             device,
         }
     }
-}
 
-impl Network for EfficientNet {
-    fn forward(&self, pixels: &[u8], n_tiles: usize, px: usize) -> Result<Vec<f32>> {
-        let x = input(pixels, n_tiles, px, self.mean, self.std, &self.device);
+    pub(super) fn embed(&self, x: Tensor4) -> Tensor2 {
         let x = self.blocks.iter().fold(self.stem.forward(x), |x, block| block.forward(x));
         let map = self.head.forward(x);
         let [n, c, side, _] = map.dims();
         let kept = self.pooling.range(side);
-        values(average_pool(map.slice([0..n, 0..c, kept.clone(), kept])))
+        average_pool(map.slice([0..n, 0..c, kept.clone(), kept]))
     }
 }
+
+impl Network for EfficientNet {
+    fn forward(&self, pixels: &[u8], n_tiles: usize, px: usize) -> Result<Vec<f32>> {
+        values(self.embed(input(pixels, n_tiles, px, self.mean, self.std, &self.device)))
+    }
+}
+
+parameters!(EfficientNet: stem, blocks, head);
+parameters!(Block: expand, depthwise, squeeze, project);
+parameters!(Gates: reduce, expand);
 
 impl Block {
     fn new(weights: MbConvWeights, device: &BurnDevice) -> Self {

@@ -11,6 +11,19 @@ use super::BurnDevice;
 use crate::arch::{Activation, Conv, ConvShape};
 use crate::native::{LayerNorm, Linear};
 
+/// Names the fields of a type that hold what training moves: `parameters!(Block: norm, layer);`.
+macro_rules! parameters {
+    ($of:ty: $($field:ident),+) => {
+        #[cfg(feature = "fine-tune")]
+        impl super::parameters::Parameters for $of {
+            fn visit(&mut self, visitor: &mut impl super::parameters::Visitor) {
+                $(super::parameters::Parameters::visit(&mut self.$field, visitor);)+
+            }
+        }
+    };
+}
+pub(super) use parameters;
+
 pub(super) type Tensor2 = Tensor<Dispatch, 2>;
 pub(super) type Tensor3 = Tensor<Dispatch, 3>;
 pub(super) type Tensor4 = Tensor<Dispatch, 4>;
@@ -139,6 +152,10 @@ impl NormLayer {
         )))
     }
 }
+
+parameters!(ConvLayer: weight, bias);
+parameters!(LinearLayer: weight, bias);
+parameters!(NormLayer: weight, bias);
 
 /// Applies an activation.
 pub(super) fn activate<const D: usize>(

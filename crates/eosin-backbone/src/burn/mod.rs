@@ -6,7 +6,11 @@ mod convnext;
 mod densenet;
 mod device;
 mod efficientnet;
+#[cfg(feature = "fine-tune")]
+mod fine_tune;
 mod layers;
+#[cfg(feature = "fine-tune")]
+mod parameters;
 mod resnet;
 mod swin;
 mod vit;
@@ -15,6 +19,8 @@ pub(crate) use convnext::ConvNext;
 pub(crate) use densenet::DenseNet;
 pub(crate) use device::BurnDevice;
 pub(crate) use efficientnet::EfficientNet;
+#[cfg(feature = "fine-tune")]
+pub(crate) use fine_tune::fine_tune;
 pub(crate) use resnet::ResNet;
 pub(crate) use swin::Swin;
 pub(crate) use vit::Vit;

@@ -4,7 +4,9 @@ use ::burn::tensor::module::max_pool2d;
 use eosin_core::Result;
 
 use super::BurnDevice;
-use super::layers::{ConvLayer, Tensor4, activate, average_pool, input, values};
+use super::layers::{
+    ConvLayer, Tensor2, Tensor4, activate, average_pool, input, parameters, values,
+};
 use crate::arch::{Activation, ResNetWeights};
 use crate::network::Network;
 
@@ -36,15 +38,21 @@ impl ResNet {
         });
         Self { blocks: blocks.collect(), stem: layer(weights.stem), mean, std, device }
     }
+
+    pub(super) fn embed(&self, x: Tensor4) -> Tensor2 {
+        let x = max_pool2d(self.stem.forward(x), [3, 3], [2, 2], [1, 1], [1, 1], false);
+        average_pool(self.blocks.iter().fold(x, |x, block| block.forward(x)))
+    }
 }
 
 impl Network for ResNet {
     fn forward(&self, pixels: &[u8], n_tiles: usize, px: usize) -> Result<Vec<f32>> {
-        let x = self.stem.forward(input(pixels, n_tiles, px, self.mean, self.std, &self.device));
-        let x = max_pool2d(x, [3, 3], [2, 2], [1, 1], [1, 1], false);
-        values(average_pool(self.blocks.iter().fold(x, |x, block| block.forward(x))))
+        values(self.embed(input(pixels, n_tiles, px, self.mean, self.std, &self.device)))
     }
 }
+
+parameters!(ResNet: stem, blocks);
+parameters!(Block: convs, shortcut);
 
 impl Block {
     fn forward(&self, x: Tensor4) -> Tensor4 {

@@ -6,7 +6,8 @@ use eosin_core::Result;
 
 use super::BurnDevice;
 use super::layers::{
-    ConvLayer, LinearLayer, NormLayer, Tensor3, Tensor4, activate, input, tensor, to_tokens, values,
+    ConvLayer, LinearLayer, NormLayer, Tensor2, Tensor3, Tensor4, activate, input, parameters,
+    tensor, to_tokens, values,
 };
 use crate::arch::{Activation, SwinStage, SwinWeights};
 use crate::native::VitBlockWeights;
@@ -79,17 +80,27 @@ impl Swin {
             device,
         }
     }
+
+    pub(super) fn embed(&self, x: Tensor4) -> Tensor2 {
+        let x = self.stem.iter().fold(x, |x, conv| conv.forward(x));
+        let x = self.stem_norm.forward(to_tokens(x));
+        let x = self.stages.iter().fold(x, |x, stage| stage.forward(x));
+        let pooled = self.norm.forward(x).mean_dim(1);
+        let [n, _, width] = pooled.dims();
+        pooled.reshape([n, width])
+    }
 }
 
 impl Network for Swin {
     fn forward(&self, pixels: &[u8], n_tiles: usize, px: usize) -> Result<Vec<f32>> {
-        let x = input(pixels, n_tiles, px, self.mean, self.std, &self.device);
-        let x = self.stem.iter().fold(x, |x, conv| conv.forward(x));
-        let x = self.stem_norm.forward(to_tokens(x));
-        let x = self.stages.iter().fold(x, |x, stage| stage.forward(x));
-        values(self.norm.forward(x).mean_dim(1))
+        values(self.embed(input(pixels, n_tiles, px, self.mean, self.std, &self.device)))
     }
 }
+
+parameters!(Swin: stem, stem_norm, stages, norm);
+parameters!(Stage: merge, blocks);
+// Position bias and mask are one tensor per window here, which training would pull apart: it stays.
+parameters!(Block: norm1, qkv, proj, norm2, fc1, fc2);
 
 impl Stage {
     fn new(stage: SwinStage, side: usize, window: usize, device: &BurnDevice) -> Self {

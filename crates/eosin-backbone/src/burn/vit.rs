@@ -8,7 +8,8 @@ use eosin_core::Result;
 
 use super::BurnDevice;
 use super::layers::{
-    ConvLayer, LinearLayer, NormLayer, Tensor2, Tensor3, activate, input, tensor, values,
+    ConvLayer, LinearLayer, NormLayer, Tensor2, Tensor3, Tensor4, activate, input, parameters,
+    tensor, values,
 };
 use crate::arch::Activation;
 use crate::native::{MlpActivation, TokenPooling, VitBlockWeights, VitWeights};
@@ -69,6 +70,22 @@ impl Vit {
         }
     }
 
+    pub(super) fn embed(&self, x: Tensor4) -> Tensor2 {
+        let x = self.patch.forward(x);
+        let [n, width, rows, columns] = x.dims();
+        let x = x.reshape([n, width, rows * columns]).swap_dims(1, 2) + self.positions.clone();
+        let [_, n_prefix, _] = self.prefix.dims();
+        let prefix = self.prefix.clone().expand([n, n_prefix, width]);
+        let mut x = Tensor::cat(vec![prefix, x], 1);
+        if let Some(norm) = &self.pre_norm {
+            x = norm.forward(x);
+        }
+        for block in &self.blocks {
+            x = block.forward(x, self.n_heads, self.activation);
+        }
+        self.pool(self.norm.forward(x))
+    }
+
     fn pool(&self, x: Tensor3) -> Tensor2 {
         let [n, n_tokens, width] = x.dims();
         let n_prefix = self.prefix.dims()[1];
@@ -87,22 +104,12 @@ impl Vit {
 
 impl Network for Vit {
     fn forward(&self, pixels: &[u8], n_tiles: usize, px: usize) -> Result<Vec<f32>> {
-        let x = input(pixels, n_tiles, px, self.mean, self.std, &self.device);
-        let x = self.patch.forward(x);
-        let [n, width, rows, columns] = x.dims();
-        let x = x.reshape([n, width, rows * columns]).swap_dims(1, 2) + self.positions.clone();
-        let [_, n_prefix, _] = self.prefix.dims();
-        let prefix = self.prefix.clone().expand([n, n_prefix, width]);
-        let mut x = Tensor::cat(vec![prefix, x], 1);
-        if let Some(norm) = &self.pre_norm {
-            x = norm.forward(x);
-        }
-        for block in &self.blocks {
-            x = block.forward(x, self.n_heads, self.activation);
-        }
-        values(self.pool(self.norm.forward(x)))
+        values(self.embed(input(pixels, n_tiles, px, self.mean, self.std, &self.device)))
     }
 }
+
+parameters!(Vit: patch, prefix, positions, pre_norm, blocks, norm);
+parameters!(Block: norm1, qkv, proj, norm2, fc1, fc2);
 
 impl Block {
     fn new(weights: VitBlockWeights, eps: f32, device: &BurnDevice) -> Self {
