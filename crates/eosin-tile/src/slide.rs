@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use eosin_core::AssociatedImage;
 use eosin_core::{Mpp, Result, RgbImage, SlideReader};
 
-use cache::PieceCache;
+use cache::{Found, PieceCache};
 pub(crate) use open::is_slide;
 use pyramid::Parts;
 pub use thumbnail::Thumbnail;
@@ -211,20 +211,30 @@ impl Slide {
         let (piece_w, piece_h) = (i64::from(shape.piece_width), i64::from(shape.piece_height));
         let end_x = x.saturating_add(i64::from(width)).min(i64::from(shape.width));
         let end_y = y.saturating_add(i64::from(height)).min(i64::from(shape.height));
-        let mut top = y.max(0) / piece_h * piece_h;
-        while top < end_y {
-            let mut left = x.max(0) / piece_w * piece_w;
-            while left < end_x {
-                let (column, row) = ((left / piece_w) as u32, (top / piece_h) as u32);
-                let piece = self
-                    .cache
-                    .get((level, column, row), || self.parts.pyramid.piece(level, column, row))?;
-                if let Some(piece) = piece {
-                    paste(&mut region, &piece, (left - x, top - y));
-                }
-                left += piece_w;
+        let (first_left, first_top) = (x.max(0) / piece_w * piece_w, y.max(0) / piece_h * piece_h);
+        let places = (first_top..end_y).step_by(piece_h as usize).flat_map(|top| {
+            (first_left..end_x).step_by(piece_w as usize).map(move |left| (left, top))
+        });
+        let key = |left, top| (level, (left / piece_w) as u32, (top / piece_h) as u32);
+        let decode = |(level, column, row)| self.parts.pyramid.piece(level, column, row);
+        let mut put = |piece: Option<Arc<RgbImage>>, left, top| {
+            if let Some(piece) = piece {
+                paste(&mut region, &piece, (left - x, top - y));
             }
-            top += piece_h;
+        };
+        // Neighbouring regions share pieces: what another thread decodes comes last, so that
+        // threads that read neighbours do not take turns.
+        let mut busy = Vec::new();
+        for (left, top) in places {
+            let key = key(left, top);
+            match self.cache.get_unless_busy(key, || decode(key))? {
+                Found::Piece(piece) => put(piece, left, top),
+                Found::Busy => busy.push((left, top)),
+            }
+        }
+        for (left, top) in busy {
+            let key = key(left, top);
+            put(self.cache.get(key, || decode(key))?, left, top);
         }
         // The last pieces may reach past the level; what they hold there is not the slide's.
         whiten_outside(&mut region, end_x - x, end_y - y);

@@ -7,7 +7,7 @@ use eosin_core::{Error, Head, HeadGrid, HeadTrainer, Matrix, Result};
 use super::design::Design;
 use super::loss::{Affine, Loss};
 use super::solver::{Path, Stop, minimise};
-use super::{LinearHead, LogisticTrainer, linear_fit};
+use super::{LinearHead, LogisticTrainer, linear_fit, minimise_smaller};
 use crate::rows::{TrainingRows, check_features, check_penalty};
 use crate::standardize::Standardizer;
 
@@ -80,7 +80,9 @@ impl LogisticTrainer {
             .zip(&losses)
             .map(|(job, loss)| Path { loss, penalties: job.penalties })
             .collect();
-        let found = minimise(&design, &paths, stop)?;
+        // Jobs that are standardised alike may share the smaller space that their rows span.
+        let alike = known.len() < 2;
+        let found = if alike { minimise_smaller } else { minimise }(&design, &paths, stop)?;
         let heads = jobs.iter().zip(&rows).zip(found).map(|((job, rows), solutions)| {
             let head = |(solution, &penalty)| -> Box<dyn Head> {
                 let fit = linear_fit(solution, penalty, stop, rows, design.n_cols());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use eosin_core::{Result, RgbImage};
 
@@ -34,6 +34,15 @@ struct Entry {
 /// `None` before the piece was decoded; `Some(None)` for a piece that the file left out.
 type Slot = Mutex<Option<Option<Arc<RgbImage>>>>;
 
+/// What a look for a piece gave without waiting.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// As [`PieceCache::get`] gives it.
+    Piece(Option<Arc<RgbImage>>),
+    /// Another thread has it in hand.
+    Busy,
+}
+
 impl PieceCache {
     pub(crate) fn new(max_bytes: usize) -> Self {
         Self { max_bytes, state: Mutex::default() }
@@ -46,7 +55,30 @@ impl PieceCache {
         decode: impl FnOnce() -> Result<Option<RgbImage>>,
     ) -> Result<Option<Arc<RgbImage>>> {
         let slot = self.slot(key);
-        let mut piece = lock(&slot);
+        self.fill(key, lock(&slot), decode)
+    }
+
+    /// As [`PieceCache::get`], but for a piece that another thread decodes at the moment.
+    pub(crate) fn get_unless_busy(
+        &self,
+        key: Key,
+        decode: impl FnOnce() -> Result<Option<RgbImage>>,
+    ) -> Result<Found> {
+        let slot = self.slot(key);
+        let piece = match slot.try_lock() {
+            Ok(piece) => piece,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(Found::Busy),
+        };
+        self.fill(key, piece, decode).map(Found::Piece)
+    }
+
+    fn fill(
+        &self,
+        key: Key,
+        mut piece: MutexGuard<'_, Option<Option<Arc<RgbImage>>>>,
+        decode: impl FnOnce() -> Result<Option<RgbImage>>,
+    ) -> Result<Option<Arc<RgbImage>>> {
         if let Some(piece) = &*piece {
             return Ok(piece.clone());
         }
@@ -147,5 +179,18 @@ mod tests {
             }
         });
         assert_eq!(count.into_inner(), 1);
+    }
+
+    #[test]
+    fn a_piece_in_hand_is_busy_and_another_is_not() {
+        let cache = PieceCache::new(1 << 20);
+        let nested = || {
+            let own = cache.get_unless_busy((0, 0, 0), || Ok(Some(piece(2))))?;
+            assert!(matches!(own, Found::Busy));
+            let other = cache.get_unless_busy((0, 1, 0), || Ok(Some(piece(3))))?;
+            assert!(matches!(other, Found::Piece(Some(_))));
+            Ok(Some(piece(1)))
+        };
+        assert!(cache.get((0, 0, 0), nested).unwrap().is_some());
     }
 }
