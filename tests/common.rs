@@ -121,20 +121,6 @@ pub fn text(output: &Output) -> String {
     )
 }
 
-/// A real data set of `EOSIN_DATA`, or of `../shared/data`; says so where it is absent.
-pub fn data(name: &str) -> Option<PathBuf> {
-    let folder = match std::env::var_os("EOSIN_DATA") {
-        Some(folder) => PathBuf::from(folder),
-        None => root().parent().unwrap().join("shared/data"),
-    };
-    let path = folder.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("skipped: {name} is not there, because EOSIN_DATA names no folder that has it");
-    None
-}
-
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {

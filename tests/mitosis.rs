@@ -2,11 +2,13 @@
 
 //! The main job on real labels, where the real tiles are at hand.
 
-use crate::common::{Bench, data, eosin, text};
+use eosin_testkit::peers::real_data;
+
+use crate::common::{Bench, eosin, text};
 
 #[test]
 fn the_two_by_two_of_real_mitoses() {
-    let Some(tiles) = data("mitosis") else { return };
+    let Some(tiles) = real_data("mitosis") else { return };
     let bench = Bench::new();
     let run = std::fs::read_to_string(bench.path("configs/run/mitosis.toml")).unwrap();
     // The whole run takes minutes; this one keeps its tasks and leaves out the view bank

@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use xshell::cmd;
 
+use crate::python;
 use crate::readme_table;
 use crate::workspace::Workspace;
 
 /// What can be measured; each but `speed` has a Python peer of the same name in `benches/peers`.
 const BENCHES: &[&str] = &["embed", "heads", "pipeline", "select", "speed", "store", "tiles"];
+
+const PEERS: &str = "benches/peers/requirements.txt";
+const PEERS_ON_TORCH: &str = "benches/peers/requirements-torch.txt";
 
 #[derive(clap::Args)]
 #[command(
@@ -59,7 +63,11 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
         let python = match name {
             // Its arms are all Eosin's.
             "speed" => PathBuf::from("python3"),
-            _ => peers_python(workspace, matches!(name, "embed" | "pipeline"))?,
+            // PyTorch, some gigabytes, has a list of its own.
+            "embed" | "pipeline" => {
+                python::environment(workspace, "bench/venv", &[PEERS, PEERS_ON_TORCH])?
+            }
+            _ => python::environment(workspace, "bench/venv", &[PEERS])?,
         };
         let out = folder.join(format!("{name}.json"));
         let repeats = options.repeats.to_string();
@@ -77,36 +85,4 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
         println!("written: {}", out.display());
     }
     Ok(())
-}
-
-/// A virtual environment with the pinned peers, made once per list of requirements; PyTorch, some
-/// gigabytes, has a list of its own.
-fn peers_python(workspace: &Workspace, with_torch: bool) -> Result<PathBuf> {
-    let sh = &workspace.shell;
-    let venv = workspace.target.join("bench").join("venv");
-    let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let lists: &[&str] = if with_torch {
-        &["requirements.txt", "requirements-torch.txt"]
-    } else {
-        &["requirements.txt"]
-    };
-    for list in lists {
-        let requirements = workspace.root.join("benches/peers").join(list);
-        let wanted = std::fs::read_to_string(&requirements)
-            .with_context(|| format!("no {}", requirements.display()))?;
-        let stamp = venv.join(format!("eosin-{list}"));
-        if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
-            continue;
-        }
-        println!("installing {list} in {}", venv.display());
-        if !python.exists() {
-            cmd!(sh, "python3 -m venv {venv}").run()?;
-        }
-        cmd!(sh, "{python} -m pip install --quiet --requirement {requirements}").run()?;
-        std::fs::write(&stamp, wanted)?;
-    }
-    if !python.exists() {
-        bail!("no {} after making the environment", python.display());
-    }
-    Ok(python)
 }

@@ -9,6 +9,7 @@ mod ci;
 mod demo;
 mod fuzz;
 mod parity;
+mod python;
 mod readme_table;
 mod run;
 mod tidy;

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 use xshell::cmd;
 
+use crate::python;
 use crate::workspace::Workspace;
+
+const REQUIREMENTS: &str = "tests/golden/backbone/requirements-parity.txt";
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask parity\n  cargo xtask parity --all\n\n\
@@ -27,7 +30,7 @@ pub fn parity(workspace: &Workspace, options: &Options) -> Result<()> {
     let folder = workspace.root.join("tests/golden/backbone");
     let python = match &options.python {
         Some(python) => python.clone(),
-        None => environment(workspace, &folder.join("requirements-parity.txt"))?,
+        None => python::environment(workspace, "parity-venv", &[REQUIREMENTS])?,
     };
     let script = folder.join("parity.py");
     let models = workspace.target.join("parity");
@@ -47,21 +50,4 @@ pub fn parity(workspace: &Workspace, options: &Options) -> Result<()> {
         .env("EOSIN_ONNX_MODELS", &models)
         .run()?;
     Ok(())
-}
-
-/// A virtual environment with the pinned packages, made once per list of requirements.
-fn environment(workspace: &Workspace, requirements: &std::path::Path) -> Result<PathBuf> {
-    let sh = &workspace.shell;
-    let venv = workspace.target.join("parity-venv");
-    let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let wanted = std::fs::read_to_string(requirements)?;
-    let stamp = venv.join("eosin-requirements.txt");
-    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
-        return Ok(python);
-    }
-    println!("installing {} in {}", requirements.display(), venv.display());
-    cmd!(sh, "python3 -m venv {venv}").run()?;
-    cmd!(sh, "{python} -m pip install --quiet --requirement {requirements}").run()?;
-    std::fs::write(&stamp, wanted)?;
-    Ok(python)
 }

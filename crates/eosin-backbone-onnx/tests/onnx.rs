@@ -13,6 +13,7 @@ use eosin_backbone_onnx::{
     Channels, Layout, OnnxArgs, OnnxBackbone, OnnxOptions, Provider, load, load_library,
 };
 use eosin_core::{Backbone, BackboneInfo, Licence, RgbImage, Tile, TileBatch, TileMeta, Use};
+use eosin_testkit::peers::{named_by, real_data, skipped};
 
 #[test]
 fn a_tensor_within_a_channels_last_graph_is_the_embedding() {
@@ -122,7 +123,7 @@ fn a_truncated_or_foreign_file_is_a_data_error() {
 #[test]
 fn efficientnet_lite0_is_the_same_on_onnxruntime() {
     let Some(library) = library() else { return };
-    let Some(file) = data("efficientnet_lite0.onnx") else { return };
+    let Some(file) = real_data("backbones/efficientnet_lite0.onnx") else { return };
     let card = Card::builtin("efficientnet-lite0").unwrap();
     let native = eosin_backbone::load(&card, &LoadOptions::default()).unwrap();
     let open = |n_threads: usize| {
@@ -160,8 +161,8 @@ fn efficientnet_lite0_is_the_same_on_onnxruntime() {
 #[test]
 fn exported_architectures_agree_with_their_goldens() {
     let Some(library) = library() else { return };
-    let Some(folder) = std::env::var_os("EOSIN_ONNX_MODELS").map(PathBuf::from) else {
-        eprintln!("skipped: exported architectures, because EOSIN_ONNX_MODELS names no folder");
+    let what = "exported architectures on onnxruntime";
+    let Some(folder) = named_by("EOSIN_ONNX_MODELS", what, "folder of `parity.py --onnx`") else {
         return;
     };
     let mut n_checked = 0;
@@ -199,10 +200,7 @@ fn exported_architectures_agree_with_their_goldens() {
 #[test]
 fn a_real_classifier_gives_its_inner_features() {
     let Some(library) = library() else { return };
-    let Some(file) = std::env::var_os("EOSIN_OPEN_NSFW").map(PathBuf::from) else {
-        eprintln!("skipped: open-nsfw, because EOSIN_OPEN_NSFW names no open-nsfw.onnx");
-        return;
-    };
+    let Some(file) = named_by("EOSIN_OPEN_NSFW", "open-nsfw", "open-nsfw.onnx") else { return };
     let card = Card::builtin("open-nsfw").unwrap();
     let options = OnnxOptions {
         file,
@@ -260,25 +258,11 @@ fn library() -> Option<PathBuf> {
     match load_library(given.as_deref()) {
         Ok(path) => Some(path),
         Err(error) if given.is_none() => {
-            eprintln!("skipped: onnxruntime's tests, because {error}: {}", error.hint());
+            skipped("onnxruntime", &format!("{error}: {}", error.hint()));
             None
         }
         Err(error) => panic!("EOSIN_ONNXRUNTIME: {error}"),
     }
-}
-
-fn data(name: &str) -> Option<PathBuf> {
-    let folder = match std::env::var_os("EOSIN_DATA") {
-        Some(folder) => PathBuf::from(folder),
-        None => root().join("../shared/data"),
-    };
-    // `shared/data` or its folder of backbones.
-    let found = [folder.join(name), folder.join("backbones").join(name)];
-    let found = found.into_iter().find(|path| path.exists());
-    if found.is_none() {
-        eprintln!("skipped: {name}, because it is neither in EOSIN_DATA nor in ../shared/data");
-    }
-    found
 }
 
 fn agree(backbone: &OnnxBackbone, expected: &[Vec<f32>], tolerance: f64) {

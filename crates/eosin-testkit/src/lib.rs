@@ -22,5 +22,6 @@ pub mod conformance;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod memory;
+pub mod peers;
 pub mod synthetic;
 pub mod synthetic_backbones;

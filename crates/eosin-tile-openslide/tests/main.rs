@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eosin_core::{SlideReader, TileSource, TileUm};
+use eosin_testkit::peers::{real_data, skipped};
 use eosin_tile::{Slide, SlideSource, SourceKind, TilingOptions, detect_with, read_image};
 use eosin_tile_openslide::OpenSlideReader;
 
@@ -14,32 +15,21 @@ fn workspace(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
+/// The library that `EOSIN_OPENSLIDE` names, or the system's; says so where there is none.
 fn reader() -> Option<Arc<dyn SlideReader>> {
-    let reader = match std::env::var_os("EOSIN_OPENSLIDE") {
-        Some(path) => OpenSlideReader::at(PathBuf::from(path)),
-        None => OpenSlideReader::installed(),
-    };
+    let given = std::env::var_os("EOSIN_OPENSLIDE").map(PathBuf::from);
+    let reader = given.as_ref().map_or_else(OpenSlideReader::installed, OpenSlideReader::at);
     match reader.version() {
         Ok(version) => {
             eprintln!("OpenSlide {version}");
             Some(Arc::new(reader))
         }
-        Err(error) => {
-            eprintln!("skipped: because {error}; set EOSIN_OPENSLIDE to libopenslide.so.1");
+        Err(error) if given.is_none() => {
+            skipped("OpenSlide", &format!("{error}, and EOSIN_OPENSLIDE names no libopenslide"));
             None
         }
+        Err(error) => panic!("EOSIN_OPENSLIDE: {error}"),
     }
-}
-
-fn real_data(path: &str) -> Option<PathBuf> {
-    let root =
-        std::env::var_os("EOSIN_DATA").map_or_else(|| workspace("../shared/data"), PathBuf::from);
-    let file = root.join(path);
-    if !file.exists() {
-        eprintln!("skipped: because {} is absent; set EOSIN_DATA", file.display());
-        return None;
-    }
-    Some(file)
 }
 
 fn options(tile_um: f64, reader: &str) -> TilingOptions {

@@ -6,6 +6,7 @@
 //! behind a path.
 
 mod chroma;
+mod halved;
 pub(crate) mod jpeg;
 pub(crate) mod jpeg2000;
 pub(crate) mod raw;

@@ -76,7 +76,7 @@ pub struct Slide {
 }
 
 /// Version of the pixels that come from slides by the built-in reader.
-const READER_VERSION: &str = "2";
+const READER_VERSION: &str = "3";
 
 /// Bytes of decoded pieces that a slide keeps unless told otherwise.
 pub(crate) const DEFAULT_CACHE_BYTES: usize = 128 << 20;

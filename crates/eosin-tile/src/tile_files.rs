@@ -57,7 +57,7 @@ struct TileFiles {
 }
 
 /// Version of the pixels that come from image files.
-const READER_VERSION: &str = "2";
+const READER_VERSION: &str = "3";
 
 /// Bytes at each end of a file that its digest covers.
 const DIGEST_SPAN: u64 = 64 << 10;

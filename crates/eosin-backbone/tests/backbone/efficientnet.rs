@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use eosin_backbone::{Card, LoadOptions, load};
+use eosin_testkit::peers::named_by;
 
 use crate::support::{
     backbone, batch, cosine, cpu_engines, golden, options, relative_max, relative_norm, worst_row,
@@ -107,8 +108,7 @@ fn centre_pooling_keeps_the_middle_of_any_map() {
 /// `EOSIN_LITE_WEIGHTS` names a folder with efficientnet-lite1.pth and efficientnet-lite2.pth.
 #[test]
 fn real_checkpoints_agree_with_onnxruntime() {
-    let Some(folder) = std::env::var_os("EOSIN_LITE_WEIGHTS").map(std::path::PathBuf::from) else {
-        eprintln!("skipped: real .pth files, because EOSIN_LITE_WEIGHTS names no folder");
+    let Some(folder) = named_by("EOSIN_LITE_WEIGHTS", "real .pth files", "folder of them") else {
         return;
     };
     for (name, px) in [("lite1", 240), ("lite2", 260)] {

@@ -2,10 +2,9 @@
 
 //! Heads are those of scikit-learn; `tests/golden/head/make.py` made the values.
 
-use std::path::PathBuf;
-
 use eosin_core::{Head, HeadRecord, HeadTrainer, LabelledSet, Matrix, TrainBatch, TrainView};
 use eosin_head::{FitJob, LdaTrainer, LinearSvmTrainer, LogisticTrainer, RidgeTrainer};
+use eosin_testkit::peers::{named_by, real_data};
 use serde_json::Value;
 
 fn golden() -> Value {
@@ -184,18 +183,9 @@ fn logistic_optima_on_real_features_are_those_of_scikit_learn() {
 
 /// Features and class names, where the data are.
 fn colorectal() -> Option<(Vec<f32>, Vec<String>)> {
-    let folder = std::env::var_os("EOSIN_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
-        PathBuf::from,
-    );
-    let folder = folder.join("embeddings").join("colorectal-texture");
-    let (Ok(array), Ok(labels)) = (
-        std::fs::read(folder.join("features49_f32.npy")),
-        std::fs::read_to_string(folder.join("labels.csv")),
-    ) else {
-        eprintln!("skipped: optima on real features, because EOSIN_DATA does not hold them");
-        return None;
-    };
+    let folder = real_data("embeddings/colorectal-texture")?;
+    let array = std::fs::read(folder.join("features49_f32.npy")).unwrap();
+    let labels = std::fs::read_to_string(folder.join("labels.csv")).unwrap();
     // The header's length stands in two bytes at 8; values follow row after row.
     let start = 10 + usize::from(u16::from_le_bytes([array[8], array[9]]));
     let number = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
@@ -207,10 +197,8 @@ fn colorectal() -> Option<(Vec<f32>, Vec<String>)> {
 /// Tiles may not be passed on: `tests/golden/head/tiles.py` makes what this reads from them.
 #[test]
 fn logistic_optima_on_tile_embeddings_are_those_of_scikit_learn() {
-    let Some(folder) = std::env::var_os("EOSIN_TILE_OPTIMA").map(PathBuf::from) else {
-        eprintln!("skipped: optima on embeddings of tiles, because EOSIN_TILE_OPTIMA is not set");
-        return;
-    };
+    let what = "optima on embeddings of tiles";
+    let Some(folder) = named_by("EOSIN_TILE_OPTIMA", what, "folder of tiles.py") else { return };
     for task in ["mitosis", "colon-cells"] {
         let bytes = std::fs::read(folder.join(format!("{task}.f32"))).unwrap();
         let number = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use eosin_core::{LabelledSet, Matrix, Result, TrainView};
 use eosin_proxy::scores::{
     alpha_req, gbc, h_score, h_score_regularised, log_me, parc, rank_me, training_free, trans_rate,
 };
+use eosin_testkit::peers::real_data;
 use serde::Deserialize;
 
 use crate::support::{golden, patients};
@@ -54,15 +54,8 @@ fn scores_of_random_embeddings_are_those_of_numpy() {
 
 #[test]
 fn scores_of_real_embeddings_are_those_of_numpy() {
-    let data = std::env::var_os("EOSIN_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
-        PathBuf::from,
-    );
-    let folder = data.join("embeddings/colorectal-texture");
-    let Ok(bytes) = std::fs::read(folder.join("features49_f32.npy")) else {
-        eprintln!("skipped: scores of real embeddings, because {} is absent", folder.display());
-        return;
-    };
+    let Some(folder) = real_data("embeddings/colorectal-texture") else { return };
+    let bytes = std::fs::read(folder.join("features49_f32.npy")).unwrap();
     let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]])) + 10;
     let values: Vec<f32> = bytes[header..]
         .chunks_exact(4)

@@ -7,22 +7,9 @@ use eosin_store::{
     MemoryStore, ParquetStore, StoreExt, UNKNOWN, export_npy, export_safetensors, import_npy,
     import_npz, import_safetensors, read_npy,
 };
+use eosin_testkit::peers::real_data;
 
 use crate::support::{commit, contract, rows};
-
-/// Real files that are not part of the repository.
-fn real_data(file: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("EOSIN_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
-        PathBuf::from,
-    );
-    let path = root.join(file);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("skipped: import of {file}, because EOSIN_DATA does not hold it");
-    None
-}
 
 #[test]
 fn an_exported_array_comes_back_with_its_tiles() {
@@ -210,10 +197,15 @@ fn golden_value(i: usize, c: usize) -> f32 {
 #[cfg(feature = "hdf5")]
 mod h5 {
     use std::path::Path;
+    use std::process::Command;
 
-    use eosin_store::{H5Layout, ParquetStore, UNKNOWN, export_h5, export_h5ad, import_h5};
+    use eosin_store::{
+        H5Layout, ParquetStore, UNKNOWN, export_h5, export_h5ad, export_npy, import_h5,
+    };
 
-    use super::{golden, golden_value as value, real_data};
+    use eosin_testkit::peers::{named_by, real_data};
+
+    use super::{golden, golden_value as value};
     use crate::support::{commit, contract, rows};
 
     #[test]
@@ -338,16 +330,31 @@ mod h5 {
         assert_eq!(told.read_string().unwrap(), [contract.canonical()]);
     }
 
+    #[test]
+    fn anndata_reads_and_writes_h5ad() {
+        let what = "reading with anndata";
+        let Some(python) = named_by("EOSIN_PYTHON", what, "interpreter with it") else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let store = ParquetStore::open(folder.path().join("store")).unwrap();
+        let contract = contract(5);
+        let set = contract.fingerprint();
+        commit(&store, &contract, rows(&contract, "a", 0..9));
+        commit(&store, &contract, rows(&contract, "b", 0..4));
+        let [data, array] = ["all.h5ad", "all.npy"].map(|name| folder.path().join(name));
+        export_h5ad(&store, &set, &data).unwrap();
+        export_npy(&store, &set, &array).unwrap();
+        let script = golden("read_with_anndata.py");
+        let output = Command::new(python).arg(script).args([data, array]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     /// The exported file as h5py sees it, where there is one.
     fn check_with_h5py(path: &Path, expected: &eosin_core::Matrix) {
-        let Some(python) = std::env::var_os("EOSIN_PYTHON") else {
-            eprintln!("skipped: reading with h5py, because EOSIN_PYTHON names no interpreter");
-            return;
-        };
+        let what = "reading with h5py";
+        let Some(python) = named_by("EOSIN_PYTHON", what, "interpreter with it") else { return };
         let code = "import h5py, sys; f = h5py.File(sys.argv[1]); \
                     print(f['features'].shape, f['coords'].shape, float(f['features'][:].sum()))";
-        let output =
-            std::process::Command::new(python).args(["-c", code]).arg(path).output().unwrap();
+        let output = Command::new(python).args(["-c", code]).arg(path).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).trim().to_string();
         let sum: f32 = expected.values().iter().sum();
         assert_eq!(said, format!("(9, 5) (9, 2) {sum:?}"), "{output:?}");

@@ -150,8 +150,8 @@ fn a_bucket_of_s3_holds_a_store() {
     use std::process::{Command, Stdio};
 
     use eosin_store::Bucket;
-    let Some(python) = std::env::var_os("EOSIN_PYTHON") else {
-        eprintln!("skipped: a bucket of S3, because EOSIN_PYTHON names no interpreter with moto");
+    use eosin_testkit::peers::named_by;
+    let Some(python) = named_by("EOSIN_PYTHON", "a bucket of S3", "interpreter with moto") else {
         return;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/store/serve_s3.py");

@@ -5,18 +5,14 @@ use std::process::Command;
 
 use eosin_core::Matrix;
 use eosin_store::{Dtype, ParquetStore, StoreOptions};
+use eosin_testkit::peers::named_by;
 
 use crate::support::{commit, contract, rows};
 
 #[test]
 fn python_reads_shards_as_they_are() {
-    let Some(python) = std::env::var_os("EOSIN_PYTHON") else {
-        eprintln!(
-            "skipped: reading with pyarrow, pandas, polars and DuckDB, because EOSIN_PYTHON names \
-             no interpreter that has them"
-        );
-        return;
-    };
+    let what = "reading with pyarrow, pandas, polars and DuckDB";
+    let Some(python) = named_by("EOSIN_PYTHON", what, "interpreter with them") else { return };
     let script =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/store/read_with_python.py");
     let cases = [

@@ -9,6 +9,7 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::chroma::{Edges, ycbcr_to_rgb};
+use super::halved::Halved;
 use super::{Fault, checked_pixels};
 
 /// What the three components of a JPEG are.
@@ -73,8 +74,12 @@ fn options(colour: ColorSpace) -> DecoderOptions {
 }
 
 fn decode_whole(stream: &[u8]) -> Result<RgbImage, Fault> {
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options(ColorSpace::RGB));
-    decoder.decode_headers().map_err(|e| format!("a damaged JPEG header ({e})"))?;
+    if let Some(halved) = Halved::of(stream)
+        && let Some(image) = decode_halved(stream, &halved)?
+    {
+        return Ok(image);
+    }
+    let mut decoder = with_headers(stream, ColorSpace::RGB)?;
     let info = decoder.info().ok_or("a JPEG without a frame header")?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
     let n_pixels = checked_pixels(u64::from(width), u64::from(height))?;
@@ -90,6 +95,28 @@ fn decode_whole(stream: &[u8]) -> Result<RgbImage, Fault> {
         ycbcr_to_rgb(&mut data);
     }
     RgbImage::new(width, height, data).map_err(|e| e.to_string())
+}
+
+/// `None` where the components are not luminance and chrominance.
+fn decode_halved(stream: &[u8], halved: &Halved) -> Result<Option<RgbImage>, Fault> {
+    let (width, height) = halved.size();
+    checked_pixels(u64::from(width), u64::from(height))?;
+    let changed = halved.changed(stream)?;
+    let mut decoder = with_headers(&changed, ColorSpace::YCbCr)?;
+    if decoder.input_colorspace() != Some(ColorSpace::YCbCr) {
+        return Ok(None);
+    }
+    let mut data = vec![0; halved.n_bytes()];
+    decoder.decode_into(&mut data).map_err(|e| format!("a damaged JPEG ({e})"))?;
+    let image = RgbImage::new(width, height, halved.to_rgb(data));
+    image.map(Some).map_err(|e| e.to_string())
+}
+
+/// A decoder that has read the headers.
+fn with_headers(stream: &[u8], out: ColorSpace) -> Result<JpegDecoder<ZCursor<&[u8]>>, Fault> {
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options(out));
+    decoder.decode_headers().map_err(|e| format!("a damaged JPEG header ({e})"))?;
+    Ok(decoder)
 }
 
 /// The stream with the tables and, for a forced colour, an Adobe marker that says it.

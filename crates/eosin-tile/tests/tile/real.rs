@@ -3,9 +3,8 @@
 //! Real slides that are not part of the repository, against block means that
 //! `tests/golden/tile/make_real.py` takes with OpenSlide and pydicom.
 
+use eosin_testkit::peers::real_data;
 use eosin_tile::Slide;
-
-use crate::support::real_data;
 
 const GOLDEN: &str = include_str!("../../../../tests/golden/tile/real.csv");
 const BLOCKS: u32 = 8;

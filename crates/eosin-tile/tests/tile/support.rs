@@ -14,22 +14,6 @@ pub fn cmu() -> PathBuf {
     workspace("tests/fixtures/cmu-1-small-region.svs")
 }
 
-/// A file of the real data, or `None` with a line that says why the test is skipped.
-pub fn real_data(path: &str) -> Option<PathBuf> {
-    let root =
-        std::env::var_os("EOSIN_DATA").map_or_else(|| workspace("../shared/data"), PathBuf::from);
-    let file = root.join(path);
-    if file.exists() {
-        Some(file)
-    } else {
-        eprintln!(
-            "skipped: {} is absent; set EOSIN_DATA to the folder of real data",
-            file.display()
-        );
-        None
-    }
-}
-
 /// Largest and mean difference of two images of one size.
 pub fn difference(a: &RgbImage, b: &RgbImage) -> (u8, f64) {
     assert_eq!((a.width(), a.height()), (b.width(), b.height()));
