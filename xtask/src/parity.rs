@@ -11,10 +11,13 @@ use crate::workspace::Workspace;
 const REQUIREMENTS: &str = "tests/golden/backbone/requirements-parity.txt";
 
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  cargo xtask parity\n  cargo xtask parity --all\n\n\
+#[command(after_help = "Examples:\n  cargo xtask parity\n  cargo xtask parity --all\n  \
+    cargo xtask parity conch musk\n\n\
     The goldens are made anew, in the working tree: `git diff` shows whether they changed.\n\
     --python takes an environment that is there instead of making one (some gigabytes).")]
 pub struct Options {
+    /// Networks of parity.py; without any, every one that CI checks.
+    names: Vec<String>,
     /// The true architectures of the large cards too: up to 16 GB of memory, and minutes each.
     #[arg(long)]
     all: bool,
@@ -24,7 +27,7 @@ pub struct Options {
 }
 
 /// Lets timm and torchvision embed with the deterministic weights, exports the networks as ONNX,
-/// and runs the tests that compare every engine with the results.
+/// and runs the tests that compare every engine with the results, network after network.
 pub fn parity(workspace: &Workspace, options: &Options) -> Result<()> {
     let sh = &workspace.shell;
     let folder = workspace.root.join("tests/golden/backbone");
@@ -34,20 +37,34 @@ pub fn parity(workspace: &Workspace, options: &Options) -> Result<()> {
     };
     let script = folder.join("parity.py");
     let models = workspace.target.join("parity");
-    let all: &[&str] = if options.all { &["--all"] } else { &[] };
-    cmd!(sh, "{python} {script} {all...}").run()?;
-    cmd!(sh, "{python} {script} --onnx {models} {all...}").run()?;
-    let mut test = workspace.cargo("test --package eosin-backbone --test backbone -- --nocapture");
-    if options.all {
-        test = test.arg("--include-ignored");
-    }
-    test.arg("architectures").run()?;
     // The wheel's library lies in the environment of the interpreter.
     let prefix = cmd!(sh, "{python} -c 'import onnxruntime; print(onnxruntime.__path__[0])'");
-    workspace
-        .cargo("test --package eosin-backbone-onnx --test onnx -- --nocapture architectures")
-        .env("EOSIN_ONNXRUNTIME", PathBuf::from(prefix.read()?).join("capi"))
-        .env("EOSIN_ONNX_MODELS", &models)
-        .run()?;
+    let library = PathBuf::from(prefix.read()?).join("capi");
+    let mut names = options.names.clone();
+    if names.is_empty() {
+        let all: &[&str] = if options.all { &["--all"] } else { &[] };
+        let listed = cmd!(sh, "{python} {script} --names {all...}").read()?;
+        names = listed.lines().map(str::to_string).collect();
+    }
+    // As CI builds them: other selections compile shared crates again.
+    let test = |binary: &str| workspace.cargo("test --workspace --test").arg(binary).arg("--");
+    for name in &names {
+        // One file at a time: all of them are 12 GB.
+        sh.remove_path(&models)?;
+        cmd!(sh, "{python} {script} --onnx {models} {name}").run()?;
+        test("backbone")
+            .args(["architectures", "--include-ignored", "--nocapture"])
+            .env("EOSIN_PARITY", name)
+            .run()?;
+        // The largest are not exported; the script says so.
+        if models.join(format!("{name}.onnx")).exists() {
+            test("onnx")
+                .args(["architectures", "--nocapture"])
+                .env("EOSIN_ONNXRUNTIME", &library)
+                .env("EOSIN_ONNX_MODELS", &models)
+                .run()?;
+        }
+    }
+    sh.remove_path(&models)?;
     Ok(())
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 /// Texts of the cards that are part of the program, in the order in which they are listed.
-pub const BUILTIN: [&str; 57] = [
+pub const BUILTIN: [&str; 59] = [
     include_str!("../../../configs/backbone/efficientnet-lite0.toml"),
     include_str!("../../../configs/backbone/efficientnet-lite0-centre.toml"),
     include_str!("../../../configs/backbone/efficientnet-lite0-random.toml"),
     include_str!("../../../configs/backbone/colour-statistics.toml"),
+    include_str!("../../../configs/backbone/conch.toml"),
     include_str!("../../../configs/backbone/convnext-tiny.toml"),
     include_str!("../../../configs/backbone/ctranspath.toml"),
     include_str!("../../../configs/backbone/densenet121.toml"),
@@ -40,6 +41,7 @@ pub const BUILTIN: [&str; 57] = [
     include_str!("../../../configs/backbone/lunit-rn50-swav.toml"),
     include_str!("../../../configs/backbone/midnight-12k-cls.toml"),
     include_str!("../../../configs/backbone/midnight-12k-cls-mean.toml"),
+    include_str!("../../../configs/backbone/musk.toml"),
     include_str!("../../../configs/backbone/openmidnight.toml"),
     include_str!("../../../configs/backbone/open-nsfw.toml"),
     include_str!("../../../configs/backbone/phikon.toml"),

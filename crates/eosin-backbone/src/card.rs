@@ -18,6 +18,7 @@ pub struct Card {
     /// Architecture family.
     pub family: String,
     /// One line for `eosin backbone ls`.
+    #[serde(default)]
     pub summary: String,
     /// Side of the input in pixels.
     pub input_px: u32,
@@ -31,7 +32,9 @@ pub struct Card {
     pub pooling: String,
     /// Length of the vector.
     pub dim: u32,
-    /// Arithmetic of the forward pass.
+    /// Arithmetic of the forward pass: `f32` where the card does not say, `f16` or `bf16` on burn's
+    /// engines, `int8` for family `vit` on engine `native`.
+    #[serde(default = "f32_precision")]
     pub precision: String,
     /// Data sets that the weights were trained on.
     pub training_sources: Vec<String>,
@@ -220,6 +223,10 @@ impl Card {
         }
         Ok(())
     }
+}
+
+fn f32_precision() -> String {
+    "f32".into()
 }
 
 fn main_branch() -> String {

@@ -43,27 +43,34 @@ const EFFICIENTNET_LITE0: &str =
 
 /// Runs the golden tiles through a card's backbone on every engine and compares.
 ///
-/// The embedded backbone is compared with golden vectors, any other with the first engine that
-/// runs it. Engines that this build or machine does not have are told with their reason.
+/// The embedded backbone is compared with golden vectors, a card in another precision than f32
+/// with f32, and any other with the first engine that runs it. Engines that this build or machine does not have are told with their reason.
 pub fn doctor(card: &Card, options: &LoadOptions) -> Vec<EngineCheck> {
     let engines: Vec<&str> =
         ENGINES.into_iter().filter(|engine| !["auto", "onnx"].contains(engine)).collect();
-    doctor_with(card, &engines, |engine| {
+    doctor_with(card, &engines, |card, engine| {
         let engine = EngineOptions { engine: engine.into(), device: options.engine.device };
         load(card, &LoadOptions { engine, ..options.clone() })
     })
 }
 
-/// The same for any engines, each opened by name.
+/// The same for any engines, each opened by name; `open` is also asked for the card in f32 on
+/// engine `auto`, where that is what it is compared with.
 pub fn doctor_with(
     card: &Card,
     engines: &[&str],
-    open: impl Fn(&str) -> Result<Box<dyn Backbone>>,
+    open: impl Fn(&Card, &str) -> Result<Box<dyn Backbone>>,
 ) -> Vec<EngineCheck> {
-    let mut reference = golden(card);
+    let mut reference = golden(card).or_else(|| {
+        let exact = Card { precision: "f32".into(), ..card.clone() };
+        let backbone = (card.precision != "f32").then(|| open(&exact, "auto").ok())??;
+        let rows = backbone.embed(&golden_tiles(card.input_px, N_TILES).ok()?).ok()?;
+        Some((format!("f32 on {}", backbone.info().engine), rows))
+    });
     let check = |engine: &&str| {
         let before = resident_bytes();
-        let outcome = open(engine).and_then(|b| check(card, b.as_ref(), before, &mut reference));
+        let opened = open(card, engine);
+        let outcome = opened.and_then(|b| check(card, b.as_ref(), before, &mut reference));
         EngineCheck { engine: (*engine).to_string(), outcome }
     };
     engines.iter().map(check).collect()

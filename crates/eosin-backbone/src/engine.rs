@@ -50,6 +50,21 @@ impl Engine {
         }
     }
 
+    /// The engine with weights and arithmetic in `f16` or `bf16`, where its device has them.
+    #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+    pub(crate) fn in_half(&self, precision: &str) -> Option<Self> {
+        match self {
+            Self::Native => None,
+            Self::Burn(device) => device.in_precision(precision).map(Self::Burn),
+        }
+    }
+
+    #[cfg(not(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu")))]
+    #[expect(clippy::unused_self, reason = "the same call with and without burn")]
+    pub(crate) fn in_half(&self, _precision: &str) -> Option<Self> {
+        None
+    }
+
     /// The engine that the options name; `auto` becomes `native` where `has_native`.
     pub(crate) fn choose(options: &EngineOptions, has_native: bool) -> Result<Self> {
         match options.engine.as_str() {

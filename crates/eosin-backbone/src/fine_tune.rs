@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use eosin_core::{Error, Probabilities, Result, RgbImage};
 
+use crate::arch::Tail;
 use crate::engine::Engine;
 use crate::load::layers;
 use crate::{Card, LoadOptions, burn};
@@ -120,7 +121,14 @@ pub fn fine_tune(
     let Engine::Burn(device) = Engine::choose(&load.engine, false)? else {
         return refused("training on engine `native`".into(), &trains);
     };
-    let (layers, projection) = layers(card, load)?;
+    let (layers, tail) = layers(card, load)?;
+    let projection = match tail {
+        None => None,
+        Some(Tail::Projection(layer)) => Some(layer),
+        Some(Tail::Attention(_)) => {
+            return refused("training a network with pooling `attention`".into(), &[]);
+        }
+    };
     burn::fine_tune(card, layers, projection, &device, set, options, each_epoch)
 }
 

@@ -18,21 +18,19 @@
 //!
 //! # An own network
 //!
-//! A fine-tuned ResNet-50 as PyTorch saved it, `own.pth`, needs this card beside it; names with
-//! `module.` before them, a `state_dict` around them and a classifier after them are understood.
-//! No code in the file is run.
+//! A fine-tuned ResNet-50 as PyTorch saved it, `own.pth`, needs these twelve lines beside it; names
+//! with `module.` before them, a `state_dict` around them and a classifier after them are
+//! understood. No code in the file is run.
 //!
 //! ```toml
 //! name = "own-resnet50"
 //! family = "resnet"
-//! summary = "our own fine-tuned network"
 //! input_px = 224
 //! mean = [0.485, 0.456, 0.406]
 //! std = [0.229, 0.224, 0.225]
 //! resampling = "bilinear"
 //! pooling = "average"
 //! dim = 2048
-//! precision = "f32"
 //! training_sources = ["our slides"]
 //! architecture = { layers = [3, 4, 6, 3], block = "bottleneck" }
 //! licence = { name = "own", allows = "commercial" }
@@ -42,6 +40,10 @@
 //! Tensors that are missing, unused or mis-shaped are one error that lists them.
 //!
 //! # Faster, less exact
+//!
+//! A card may say `precision = "f16"` or `"bf16"`: weights and arithmetic are then of that type on
+//! burn's engines (`flex`, `cuda`, `tch`, `wgpu`), where the device has it; `eosin doctor` compares
+//! with f32. The contract carries the precision, so such embeddings never mix with others.
 //!
 //! A card of family `vit` may say `precision = "int8"`: on engine `native` its linear layers then
 //! multiply bytes. What that costs is measured against f32 when the card is loaded, on synthetic

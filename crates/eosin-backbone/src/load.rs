@@ -6,14 +6,14 @@ use eosin_core::{Backbone, Error, Result};
 
 use crate::arch::{
     ConvNextArch, ConvNextArgs, DenseNetArch, DenseNetArgs, EfficientNetArch, EfficientNetArgs,
-    EfficientNetWeights, MapPooling, ResNetArch, ResNetArgs, SwinArch, SwinArgs, TensorSpec,
+    EfficientNetWeights, MapPooling, ResNetArch, ResNetArgs, SwinArch, SwinArgs, Tail, TensorSpec,
     VitArch, VitArgs,
 };
 use crate::colour::{COLOUR_DIM, ColourStatistics};
 use crate::engine::Engine;
 use crate::names::to_timm_names;
-use crate::native::{Linear, TokenPooling};
-use crate::network::{Built, Layers, NetworkBackbone, Projected, build};
+use crate::native::TokenPooling;
+use crate::network::{Built, Layers, NetworkBackbone, Tailed, build};
 use crate::source::{Loaded, find_weights};
 use crate::{Card, EngineOptions, TensorReport, WeightMap};
 
@@ -43,7 +43,7 @@ struct Plan {
     take: TakeLayers,
 }
 
-type TakeLayers = Box<dyn Fn(&mut WeightMap) -> (Layers, Option<Linear>)>;
+type TakeLayers = Box<dyn Fn(&mut WeightMap) -> (Layers, Option<Tail>)>;
 
 static FAMILIES: [Family; 6] = [
     Family { name: "convnext", poolings: &["average"], ignored: &["head.fc."], plan: convnext },
@@ -58,7 +58,7 @@ static FAMILIES: [Family; 6] = [
     Family { name: "swin", poolings: &["average"], ignored: &["head."], plan: swin },
     Family {
         name: "vit",
-        poolings: &["cls", "mean", "cls+mean"],
+        poolings: &["cls", "mean", "cls+mean", "attention"],
         ignored: &[
             "head.",
             "head_dist.",
@@ -71,6 +71,13 @@ static FAMILIES: [Family; 6] = [
             "text_projection.",
             "logit_scale",
             "vision_model.embeddings.position_ids",
+            // CoCa's second pooler, for captions, and the projection to its text's space.
+            "attn_pool_caption.",
+            "ln_caption.",
+            "proj_contrast",
+            // BEiT-3's projections to the space that it shares with text.
+            "vision_head.",
+            "language_head.",
         ],
         plan: vit,
     },
@@ -87,22 +94,24 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     let family = find_family(card)?;
     let plan = (family.plan)(card)?;
     expect_dim(card, plan.dim)?;
-    let engine = Engine::choose(&options.engine, plan.has_native)?;
-    let ((layers, projection), identity) = read_layers(card, options, family, &plan)?;
+    // Engine `native` has no half precision, so `auto` leaves it aside.
+    let is_half = options.engine.engine == "auto" && ["f16", "bf16"].contains(&&*card.precision);
+    let engine = Engine::choose(&options.engine, plan.has_native && !is_half)?;
+    let ((layers, tail), identity) = read_layers(card, options, family, &plan)?;
     let parameters = plan.specs.iter().map(|s| s.shape.iter().product::<usize>() as u64).sum();
     let mut info = card.info(identity, parameters, engine.name());
     let flops = layers.flops(card.input_px as usize);
     let Built { mut network, precision } = build(layers, card, engine)?;
     info.precision = precision;
-    if let Some(layer) = projection {
-        network = Box::new(Projected { network, layer });
+    if let Some(tail) = tail {
+        network = Box::new(Tailed { network, tail });
     }
     Ok(Box::new(NetworkBackbone { info, network, flops }))
 }
 
-/// A card's weights in the order of its layers, with CLIP's projection where it has one.
+/// A card's weights in the order of its layers, with what follows its pooling.
 #[cfg(feature = "fine-tune")]
-pub(crate) fn layers(card: &Card, options: &LoadOptions) -> Result<(Layers, Option<Linear>)> {
+pub(crate) fn layers(card: &Card, options: &LoadOptions) -> Result<(Layers, Option<Tail>)> {
     let family = find_family(card)?;
     let plan = (family.plan)(card)?;
     expect_dim(card, plan.dim)?;
@@ -115,7 +124,7 @@ fn read_layers(
     options: &LoadOptions,
     family: &Family,
     plan: &Plan,
-) -> Result<((Layers, Option<Linear>), String)> {
+) -> Result<((Layers, Option<Tail>), String)> {
     let Loaded { mut weights, identity } = find_weights(card, options, &plan.specs)?;
     let layers = (plan.take)(&mut weights);
     weights.finish(family.ignored)?;
@@ -298,17 +307,40 @@ fn vit(card: &Card) -> Result<Plan> {
     let pooling = match card.pooling.as_str() {
         "mean" => TokenPooling::Mean,
         "cls+mean" => TokenPooling::ClsMean,
+        "attention" => TokenPooling::Tokens,
         _ => TokenPooling::Cls,
     };
+    check_attention_pool(card, &args, pooling)?;
     let arch = VitArch::new(args, pooling);
     Ok(Plan {
         dim: arch.dim(),
         specs: arch.tensors(),
         has_native: true,
         take: Box::new(move |weights| {
-            (Layers::Vit(arch.take(weights, input_px)), arch.take_projection(weights))
+            (Layers::Vit(arch.take(weights, input_px)), arch.take_tail(weights))
         }),
     })
+}
+
+/// Pooling `attention`, and no other, has a width and heads.
+fn check_attention_pool(card: &Card, args: &VitArgs, pooling: TokenPooling) -> Result<()> {
+    let (width, heads) = (args.pool_width, args.pool_heads);
+    let (is_sound, expected) = if pooling == TokenPooling::Tokens {
+        let divides = heads > 0 && width.is_multiple_of(heads.max(1));
+        let is_sound = divides && (1..=16_384).contains(&width) && args.projection == 0;
+        (is_sound, "a pool_width that pool_heads divides, and no projection")
+    } else {
+        (width == 0 && heads == 0, "neither pool_width nor pool_heads without pooling `attention`")
+    };
+    if is_sound {
+        return Ok(());
+    }
+    Err(Error::input(
+        format!("card {}, [architecture]", card.name),
+        expected,
+        format!("pool_width {width}, pool_heads {heads}, projection {}", args.projection),
+        "compare with the card conch",
+    ))
 }
 
 fn expect_dim(card: &Card, dim: usize) -> Result<()> {

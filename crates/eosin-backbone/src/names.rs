@@ -10,11 +10,19 @@ use crate::{WeightMap, WeightTensor};
 type Dialect = fn(&str, &[String]) -> Option<String>;
 
 /// Naming schemes of other programs, most specific last.
-const DIALECTS: [Dialect; 6] =
-    [|_, _| None, efficientnet_lite, dinov2, hugging_face, open_clip, hugging_face_clip];
+const DIALECTS: [Dialect; 8] = [
+    |_, _| None,
+    efficientnet_lite,
+    dinov2,
+    hugging_face,
+    open_clip,
+    hugging_face_clip,
+    conch,
+    torchscale,
+];
 
 /// What training frameworks put before every name.
-const PREFIXES: [&str; 10] = [
+const PREFIXES: [&str; 11] = [
     "",
     "module.",
     "model.",
@@ -23,6 +31,7 @@ const PREFIXES: [&str; 10] = [
     "teacher.backbone.",
     "student.backbone.",
     "visual.",
+    "beit3.",
     "vit.",
     "resnet.",
 ];
@@ -43,7 +52,8 @@ pub fn to_timm_names(weights: WeightMap, specs: &[TensorSpec]) -> WeightMap {
             let name = rename(prefix, dialect, name)?;
             // Parts of a packed tensor count for it.
             let packed = name.replace(".q.", ".qkv.").replace(".transposed", ".weight");
-            wanted.contains(packed.as_str()).then_some(())
+            let packed = packed.trim_end_matches(".from_2");
+            wanted.contains(packed).then_some(())
         };
         weights.iter().filter_map(|(name, _)| hit(name)).count()
     };
@@ -78,11 +88,22 @@ fn block_prefixes(specs: &[TensorSpec]) -> Vec<String> {
     blocks
 }
 
-/// Joins queries, keys and values, and turns what is stored transposed.
+/// Joins queries, keys and values, turns what is stored transposed, and drops the first two rows
+/// of what is stored with them.
 fn pack(weights: &mut WeightMap) {
     let names: Vec<String> = weights.iter().map(|(name, _)| name.to_string()).collect();
     for name in &names {
-        if let Some((block, part)) = name.split_once(".attn.q.") {
+        if let Some(embedding) = name.strip_suffix(".from_2")
+            && let Some(mut tensor) = weights.remove(name)
+        {
+            if let [rows, width] = tensor.shape[..]
+                && rows > 2
+            {
+                tensor.values.drain(..2 * width);
+                tensor.shape = vec![1, rows - 2, width];
+            }
+            weights.insert(embedding, tensor);
+        } else if let Some((block, part)) = name.split_once(".attn.q.") {
             let parts: Vec<WeightTensor> = ["q", "k", "v"]
                 .iter()
                 .filter_map(|p| weights.remove(&format!("{block}.attn.{p}.{part}")))
@@ -274,6 +295,48 @@ fn hugging_face_clip(name: &str, _blocks: &[String]) -> Option<String> {
             ("layer_norm2.", "norm2."),
         ],
     ))
+}
+
+/// CONCH: a timm transformer as trunk of an image tower whose poolers keep their names.
+fn conch(name: &str, _blocks: &[String]) -> Option<String> {
+    name.strip_prefix("trunk.").map(str::to_string)
+}
+
+/// torchscale's BEiT-3, of which MUSK is one: `A` is the vision branch of every layer, `B` that of
+/// language, and positions are counted from 2.
+fn torchscale(name: &str, _blocks: &[String]) -> Option<String> {
+    let fixed = match name {
+        "vision_embed.cls_token" => "cls_token",
+        "vision_embed.mask_token" => "mask_token",
+        "vision_embed.proj.weight" => "patch_embed.proj.weight",
+        "vision_embed.proj.bias" => "patch_embed.proj.bias",
+        "encoder.embed_positions.A.weight" => "pos_embed.from_2",
+        "encoder.layer_norm.A.weight" => "norm.weight",
+        "encoder.layer_norm.A.bias" => "norm.bias",
+        _ => "",
+    };
+    if !fixed.is_empty() {
+        return Some(fixed.into());
+    }
+    if name.contains(".B.") || name.starts_with("text_embed.") {
+        return Some(format!("text_model.{name}"));
+    }
+    let block = replace_all(
+        name.strip_prefix("encoder.layers.")?,
+        &[
+            (".A.", "."),
+            ("self_attn.inner_attn_ln.", "attn.norm."),
+            ("self_attn.q_proj.", "attn.q."),
+            ("self_attn.k_proj.", "attn.k."),
+            ("self_attn.v_proj.", "attn.v."),
+            ("self_attn.out_proj.", "attn.proj."),
+            ("self_attn_layer_norm.", "norm1."),
+            ("final_layer_norm.", "norm2."),
+            ("ffn.ffn_layernorm.", "mlp.norm."),
+            ("ffn.", "mlp."),
+        ],
+    );
+    Some(format!("blocks.{block}"))
 }
 
 fn replace_all(text: &str, pairs: &[(&str, &str)]) -> String {

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use eosin_core::{Backbone, BackboneInfo, Error, Matrix, Result, TileBatch};
+use rayon::prelude::*;
 
 use crate::Card;
 use crate::arch::{
-    ConvNextWeights, DenseNetWeights, EfficientNetWeights, ResNetWeights, SwinWeights,
+    ConvNextWeights, DenseNetWeights, EfficientNetWeights, ResNetWeights, SwinWeights, Tail,
 };
 #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
 use crate::burn;
 use crate::doctor::{N_TILES, cosine, golden_tiles};
 use crate::engine::Engine;
-use crate::native::{self, Linear, Precision, VitWeights};
+use crate::native::{self, Precision, VitWeights};
 
 /// A forward pass on some engine.
 pub(crate) trait Network: Send + Sync {
@@ -35,20 +36,22 @@ pub(crate) struct Built {
 }
 
 /// Gives the weights to an engine, in the card's precision.
-pub(crate) fn build(layers: Layers, card: &Card, engine: Engine) -> Result<Built> {
+pub(crate) fn build(layers: Layers, card: &Card, given: Engine) -> Result<Built> {
     let input = native::Input::new(card.input_px as usize, card.mean, card.std);
-    match (card.precision.as_str(), &engine, &layers) {
-        ("f32", ..) => {}
+    let precision = card.precision.as_str();
+    let engine = match (precision, &given, &layers) {
+        ("f32", ..) => Some(given.clone()),
         ("int8", Engine::Native, Layers::Vit(weights)) => return int8(weights, card, input),
-        (other, ..) => {
-            return Err(Error::unsupported(
-                format!("precision `{other}` of card {} on engine {}", card.name, engine.name()),
-                &["f32", "int8 for family vit on engine native"],
-                "name one of these in the card's `precision`",
-            ));
-        }
-    }
-    Ok(Built { network: build_f32(layers, card, engine, &input)?, precision: "f32".into() })
+        _ => given.in_half(precision),
+    };
+    let Some(engine) = engine else {
+        return Err(Error::unsupported(
+            format!("precision `{precision}` of card {} on engine {}", card.name, given.name()),
+            &["f32", "f16 and bf16 on burn's engines", "int8 for family vit on engine native"],
+            "name one of these in the card's `precision`, or another engine",
+        ));
+    };
+    Ok(Built { network: on_engine(layers, card, engine, &input)?, precision: precision.into() })
 }
 
 /// Bytes for the linear layers, with the cosine to f32 on the golden tiles in the precision's
@@ -67,7 +70,7 @@ fn int8(weights: &VitWeights, card: &Card, input: native::Input) -> Result<Built
     Ok(Built { network: Box::new(network), precision })
 }
 
-fn build_f32(
+fn on_engine(
     layers: Layers,
     card: &Card,
     engine: Engine,
@@ -107,22 +110,28 @@ fn build_f32(
     })
 }
 
-/// A network with CLIP's linear layer after it.
-pub(crate) struct Projected {
+/// A network with what follows its own pooling, which is computed here for every engine.
+pub(crate) struct Tailed {
     pub(crate) network: Box<dyn Network>,
-    pub(crate) layer: Linear,
+    pub(crate) tail: Tail,
 }
 
-impl Network for Projected {
+impl Network for Tailed {
     fn forward(&self, pixels: &[u8], n_tiles: usize, px: usize) -> Result<Vec<f32>> {
         let rows = self.network.forward(pixels, n_tiles, px)?;
-        let Linear { n_in, weight, bias, .. } = &self.layer;
-        let project = |row: &[f32], (weights, bias): (&[f32], &f32)| {
-            let sum: f64 = row.iter().zip(weights).map(|(x, w)| f64::from(x * w)).sum();
-            sum as f32 + bias
-        };
-        let outputs = |row| weight.chunks_exact(*n_in).zip(bias).map(move |w| project(row, w));
-        Ok(rows.chunks_exact(*n_in).flat_map(outputs).collect())
+        Ok(match &self.tail {
+            Tail::Projection(layer) => {
+                let outputs = |row| (0..layer.n_out).map(move |i| layer.output(i, row));
+                rows.chunks_exact(layer.n_in).flat_map(outputs).collect()
+            }
+            Tail::Attention(pool) => {
+                let mut pooled = vec![0.0; n_tiles * pool.proj.n_out];
+                let tiles = rows.par_chunks_exact(rows.len() / n_tiles);
+                let out = pooled.par_chunks_exact_mut(pool.proj.n_out);
+                tiles.zip(out).for_each(|(tokens, out)| pool.pool(tokens, out));
+                pooled
+            }
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 
     pip install torch==2.9.0 torchvision==0.24.0 timm==1.0.22 transformers==4.57.1 \
         open_clip_torch==3.2.0
+    pip install --no-deps torchscale==0.3.0   # its own pins are older than what it runs with
     python names.py > names.json
 
 Nothing is downloaded: networks are built on torch's device `meta`. Transformers have two blocks,
@@ -11,6 +12,7 @@ since the others are alike; everything else is as published.
 
 import json
 import sys
+import types
 
 import open_clip
 import timm
@@ -18,6 +20,8 @@ import torch
 import torchvision
 import transformers
 from timm.layers import SwiGLUPacked
+
+from parity import AttentionPool
 
 DEPTH = 2
 SWIGLU = dict(mlp_layer=SwiGLUPacked, act_layer=torch.nn.SiLU)
@@ -47,6 +51,45 @@ def open_clip_model(name):
         return open_clip.CLIP(**config)
 
     return build
+
+
+def conch():
+    """The image tower in CoCa as Lu et al. (2024) publish it."""
+    visual, model = torch.nn.Module(), torch.nn.Module()
+    visual.trunk = timm.models.vision_transformer.VisionTransformer(
+        img_size=448, depth=DEPTH, num_classes=0)
+    visual.attn_pool_contrast, visual.ln_contrast = AttentionPool(768, 512, 8), norm(512)
+    visual.proj_contrast = torch.nn.Parameter(torch.empty(512, 512))
+    visual.attn_pool_caption, visual.ln_caption = AttentionPool(768, 768, 8), norm(768)
+    visual.attn_pool_caption.query = torch.nn.Parameter(torch.empty(256, 768))
+    model.visual, model.text = visual, torch.nn.Module()
+    model.text.token_embedding = torch.nn.Embedding(32007, 768)
+    model.logit_scale = torch.nn.Parameter(torch.empty([]))
+    return model
+
+
+def norm(width):
+    return torch.nn.LayerNorm(width)
+
+
+def musk():
+    """torchscale's BEiT-3 with the two projections of Xiang et al. (2025)."""
+    # Wraps layers for training in parts, which is not asked for.
+    parts = types.ModuleType("fairscale.nn")
+    parts.checkpoint_wrapper = parts.wrap = None
+    sys.modules.update({"fairscale": types.ModuleType("fairscale"), "fairscale.nn": parts})
+    from torchscale.architecture.config import EncoderConfig
+    from torchscale.model.BEiT3 import BEiT3
+
+    model = torch.nn.Module()
+    model.beit3 = BEiT3(EncoderConfig(
+        img_size=384, patch_size=16, vocab_size=64010, multiway=True, normalize_output=True,
+        no_output_layer=True, encoder_embed_dim=1024, encoder_attention_heads=16,
+        encoder_ffn_embed_dim=4096, encoder_layers=DEPTH))
+    model.vision_head = torch.nn.Linear(1024, 1024, bias=False)
+    model.language_head = torch.nn.Linear(1024, 1024, bias=False)
+    model.logit_scale = torch.nn.Parameter(torch.empty([]))
+    return model
 
 
 # Program, Eosin's card, whether the card's depth is cut to DEPTH, and the network.
@@ -84,6 +127,8 @@ NETWORKS = [
     ("transformers CLIPModel", "plip", True, hf_clip),
     ("open_clip", "quiltnet-b32", True, open_clip_model("ViT-B-32-quickgelu")),
     ("open_clip", "quiltnet-b16", True, open_clip_model("ViT-B-16")),
+    ("CONCH", "conch", True, conch),
+    ("torchscale", "musk", True, musk),
 ]
 
 

@@ -5,7 +5,8 @@
     python parity.py NAME…   # writes parity/NAME.json or parity/large/NAME.json
     python parity.py         # every one that CI checks
     python parity.py --all   # the true architectures of the large cards too; up to 16 GB
-    python parity.py --onnx FOLDER NAME…   # FOLDER/NAME.onnx instead; needs onnx==1.23.2
+    python parity.py --onnx FOLDER NAME…   # FOLDER/NAME.onnx as well; needs onnx==1.23.2
+    python parity.py --names [--all]   # which there are, a line each
 
 Each entry builds the network as its authors publish it, not from Eosin's card, gives every tensor
 its values by `weights.py`, and embeds the tiles of `tiles.py`. The weights are never stored.
@@ -35,6 +36,9 @@ LITE = ((127 / 255,) * 3, (128 / 255,) * 3)
 # Where the network that is being run is written as ONNX, if it is.
 ONNX = []
 SWIGLU = dict(mlp_layer=SwiGLUPacked, act_layer=torch.nn.SiLU)
+# timm's BEiT-3 is torchscale's encoder, vision branch alone; its norms' epsilon is torchscale's.
+BEIT3 = dict(scale_attn_norm=True, scale_mlp_norm=True,
+             norm_layer=functools.partial(torch.nn.LayerNorm, eps=1e-5))
 
 
 def vit(name, norm, pooling="cls", px=224, position_px=None, **kwargs):
@@ -67,13 +71,51 @@ def pool(model, tokens, pooling):
     return {"cls": cls, "mean": mean, "cls+mean": torch.cat([cls, mean], 1)}[pooling]
 
 
-def average(name, norm, px=224, **kwargs):
-    """A timm network whose features are averaged over positions."""
+class AttentionPool(torch.nn.Module):
+    """One learned query attends to every token, as in CoCa (Yu et al. 2022) and CONCH."""
+
+    def __init__(self, tokens, width, heads):
+        super().__init__()
+        self.query = torch.nn.Parameter(torch.empty(1, width))
+        self.attn = torch.nn.MultiheadAttention(
+            width, heads, kdim=tokens, vdim=tokens, batch_first=True)
+        self.ln_q, self.ln_k = torch.nn.LayerNorm(width), torch.nn.LayerNorm(tokens)
+
+    def forward(self, tokens):
+        query = self.ln_q(self.query).expand(len(tokens), 1, -1)
+        keys = self.ln_k(tokens)
+        return self.attn(query, keys, keys, need_weights=False)[0][:, 0]
+
+
+def attention_pooled(name, norm, width, heads, px, **kwargs):
+    """The image tower of Lu et al. (2024): a timm transformer of class and patch tokens, the
+    contrastive pooler, and the layer norm after it; without the projection to the text's space."""
+
+    def embed():
+        model = timm.create_model(name, img_size=px, num_classes=0, **kwargs)
+        model.attn_pool_contrast = AttentionPool(model.embed_dim, width, heads)
+        model.ln_contrast = torch.nn.LayerNorm(width)
+        fill(model, SEED)
+        return run(model, px, norm, lambda m, x: m.ln_contrast(
+            m.attn_pool_contrast(m.forward_features(x))))
+
+    return embed
+
+
+def average(name, norm, px=224, side=None, **kwargs):
+    """A timm network whose features are averaged over positions, or over those in the middle
+    `side` rows and columns."""
 
     def embed():
         model = timm.create_model(name, num_classes=0, **kwargs)
         fill(model, SEED)
-        return run(model, px, norm, lambda m, x: m(x))
+
+        def middle(m, x):
+            features = m.forward_features(x)
+            start = (features.shape[-1] - side) // 2
+            return features[..., start:start + side, start:start + side].mean((2, 3))
+
+        return run(model, px, norm, middle if side else lambda m, x: m(x))
 
     return embed
 
@@ -137,16 +179,25 @@ def export(model, forward, tiles):
 # CI runs these: every family, every option of the ViT, in networks that are small.
 SMALL = {
     "lunit-dino-s16": vit("vit_small_patch16_224", LUNIT),
+    "dinov2-s": vit("vit_small_patch14_dinov2", IN, position_px=518),
+    "plip": vit("vit_base_patch32_clip_quickgelu_224", CLIP, "clip", num_classes=512),
     "dinov2-s-reg": vit("vit_small_patch14_reg4_dinov2", IN, position_px=518),
     "test-vit-swiglu": vit("vit_tiny_patch16_224", HALF, "cls+mean", embed_dim=96, depth=3,
                            num_heads=4, mlp_ratio=5.33334, init_values=1e-5, reg_tokens=8,
                            no_embed_class=True, patch_size=14, px=112, **SWIGLU),
     "test-vit-clip": vit("vit_base_patch32_clip_quickgelu_224", CLIP, "clip", embed_dim=128,
                          depth=3, num_heads=2, num_classes=48),
+    "test-vit-inner-norms": vit("vit_tiny_patch16_224", HALF, embed_dim=96, depth=3, num_heads=4,
+                                px=112, **BEIT3),
+    "test-vit-attention": attention_pooled("vit_tiny_patch16_224", CLIP, 80, 5, 96, embed_dim=96,
+                                           depth=2, num_heads=4),
     "test-vit-mean": vit("vit_tiny_patch16_224", IN, "mean", depth=2, position_px=224, px=288),
     "resnet18": torchvision_resnet("resnet18", IN),
     "resnet50": torchvision_resnet("resnet50", IN),
     "resnet50-trunc": torchvision_resnet("resnet50", IN, 3),
+    "efficientnet-lite0": average("tf_efficientnet_lite0", LITE),
+    "efficientnet-lite0-centre": average("tf_efficientnet_lite0", LITE, side=3),
+    "efficientnet-lite2": average("tf_efficientnet_lite2", LITE, 260),
     "efficientnet-lite1": average("tf_efficientnet_lite1", LITE, 240),
     "efficientnet-b0": average("efficientnet_b0", IN),
     "densenet121": average("densenet121", IN),
@@ -155,25 +206,53 @@ SMALL = {
     "swin-tiny": average("swin_tiny_patch4_window7_224", IN),
 }
 
+VIT_B, VIT_L, VIT_G = (f"vit_{size}_patch14_dinov2" for size in ("base", "large", "giant"))
+VIT_B_REG, VIT_L_REG, VIT_G_REG = (
+    f"vit_{size}_patch14_reg4_dinov2" for size in ("base", "large", "giant"))
+H0_MINI = dict(init_values=1e-5, mlp_ratio=5.33334, **SWIGLU)
+VIRCHOW = dict(init_values=1e-5, mlp_ratio=5.3375, **SWIGLU)
+
 # True architectures of the larger cards.
 LARGE = {
     "uni": vit("vit_large_patch16_224", IN, init_values=1e-5),
     "uni2-h": vit("vit_giant_patch14_224", IN, patch_size=14, depth=24, num_heads=24,
                   init_values=1e-5, embed_dim=1536, mlp_ratio=2.66667 * 2, no_embed_class=True,
                   reg_tokens=8, **SWIGLU),
-    "virchow-cls": vit("vit_huge_patch14_224", IN, "cls", init_values=1e-5, mlp_ratio=5.3375,
-                   **SWIGLU),
-    "virchow2-cls-mean": vit("vit_huge_patch14_224", IN, "cls+mean", init_values=1e-5, mlp_ratio=5.3375,
-                    reg_tokens=4, **SWIGLU),
+    "virchow-cls": vit("vit_huge_patch14_224", IN, **VIRCHOW),
+    "virchow-cls-mean": vit("vit_huge_patch14_224", IN, "cls+mean", **VIRCHOW),
+    "virchow2-cls": vit("vit_huge_patch14_224", IN, reg_tokens=4, **VIRCHOW),
+    "virchow2-cls-mean": vit("vit_huge_patch14_224", IN, "cls+mean", reg_tokens=4, **VIRCHOW),
     "prov-gigapath": vit("vit_giant_patch14_dinov2", IN, patch_size=16, init_values=1e-5,
                          mlp_ratio=5.33334),
-    "h-optimus-0": vit("vit_giant_patch14_reg4_dinov2", BIOPTIMUS, init_values=1e-5),
+    "h-optimus-0": vit(VIT_G_REG, BIOPTIMUS, init_values=1e-5),
+    "h0-mini-cls": vit(VIT_B_REG, BIOPTIMUS, **H0_MINI),
+    "h0-mini-cls-mean": vit(VIT_B_REG, BIOPTIMUS, "cls+mean", **H0_MINI),
+    "hibou-b": vit(VIT_B_REG, HIBOU),
+    "hibou-l": vit(VIT_L_REG, HIBOU),
+    "gpfm": vit(VIT_L, IN),
     "kaiko-b8": vit("vit_base_patch8_224", HALF),
+    "kaiko-b16": vit("vit_base_patch16_224", HALF),
+    "kaiko-s8": vit("vit_small_patch8_224", HALF),
+    "phikon": vit("vit_base_patch16_224", IN,
+                  norm_layer=functools.partial(torch.nn.LayerNorm, eps=1e-12)),
+    "quiltnet-b16": vit("vit_base_patch16_clip_quickgelu_224", CLIP, "clip", num_classes=512),
+    "dinov2-b": vit(VIT_B, IN, position_px=518),
+    "dinov2-b-reg": vit(VIT_B_REG, IN, position_px=518),
+    "dinov2-l": vit(VIT_L, IN, position_px=518),
+    "dinov2-l-reg": vit(VIT_L_REG, IN, position_px=518),
+    "dinov2-g": vit(VIT_G, IN, position_px=518),
+    "dinov2-g-reg": vit(VIT_G_REG, IN, position_px=518),
+    "midnight-12k-cls-mean": vit(VIT_G, HALF, "cls+mean", position_px=518),
+    "conch": attention_pooled("vit_base_patch16_224", CLIP, 512, 8, 448),
+    "musk": vit("beit3_large_patch16_224", HALF, global_pool="token", px=384),
 }
 
 
 def main():
     names = sys.argv[1:]
+    if names[:1] == ["--names"]:
+        print(*[*SMALL, *(LARGE if "--all" in names else [])], sep="\n")
+        return
     folder_onnx = None
     if names[:1] == ["--onnx"]:
         folder_onnx = pathlib.Path(names[1])
@@ -182,10 +261,7 @@ def main():
     if names == ["--all"]:
         names = [*SMALL, *LARGE]
     for name in names or SMALL:
-        if folder_onnx:
-            ONNX[:] = [str(folder_onnx / f"{name}.onnx")]
-            {**SMALL, **LARGE}[name]()
-            continue
+        ONNX[:] = [str(folder_onnx / f"{name}.onnx")] if folder_onnx else []
         folder = pathlib.Path(__file__).parent / "parity" / ("" if name in SMALL else "large")
         folder.mkdir(exist_ok=True, parents=True)
         px, embeddings = {**SMALL, **LARGE}[name]()

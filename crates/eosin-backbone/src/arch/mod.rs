@@ -7,6 +7,7 @@
 //! Batch norms are folded into the convolution before them and layer scales into the layer before
 //! them, so an engine knows none.
 
+mod attention_pool;
 mod conv;
 mod convnext;
 mod densenet;
@@ -16,6 +17,7 @@ mod resnet;
 mod swin;
 mod vit;
 
+pub use attention_pool::{AttentionPool, Tail};
 pub use conv::{Activation, BatchNorm, Conv, ConvShape, Padding, TensorSpec, same_padding};
 pub use convnext::{ConvNextArch, ConvNextArgs, ConvNextBlock, ConvNextStage, ConvNextWeights};
 pub use densenet::{DenseBlockWeights, DenseNetArch, DenseNetArgs, DenseNetWeights};

@@ -189,9 +189,11 @@ fn take_block(weights: &mut WeightMap, block: &str, width: usize) -> VitBlockWei
     VitBlockWeights {
         norm1: take_layer_norm(weights, &format!("{block}.norm1"), width),
         qkv,
+        attn_norm: None,
         proj,
         norm2: take_layer_norm(weights, &format!("{block}.norm2"), width),
         fc1,
+        mlp_norm: None,
         fc2,
     }
 }

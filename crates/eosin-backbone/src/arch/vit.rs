@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::conv::{take_layer_norm, take_linear};
 use super::positions::resample_positions;
-use super::{Activation, Conv, ConvShape, Padding, TensorSpec};
+use super::{Activation, AttentionPool, Conv, ConvShape, Padding, Tail, TensorSpec};
 use crate::WeightMap;
 use crate::native::{Linear, MlpActivation, TokenPooling, VitBlockWeights, VitWeights};
 
@@ -35,6 +35,16 @@ pub struct VitArgs {
     /// Whether a layer norm stands before the blocks (CLIP); the patches then have no bias.
     #[serde(default)]
     pub pre_norm: bool,
+    /// Whether a layer norm stands before the last layer of attention and of the MLP (BEiT-3;
+    /// timm's `scale_attn_norm` and `scale_mlp_norm`).
+    #[serde(default)]
+    pub inner_norms: bool,
+    /// Length of what pooling `attention` gives; 0 for the others.
+    #[serde(default)]
+    pub pool_width: usize,
+    /// Heads of pooling `attention`.
+    #[serde(default)]
+    pub pool_heads: usize,
     /// Outputs of the layer after pooling, which CLIP has; 0 where there is none.
     #[serde(default)]
     pub projection: usize,
@@ -71,8 +81,11 @@ impl VitArch {
 
     /// Length of the vector before CLIP's projection.
     pub fn pooled_dim(&self) -> usize {
-        let n = if self.pooling == TokenPooling::ClsMean { 2 } else { 1 };
-        self.args.width * n
+        match self.pooling {
+            TokenPooling::Cls | TokenPooling::Mean => self.args.width,
+            TokenPooling::ClsMean => 2 * self.args.width,
+            TokenPooling::Tokens => self.args.pool_width,
+        }
     }
 
     /// Length of the embedding.
@@ -143,6 +156,17 @@ impl VitArch {
                 add(format!("{block}.ls1.gamma"), &[width]);
                 add(format!("{block}.ls2.gamma"), &[width]);
             }
+            if self.args.inner_norms {
+                for (norm, n) in [("attn.norm", width), ("mlp.norm", self.gated())] {
+                    add(format!("{block}.{norm}.weight"), &[n]);
+                    add(format!("{block}.{norm}.bias"), &[n]);
+                }
+            }
+        }
+        if self.pooling == TokenPooling::Tokens {
+            for spec in AttentionPool::tensors(width, self.args.pool_width) {
+                add(spec.name, &spec.shape);
+            }
         }
         if self.args.projection > 0 {
             add("head.weight".into(), &[self.args.projection, self.pooled_dim()]);
@@ -188,14 +212,21 @@ impl VitArch {
         }
     }
 
-    /// Takes CLIP's projection, where the architecture has one.
-    pub fn take_projection(&self, weights: &mut WeightMap) -> Option<Linear> {
-        let (n_in, n_out) = (self.pooled_dim(), self.args.projection);
-        (n_out > 0).then(|| Linear {
-            n_in,
-            n_out,
-            weight: weights.take("head.weight", &[n_out, n_in]).values,
-            bias: vec![0.0; n_out],
+    /// Takes what follows the network's own pooling, where the architecture has something.
+    pub fn take_tail(&self, weights: &mut WeightMap) -> Option<Tail> {
+        let VitArgs { width, pool_width, pool_heads, projection, .. } = self.args;
+        let n_in = self.pooled_dim();
+        if self.pooling == TokenPooling::Tokens {
+            let pool = AttentionPool::take(weights, width, pool_width, pool_heads);
+            return Some(Tail::Attention(pool));
+        }
+        (projection > 0).then(|| {
+            Tail::Projection(Linear {
+                n_in,
+                n_out: projection,
+                weight: weights.take("head.weight", &[projection, n_in]).values,
+                bias: vec![0.0; projection],
+            })
         })
     }
 
@@ -212,12 +243,17 @@ impl VitArch {
             proj = proj.scaled(&weights.take(&format!("{block}.ls1.gamma"), &[width]).values);
             fc2 = fc2.scaled(&weights.take(&format!("{block}.ls2.gamma"), &[width]).values);
         }
+        let mut norm =
+            |name: &str, n: usize| take_layer_norm(weights, &format!("{block}.{name}"), n);
+        let has_inner = self.args.inner_norms;
         VitBlockWeights {
-            norm1: take_layer_norm(weights, &format!("{block}.norm1"), width),
+            norm1: norm("norm1", width),
             qkv,
+            attn_norm: has_inner.then(|| norm("attn.norm", width)),
             proj,
-            norm2: take_layer_norm(weights, &format!("{block}.norm2"), width),
+            norm2: norm("norm2", width),
             fc1,
+            mlp_norm: has_inner.then(|| norm("mlp.norm", self.gated())),
             fc2,
         }
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use ::burn::DispatchDevice;
+use ::burn::tensor::FloatDType;
+use ::burn::tensor::backend::Backend;
+use ::burn::{Dispatch, DispatchDevice};
 
 /// A device of one of burn's backends that this build has.
 #[derive(Clone, Debug)]
@@ -8,6 +10,8 @@ pub(crate) struct BurnDevice {
     device: DispatchDevice,
     name: &'static str,
     index: usize,
+    /// Of weights and arithmetic.
+    dtype: FloatDType,
 }
 
 impl BurnDevice {
@@ -24,13 +28,28 @@ impl BurnDevice {
             "wgpu" => (wgpu(index).into(), "wgpu"),
             _ => return None,
         };
-        Some(Self { device, name, index })
+        Some(Self { device, name, index, dtype: FloatDType::F32 })
     }
 
     /// The same device, with operations recorded for a backward pass.
     #[cfg(feature = "fine-tune")]
     pub(super) fn tracked(&self) -> Self {
         Self { device: DispatchDevice::autodiff(self.device.clone()), ..self.clone() }
+    }
+
+    /// The same device for weights and arithmetic in `f16` or `bf16`; none where it has them not.
+    pub(crate) fn in_precision(&self, precision: &str) -> Option<Self> {
+        let dtype = match precision {
+            "f16" => FloatDType::F16,
+            "bf16" => FloatDType::BF16,
+            _ => return None,
+        };
+        Dispatch::supports_dtype(&self.device, dtype.into()).then(|| Self { dtype, ..self.clone() })
+    }
+
+    /// Type of every tensor.
+    pub(super) fn dtype(&self) -> FloatDType {
+        self.dtype
     }
 
     /// burn's own device.

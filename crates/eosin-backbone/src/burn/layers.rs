@@ -3,8 +3,8 @@
 use ::burn::Dispatch;
 use ::burn::tensor::module::{conv2d, linear};
 use ::burn::tensor::ops::ModuleOps;
-use ::burn::tensor::ops::PaddedConvOptions;
-use ::burn::tensor::{Tensor, TensorData, TensorPrimitive, activation};
+use ::burn::tensor::ops::{PadMode, PaddedConvOptions};
+use ::burn::tensor::{FloatDType, Tensor, TensorData, TensorPrimitive, activation};
 use eosin_core::{Error, Result};
 
 use super::BurnDevice;
@@ -28,13 +28,17 @@ pub(super) type Tensor2 = Tensor<Dispatch, 2>;
 pub(super) type Tensor3 = Tensor<Dispatch, 3>;
 pub(super) type Tensor4 = Tensor<Dispatch, 4>;
 
-/// Copies values to a device.
+/// Copies values to a device, in its precision.
 pub(super) fn tensor<const D: usize>(
     values: Vec<f32>,
     shape: [usize; D],
     device: &BurnDevice,
 ) -> Tensor<Dispatch, D> {
-    Tensor::from_data(TensorData::new(values, shape), device.device())
+    let tensor = Tensor::from_data(TensorData::new(values, shape), device.device());
+    match device.dtype() {
+        FloatDType::F32 => tensor,
+        dtype => tensor.cast(dtype),
+    }
 }
 
 /// Copies values from a device.
@@ -93,7 +97,15 @@ impl ConvLayer {
     }
 
     pub(super) fn forward(&self, x: Tensor4) -> Tensor4 {
-        let (before, after) = self.shape.pads(x.dims()[2]);
+        let (mut before, mut after) = self.shape.pads(x.dims()[2]);
+        let mut x = x;
+        let dtype = FloatDType::from(x.dtype());
+        if before != after && dtype != FloatDType::F32 {
+            // burn makes the border in f32 whatever the tensor is; zeros are the same in both.
+            let sides = (before, after, before, after);
+            x = x.cast(FloatDType::F32).pad(sides, PadMode::Constant(0.0)).cast(dtype);
+            (before, after) = (0, 0);
+        }
         let stride = [self.shape.stride; 2];
         let options = PaddedConvOptions::asymmetric(
             stride,

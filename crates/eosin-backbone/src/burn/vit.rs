@@ -34,9 +34,11 @@ pub(crate) struct Vit {
 struct Block {
     norm1: NormLayer,
     qkv: LinearLayer,
+    attn_norm: Option<NormLayer>,
     proj: LinearLayer,
     norm2: NormLayer,
     fc1: LinearLayer,
+    mlp_norm: Option<NormLayer>,
     fc2: LinearLayer,
 }
 
@@ -98,6 +100,7 @@ impl Vit {
             TokenPooling::Cls => cls(),
             TokenPooling::Mean => mean(),
             TokenPooling::ClsMean => Tensor::cat(vec![cls(), mean()], 1),
+            TokenPooling::Tokens => x.clone().reshape([n, n_tokens * width]),
         }
     }
 }
@@ -109,22 +112,26 @@ impl Network for Vit {
 }
 
 parameters!(Vit: patch, prefix, positions, pre_norm, blocks, norm);
-parameters!(Block: norm1, qkv, proj, norm2, fc1, fc2);
+parameters!(Block: norm1, qkv, attn_norm, proj, norm2, fc1, mlp_norm, fc2);
 
 impl Block {
     fn new(weights: VitBlockWeights, eps: f32, device: &BurnDevice) -> Self {
+        let norm = |norm| NormLayer::new(norm, eps, device);
         Self {
-            norm1: NormLayer::new(weights.norm1, eps, device),
+            norm1: norm(weights.norm1),
             qkv: LinearLayer::new(weights.qkv, device),
+            attn_norm: weights.attn_norm.map(norm),
             proj: LinearLayer::new(weights.proj, device),
-            norm2: NormLayer::new(weights.norm2, eps, device),
+            norm2: norm(weights.norm2),
             fc1: LinearLayer::new(weights.fc1, device),
+            mlp_norm: weights.mlp_norm.map(norm),
             fc2: LinearLayer::new(weights.fc2, device),
         }
     }
 
     fn forward(&self, x: Tensor3, n_heads: usize, activation: MlpActivation) -> Tensor3 {
         let y = self.attend(self.norm1.forward(x.clone()), n_heads);
+        let y = normed(self.attn_norm.as_ref(), y);
         let x = x + self.proj.forward(y);
         let y = self.fc1.forward(self.norm2.forward(x.clone()));
         let y = match activation {
@@ -135,7 +142,7 @@ impl Block {
                 silu(y.clone().narrow(2, 0, half)) * y.narrow(2, half, half)
             }
         };
-        x + self.fc2.forward(y)
+        x + self.fc2.forward(normed(self.mlp_norm.as_ref(), y))
     }
 
     fn attend(&self, x: Tensor3, n_heads: usize) -> Tensor3 {
@@ -148,5 +155,12 @@ impl Block {
         let y =
             attention(heads(0), heads(1), heads(2), None, None, AttentionModuleOptions::default());
         y.swap_dims(1, 2).reshape([n, n_tokens, width])
+    }
+}
+
+fn normed(norm: Option<&NormLayer>, x: Tensor3) -> Tensor3 {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
     }
 }

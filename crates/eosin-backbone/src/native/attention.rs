@@ -147,6 +147,17 @@ impl Attention {
         }
     }
 
+    /// Lays the heads' maps beside each other, token after token.
+    pub(super) fn gather(&self, maps: &[f32], tokens: &mut [f32]) {
+        let dim = self.n_heads * self.head_dim;
+        for (token, out) in tokens.chunks_exact_mut(dim).enumerate() {
+            let heads = maps.chunks_exact(self.map_len()).zip(out.chunks_exact_mut(self.head_dim));
+            for (map, out) in heads {
+                out.copy_from_slice(&map[token * self.px..][..self.head_dim]);
+            }
+        }
+    }
+
     /// One output channel per token: a panel has, for each value of a query, the keys' values.
     fn pack_keys(&self, kernels: &Kernels, keys: &[f32], px: usize, packed: &mut [f32]) {
         for panel in &self.key_panels {

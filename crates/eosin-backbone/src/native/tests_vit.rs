@@ -30,8 +30,10 @@ fn weights(
     pooling: TokenPooling,
 ) -> VitWeights {
     let noise = &mut Noise(7);
-    // No whole number of 16-wide vectors, as in Virchow.
-    let (side, grid, hidden) = (8, 5, 56);
+    // Inner norms are tried with the pooling that no other option goes with.
+    let has_inner = pooling == TokenPooling::Tokens;
+    // No whole number of 16-wide vectors, as in Virchow; a norm after them asks for whole ones.
+    let (side, grid, hidden) = (8, 5, if has_inner { 64 } else { 56 });
     let shape = ConvShape {
         in_channels: 3,
         out_channels: dim,
@@ -45,9 +47,11 @@ fn weights(
     let mut block = || VitBlockWeights {
         norm1: norm(noise, dim),
         qkv: linear(noise, dim, 3 * dim),
+        attn_norm: has_inner.then(|| norm(noise, dim)),
         proj: linear(noise, dim, dim).scaled(&noise.take(dim)),
         norm2: norm(noise, dim),
         fc1: linear(noise, dim, gates * hidden),
+        mlp_norm: has_inner.then(|| norm(noise, hidden)),
         fc2: linear(noise, hidden, dim),
     };
     let blocks = vec![block(), block()];
@@ -83,6 +87,13 @@ fn apply_norm(norm: &LayerNorm, x: &Tokens) -> Tokens {
         row.map(|(v, (w, b))| (v - mean) * scale * f64::from(*w) + f64::from(*b)).collect()
     };
     x.iter().map(row).collect()
+}
+
+fn apply_inner(norm: Option<&LayerNorm>, x: Tokens) -> Tokens {
+    match norm {
+        Some(norm) => apply_norm(norm, &x),
+        None => x,
+    }
 }
 
 fn apply_linear(linear: &Linear, x: &Tokens) -> Tokens {
@@ -163,10 +174,11 @@ fn reference(w: &VitWeights, tile: &[u8]) -> Vec<f64> {
     };
     for block in &w.blocks {
         let qkv = apply_linear(&block.qkv, &apply_norm(&block.norm1, &x));
-        add(&mut x, apply_linear(&block.proj, &attend(&qkv, w.n_heads)));
+        let attended = apply_inner(block.attn_norm.as_ref(), attend(&qkv, w.n_heads));
+        add(&mut x, apply_linear(&block.proj, &attended));
         let hidden = apply_linear(&block.fc1, &apply_norm(&block.norm2, &x));
         let hidden = hidden.iter().map(|h| activate(w.activation, h)).collect();
-        add(&mut x, apply_linear(&block.fc2, &hidden));
+        add(&mut x, apply_linear(&block.fc2, &apply_inner(block.mlp_norm.as_ref(), hidden)));
     }
     let x = apply_norm(&w.norm, &x);
     let n_prefix = w.prefix.len() / dim;
@@ -176,6 +188,7 @@ fn reference(w: &VitWeights, tile: &[u8]) -> Vec<f64> {
         TokenPooling::Cls => x[0].clone(),
         TokenPooling::Mean => mean.collect(),
         TokenPooling::ClsMean => x[0].iter().copied().chain(mean).collect(),
+        TokenPooling::Tokens => x.concat(),
     }
 }
 
@@ -187,6 +200,7 @@ fn transformers_agree_with_the_definition_and_change_no_bit_with_threads() {
             (32, 4, 5, MlpActivation::SwiGlu, TokenPooling::ClsMean),
             (80, 1, 0, MlpActivation::QuickGelu, TokenPooling::Mean),
             (176, 2, 1, MlpActivation::Gelu, TokenPooling::Cls),
+            (48, 4, 2, MlpActivation::Gelu, TokenPooling::Tokens),
         ],
         [(32, 4, 5, MlpActivation::SwiGlu, TokenPooling::ClsMean)],
     ) {
@@ -263,8 +277,13 @@ fn softmax_and_layer_norm_survive_extreme_rows() {
 fn weights_that_do_not_fit_name_the_rule() {
     let mut bad = weights(48, 3, 1, MlpActivation::Gelu, TokenPooling::Cls);
     bad.positions.pop();
-    let error = Vit::new(&bad, &Input::new(40, [0.5; 3], [0.5; 3])).unwrap_err();
-    assert!(error.to_string().contains("a position for every patch"), "{error}");
+    let refusal = |weights: &VitWeights| {
+        Vit::new(weights, &Input::new(40, [0.5; 3], [0.5; 3])).unwrap_err().to_string()
+    };
+    assert!(refusal(&bad).contains("a position for every patch"), "{}", refusal(&bad));
+    let mut cut = weights(48, 3, 1, MlpActivation::Gelu, TokenPooling::Tokens);
+    cut.blocks[1].mlp_norm.iter_mut().for_each(|norm| norm.bias.truncate(48));
+    assert!(refusal(&cut).contains("blocks of one shape"), "{}", refusal(&cut));
 }
 
 /// The bytes' own arithmetic in whole numbers: what rounding costs is not a matter of this test.

@@ -47,9 +47,12 @@ pub struct Vit {
 struct Block {
     norm1: LayerNorm,
     qkv: TokenLayer,
+    /// With it `proj` takes whole tokens, else the heads' maps.
+    attn_norm: Option<LayerNorm>,
     proj: TokenLayer,
     norm2: LayerNorm,
     fc1: TokenLayer,
+    mlp_norm: Option<LayerNorm>,
     fc2: TokenLayer,
 }
 
@@ -86,13 +89,21 @@ impl Vit {
             // The attention's scale goes into the queries.
             let mut scale = vec![1.0; 3 * dim];
             scale[..dim].fill(head_scale);
-            let map = attention.map_len();
+            let proj = match &block.attn_norm {
+                Some(_) => TokenLayer::new(input, &block.proj),
+                None => {
+                    let map = attention.map_len();
+                    TokenLayer::of_heads(input, &block.proj, weights.n_heads, map)
+                }
+            };
             Ok(Block {
                 norm1: block.norm1.clone(),
                 qkv: TokenLayer::new(input, &block.qkv.scaled(&scale))?,
-                proj: TokenLayer::of_heads(input, &block.proj, weights.n_heads, map)?,
+                attn_norm: block.attn_norm.clone(),
+                proj: proj?,
                 norm2: block.norm2.clone(),
                 fc1: TokenLayer::new(input, &block.fc1.padded(gates, padded))?,
+                mlp_norm: block.mlp_norm.clone(),
                 fc2: TokenLayer::new(input, &block.fc2)?,
             })
         };
@@ -122,7 +133,11 @@ impl Vit {
 
     /// Length of an embedding.
     pub fn dim(&self) -> usize {
-        if self.pooling == TokenPooling::ClsMean { 2 * self.dim } else { self.dim }
+        match self.pooling {
+            TokenPooling::Cls | TokenPooling::Mean => self.dim,
+            TokenPooling::ClsMean => 2 * self.dim,
+            TokenPooling::Tokens => self.n_tokens * self.dim,
+        }
     }
 
     /// The instruction set it runs on.
@@ -153,7 +168,15 @@ impl Vit {
             self.normalise(&block.norm1, x, normed, parts);
             self.linear(&block.qkv, normed, dim, None, qkv, 3 * dim, parts);
             self.attention.run(self.kernels, qkv, heads, &self.heads, parts > 1);
-            self.linear(&block.proj, heads, self.attention.px(), Some(x), y, dim, parts);
+            if let Some(norm) = &block.attn_norm {
+                self.attention.gather(heads, normed);
+                // Queries, keys and values are done with.
+                let whole = &mut qkv[..self.n_tokens * dim];
+                self.normalise(norm, normed, whole, parts);
+                self.linear(&block.proj, whole, dim, Some(x), y, dim, parts);
+            } else {
+                self.linear(&block.proj, heads, self.attention.px(), Some(x), y, dim, parts);
+            }
             self.normalise(&block.norm2, y, normed, parts);
             self.mlp(block, normed, y, x, parts);
         }
@@ -220,13 +243,22 @@ impl Vit {
         let strip = self.strip().min(self.n_tokens.div_ceil(parts));
         over_chunks(out, strip * dim, parts > 1, |chunk, out| {
             let (first, n) = (chunk * strip, out.len() / dim);
+            let n_values = self.strip() * hidden;
+            let n_normed = if block.mlp_norm.is_some() { n_values } else { 0 };
             self.hiddens.with(
-                || AlignedVec::zeros(self.strip() * hidden),
+                || AlignedVec::zeros(n_values + n_normed),
                 |values| {
+                    let (values, inner) = values.split_at_mut(n_values);
                     let values = &mut values[..n * hidden];
                     block.fc1.tokens(self.kernels, (normed, first, dim), None, values, hidden);
                     self.activate(values);
-                    let from = (&*values, 0, hidden);
+                    let mut from = (&*values, 0, hidden);
+                    if let Some(LayerNorm { weight, bias }) = &block.mlp_norm {
+                        // As long as the part of the hidden values that the activation leaves.
+                        let inner = &mut inner[..n * hidden];
+                        layer_norm_rows(self.kernels, values, (weight, bias), self.eps, inner);
+                        from.0 = inner;
+                    }
                     let residual = Some(&residual[first * dim..]);
                     block.fc2.tokens(self.kernels, from, residual, out, dim);
                 },
@@ -263,6 +295,7 @@ impl Vit {
             TokenPooling::Cls => (dim, 0),
             TokenPooling::Mean => (0, dim),
             TokenPooling::ClsMean => (dim, dim),
+            TokenPooling::Tokens => return out.copy_from_slice(normed),
         };
         out[..cls].copy_from_slice(&normed[..cls]);
         let out = &mut out[cls..cls + mean];
@@ -308,8 +341,13 @@ fn check(weights: &VitWeights, input_px: usize, lanes: usize) -> Result<()> {
             (&b.fc1, dim, hidden),
             (&b.fc2, hidden / gates, dim),
         ];
+        let is_inner =
+            |n: &LayerNorm| gates == 1 && n.weight.len() == hidden && n.bias.len() == hidden;
         is_norm(&b.norm1)
             && is_norm(&b.norm2)
+            && b.attn_norm.iter().all(is_norm)
+            && b.mlp_norm.iter().all(is_inner)
+            && b.mlp_norm.is_some() == weights.blocks[0].mlp_norm.is_some()
             && linears.iter().all(|(l, n_in, n_out)| {
                 (l.n_in, l.n_out) == (*n_in, *n_out)
                     && l.weight.len() == n_in * n_out
@@ -337,6 +375,9 @@ fn check(weights: &VitWeights, input_px: usize, lanes: usize) -> Result<()> {
             hidden > 0 && hidden.is_multiple_of(gates)
         }),
         ("a width of whole vectors", dim.is_multiple_of(lanes)),
+        ("hidden values in whole vectors where a norm follows them", {
+            hidden.is_multiple_of(lanes) || weights.blocks.iter().all(|b| b.mlp_norm.is_none())
+        }),
     ];
     match rules.iter().find(|(_, holds)| !holds) {
         None => Ok(()),

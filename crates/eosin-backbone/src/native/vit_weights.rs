@@ -44,6 +44,8 @@ pub enum TokenPooling {
     Mean,
     /// The class token, then the mean of the patch tokens.
     ClsMean,
+    /// Every token, one after the other, for a pooling that follows the network.
+    Tokens,
 }
 
 /// A block; layer scales are folded with [`Linear::scaled`].
@@ -53,12 +55,16 @@ pub struct VitBlockWeights {
     pub norm1: LayerNorm,
     /// Queries, keys and values of all heads: 3 · dim outputs.
     pub qkv: Linear,
+    /// Between attention and `proj`, of BEiT-3.
+    pub attn_norm: Option<LayerNorm>,
     /// After attention.
     pub proj: Linear,
     /// Before the MLP.
     pub norm2: LayerNorm,
     /// To the hidden values, twice as many for [`MlpActivation::SwiGlu`].
     pub fc1: Linear,
+    /// Between the activation and `fc2`, of BEiT-3.
+    pub mlp_norm: Option<LayerNorm>,
     /// Back from them.
     pub fc2: Linear,
 }
@@ -108,6 +114,13 @@ impl Linear {
             *bias *= factor;
         }
         scaled
+    }
+
+    /// One of the layer's outputs, summed in `f64`.
+    pub(crate) fn output(&self, index: usize, input: &[f32]) -> f32 {
+        let weights = &self.weight[index * self.n_in..(index + 1) * self.n_in];
+        let sum: f64 = input.iter().zip(weights).map(|(x, w)| f64::from(x * w)).sum();
+        sum as f32 + self.bias[index]
     }
 
     /// The layer with zeros after each of `n_parts` parts of its outputs, up to `part` outputs.

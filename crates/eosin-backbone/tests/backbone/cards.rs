@@ -89,11 +89,10 @@ fn unknown_and_compiled_out_engines_are_named() {
 }
 
 /// The table of backbones in use: a row's names, width and input. Two meanings of a name are two
-/// rows. `conch` and `musk` are not here: their attention pooling and inner layer norms are no
-/// arguments of family `vit`.
+/// rows.
 #[test]
 fn every_backbone_of_the_landscape_has_a_card() {
-    let rows: [(&[&str], u32, u32); 41] = [
+    let rows: [(&[&str], u32, u32); 43] = [
         (&["uni"], 1024, 224),
         (&["uni2-h"], 1536, 224),
         (&["virchow-cls"], 1280, 224),
@@ -120,6 +119,8 @@ fn every_backbone_of_the_landscape_has_a_card() {
         (&["ctranspath"], 768, 224),
         (&["retccl"], 2048, 224),
         (&["kimianet"], 1024, 224),
+        (&["conch"], 512, 448),
+        (&["musk"], 1024, 384),
         (&["plip"], 512, 224),
         (&["quiltnet-b32", "quiltnet-b16"], 512, 224),
         (&["dinov2-s", "dinov2-s-reg"], 384, 224),

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use eosin_backbone::{Card, LoadOptions, WeightMap, WeightTensor, load, random_tensor, sha256_hex};
 
-use crate::support::{batch, golden, relative_max, root};
+use crate::support::checkpoint::checkpoint;
+use crate::support::{batch, cosine, golden, relative_max, root};
 
 const ASSET: &str = "crates/eosin-backbone/assets/efficientnet-lite0.f16.safetensors";
 
@@ -172,7 +173,40 @@ fn code_in_a_pickle_is_data() {
     assert!(!marker.exists());
 }
 
-/// The twelve-line card of the documentation.
+/// The readme's card of twelve lines beside a whole ResNet-50 in the layout that `torch.save`
+/// writes: torchvision's names as a training loop leaves them, with a classifier of nine classes.
+/// torchvision embedded the same weights for `parity/resnet50.json`.
+#[test]
+fn an_own_resnet50_runs_with_the_readmes_card() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let text = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(text.trim().lines().count(), 12);
+    // The crate's documentation shows the same.
+    let source = std::fs::read_to_string(root().join("crates/eosin-backbone/src/lib.rs")).unwrap();
+    assert!(source.replace("//! ", "").contains(text));
+
+    let mut tensors = vec![("fc.weight".to_string(), vec![9, 2048]), ("fc.bias".into(), vec![9])];
+    let resnet50 = Card::builtin("resnet50").unwrap();
+    for spec in eosin_backbone::tensors(&resnet50).unwrap() {
+        tensors.push((spec.name, spec.shape));
+    }
+    let tensors: Vec<_> = tensors
+        .iter()
+        .map(|(name, shape)| (format!("module.{name}"), random_tensor(name, shape, 2)))
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("own.pth"), checkpoint(&tensors)).unwrap();
+    std::fs::write(folder.path().join("own.toml"), text).unwrap();
+
+    let card = Card::read(&folder.path().join("own.toml")).unwrap();
+    let backbone = load(&card, &LoadOptions::default()).unwrap();
+    let found = backbone.embed(&batch(0..2, 224)).unwrap();
+    for (found, expected) in found.rows().zip(golden("parity/resnet50.json")) {
+        assert!(cosine(found, &expected) >= 0.99999 && relative_max(found, &expected) <= 1e-3);
+    }
+}
+
+/// A card of a few lines beside a checkpoint that torch wrote.
 #[test]
 fn a_fine_tuned_resnet_runs_with_a_short_card() {
     let folder = root().join("tests/golden/backbone/checkpoints");

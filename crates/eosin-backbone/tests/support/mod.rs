@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+pub mod checkpoint;
+
 use std::path::PathBuf;
 
 use eosin_backbone::{Card, EngineOptions, LoadOptions, load};

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use comfy_table::{Table, presets};
-use eosin::crates::backbone::{ENGINES, EngineCheck, doctor_with};
+use eosin::crates::backbone::{Card, ENGINES, EngineCheck, doctor_with};
 use eosin::crates::core::Error;
 use eosin::{EngineConfig, find_card, is_installed, open_card};
 
@@ -28,7 +28,7 @@ pub fn doctor(arguments: &DoctorArguments) -> Result<Outcome> {
     };
     let mut found = Vec::new();
     for card in &chosen {
-        let open = |engine: &str| {
+        let open = |card: &Card, engine: &str| {
             let engine = EngineConfig { kind: engine.into(), ..EngineConfig::default() };
             open_card(card, &engine, &places)
         };
