@@ -31,8 +31,15 @@ struct Entry {
     last_used: u64,
 }
 
-/// `None` before the piece was decoded; `Some(None)` for a piece that the file left out.
-type Slot = Mutex<Option<Option<Arc<RgbImage>>>>;
+type Slot = Mutex<Piece>;
+
+#[derive(Debug, Default)]
+enum Piece {
+    #[default]
+    Undecoded,
+    /// `None` for a piece that the file left out.
+    Decoded(Option<Arc<RgbImage>>),
+}
 
 /// What a look for a piece gave without waiting.
 #[derive(Debug)]
@@ -76,14 +83,14 @@ impl PieceCache {
     fn fill(
         &self,
         key: Key,
-        mut piece: MutexGuard<'_, Option<Option<Arc<RgbImage>>>>,
+        mut piece: MutexGuard<'_, Piece>,
         decode: impl FnOnce() -> Result<Option<RgbImage>>,
     ) -> Result<Option<Arc<RgbImage>>> {
-        if let Some(piece) = &*piece {
+        if let Piece::Decoded(piece) = &*piece {
             return Ok(piece.clone());
         }
         let decoded = decode()?.map(Arc::new);
-        *piece = Some(decoded.clone());
+        *piece = Piece::Decoded(decoded.clone());
         drop(piece);
         self.account(key, decoded.as_ref().map_or(0, |image| image.data().len()));
         Ok(decoded)
