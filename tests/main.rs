@@ -10,5 +10,6 @@ mod mitosis;
 mod resume;
 mod same_bytes;
 mod select;
+mod slides;
 mod steps;
 mod store;

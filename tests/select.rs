@@ -17,8 +17,8 @@ use eosin::crates::proxy::LinearProbe;
 use eosin::crates::proxy::select::{NoCache, ScoreCache, UnitScores};
 use eosin::crates::store::MemoryStore;
 use eosin::{
-    Candidate, CandidateSet, ComponentConfig, Labelled, LeftOut, ProxyKind, Registry, SelectInput,
-    SelectOptions, SelectTask, Selection, SelectionConfig, TaskRows, probes, select,
+    Candidate, CandidateSet, ComponentConfig, HoldOut, Labelled, LeftOut, ProxyKind, Registry,
+    SelectInput, SelectOptions, SelectTask, Selection, SelectionConfig, TaskRows, probes, select,
 };
 use eosin_testkit::synthetic::Gaussian;
 use eosin_testkit::synthetic_backbones::{SyntheticBackbone, SyntheticBackbones};
@@ -33,6 +33,7 @@ fn options(repeats: usize) -> SelectOptions {
         probes: probes(&Registry::with_defaults(), &config, 1).unwrap(),
         folds: 5,
         repeats,
+        hold_out: HoldOut::Group,
         rope: 0.01,
         level: 0.95,
         replicates: 200,
@@ -226,6 +227,21 @@ fn a_backbone_that_sees_centres_loses_on_the_robustness_index() {
     }
 }
 
+#[test]
+fn a_fold_of_the_target_can_hold_out_a_centre() {
+    let draw = SyntheticBackbones {
+        n_patients: 42,
+        n_centres: 3,
+        ..SyntheticBackbones::of_effects(&[2.0, 0.0], 3)
+    };
+    let by_group = on_target(&draw, &options(2));
+    let by_centre = on_target(&draw, &SelectOptions { hold_out: HoldOut::Centre, ..options(2) });
+    let n_folds = |selection: &Selection| selection.rankings[0].n_folds;
+    assert_eq!((n_folds(&by_group), n_folds(&by_centre)), (5, 3));
+    let mean = |name: &str| by_centre.decision.arm(name).unwrap().mean;
+    assert!(mean("a") > 0.7 && (mean("b") - 0.5).abs() < 0.15, "{} {}", mean("a"), mean("b"));
+}
+
 /// Counts what is computed, and ends the process's life after so many repeats.
 #[derive(Default)]
 struct Mortal {
@@ -406,6 +422,52 @@ fn the_command_writes_a_report_and_resumes_with_the_same_bytes() {
     }
     run("out", &["--licence", "commercial"]);
     assert!(std::fs::read(bench.path("out/select.json")).unwrap() == json, "select.json differs");
+}
+
+#[test]
+fn the_command_holds_out_centres() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let run = |arguments: &[&str]| {
+        let mut command = eosin();
+        command.arg("select").arg(bench.path("configs/run/test.toml"));
+        command.arg("--data").arg(bench.path("tiles")).arg("--out").arg(bench.path("out"));
+        command.args(arguments).output().unwrap()
+    };
+    let refused = run(&["--hold-out", "centre"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    for part in ["tiles without one", "column `centre`", "--hold-out group"] {
+        assert!(text(&refused).contains(part), "no {part:?} in {}", text(&refused));
+    }
+    // Groups take turns at three centres.
+    bench.edit_manifest(|lines| {
+        let group = |line: &str| line.split(',').nth(2).unwrap().to_string();
+        let mut groups: Vec<String> = lines[1..].iter().map(|line| group(line)).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        let centre = |line: &str| groups.partition_point(|g| *g < group(line)) % 3;
+        let with = lines[1..].iter().map(|line| format!("{line},centre {}", centre(line)));
+        std::iter::once(format!("{},centre", lines[0])).chain(with).collect()
+    });
+    let by_centre = run(&["--hold-out", "centre"]);
+    assert!(by_centre.status.success(), "{}", text(&by_centre));
+    assert!(text(&by_centre).contains("a fold for each of 3 centres"), "{}", text(&by_centre));
+    let json = std::fs::read(bench.path("out/select.json")).unwrap();
+    // The key of the configuration does the same, and an option goes before it.
+    bench.write_run("");
+    let config = bench.path("configs/run/test.toml");
+    let changed = std::fs::read_to_string(&config).unwrap();
+    let changed =
+        changed.replace("folds = 2, repeats", "hold_out = \"centre\", folds = 2, repeats");
+    std::fs::write(&config, changed).unwrap();
+    let by_key = run(&[]);
+    assert!(text(&by_key).contains("a fold for each of 3 centres"), "{}", text(&by_key));
+    let scores = |json: &[u8]| -> serde_json::Value {
+        serde_json::from_slice::<serde_json::Value>(json).unwrap()["rankings"].clone()
+    };
+    assert_eq!(scores(&std::fs::read(bench.path("out/select.json")).unwrap()), scores(&json));
+    let by_group = run(&["--hold-out", "group"]);
+    assert!(text(&by_group).contains("1 × 2 grouped folds"), "{}", text(&by_group));
 }
 
 /// A trainer that shares no work between fits.

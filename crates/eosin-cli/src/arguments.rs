@@ -117,6 +117,10 @@ pub struct SelectArguments {
     /// Leave out backbones that may not be used for this; they are named with the reason.
     #[arg(long, value_parser = ["any", "commercial"])]
     pub licence: Option<String>,
+    /// What a fold of the target task holds out: groups, or all tiles of a centre, which asks how a
+    /// new centre is called [default: group, or what the configuration says]
+    #[arg(long, value_parser = ["group", "centre"])]
+    pub hold_out: Option<String>,
 }
 
 #[derive(Args)]

@@ -30,7 +30,8 @@ fn main() -> ExitCode {
 
 fn start_logging(verbose: u8) {
     let level = match verbose {
-        0 => "error",
+        // Of slides, warnings too: what they lack changes every tile.
+        0 => "error,eosin_tile=warn",
         1 => "info,eosin=info",
         _ => "info,eosin=debug",
     };

@@ -142,6 +142,8 @@ pub struct SelectionConfig {
     pub folds: usize,
     /// Repeats with other folds.
     pub repeats: usize,
+    /// What a fold of the target task holds out.
+    pub hold_out: HoldOut,
     /// Differences below this are taken for none.
     pub rope: f64,
     /// The head that linear probes fit; every backbone gets its whole grid of penalties.
@@ -158,6 +160,18 @@ pub struct SelectionConfig {
     pub licence: LicenceFilter,
     /// Embeddings that other tools made.
     pub imported: Vec<ImportedConfig>,
+}
+
+/// What a fold of the target task holds out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldOut {
+    /// Groups, spread so that folds are alike: how well new patients of these centres are called.
+    #[default]
+    Group,
+    /// The tiles of one centre, so that there are as many folds as centres and no repeats: how well
+    /// a new centre is called.
+    Centre,
 }
 
 /// Who must be allowed to use a backbone.
@@ -376,6 +390,7 @@ impl Default for SelectionConfig {
             probes: vec![probe("linear"), probe("knn")],
             folds: 5,
             repeats: 5,
+            hold_out: HoldOut::Group,
             rope: 0.01,
             head: ComponentConfig { kind: "logistic".into(), options },
             shortlist: 3,

@@ -34,8 +34,8 @@ mod train_slides;
 
 pub use backbones::{Places, find_weights, is_installed, open_card};
 pub use config::{
-    AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, ImportedConfig, LicenceFilter,
-    LoadedRun, RunConfig, SelectionConfig, TaskConfig, TrainingConfig, read_tiling,
+    AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, HoldOut, ImportedConfig,
+    LicenceFilter, LoadedRun, RunConfig, SelectionConfig, TaskConfig, TrainingConfig, read_tiling,
 };
 pub use cut::{CutOutcome, Overview, cut, draw, open_slide, write_png};
 pub use dataset::{Dataset, TaskRows};

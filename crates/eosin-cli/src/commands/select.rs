@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use comfy_table::{Table, presets};
-use eosin::LicenceFilter;
 use eosin::crates::report::{SelectRanking, SelectReport};
+use eosin::{HoldOut, LicenceFilter};
 
 use super::run::dry_run;
 use super::{open, tell_skipped};
@@ -19,6 +19,11 @@ pub fn select(arguments: &SelectArguments, bars: &Bars) -> Result<Outcome> {
     match arguments.licence.as_deref() {
         Some("commercial") => session.config.run.selection.licence = LicenceFilter::Commercial,
         Some(_) => session.config.run.selection.licence = LicenceFilter::Any,
+        None => {}
+    }
+    match arguments.hold_out.as_deref() {
+        Some("centre") => session.config.run.selection.hold_out = HoldOut::Centre,
+        Some(_) => session.config.run.selection.hold_out = HoldOut::Group,
         None => {}
     }
     if arguments.run.dry_run {

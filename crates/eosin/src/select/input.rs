@@ -10,6 +10,7 @@ use eosin_core::{
 };
 
 use super::{LeftOut, ProxyKind};
+use crate::config::HoldOut;
 use crate::dataset::TaskRows;
 
 /// A backbone that is compared.
@@ -82,6 +83,8 @@ pub struct SelectOptions {
     pub folds: usize,
     /// Repeats with other folds.
     pub repeats: usize,
+    /// What a fold of the target holds out.
+    pub hold_out: HoldOut,
     /// Differences below this are taken for none.
     pub rope: f64,
     /// Level of intervals.

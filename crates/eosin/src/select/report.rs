@@ -12,6 +12,7 @@ use eosin_report::{Metric, RankingRow, SelectReport, pca, render_select_html};
 use serde::Serialize;
 
 use super::{Arms, ProxyRanking, Role, Selection, embed_arms, rows, select_arms};
+use crate::config::{HoldOut, SelectionConfig};
 use crate::run::write;
 use crate::session::Session;
 
@@ -161,6 +162,13 @@ fn metric(name: &str, estimate: f64, lower: f64, upper: f64) -> Metric {
     Metric { name: name.into(), estimate, lower, upper }
 }
 
+fn folds(task: &ProxyRanking, selection: &SelectionConfig) -> String {
+    if task.role == Role::Target && selection.hold_out == HoldOut::Centre {
+        return format!("a fold for each of {} centres", task.n_folds);
+    }
+    format!("{} × {} grouped folds", selection.repeats, task.n_folds)
+}
+
 fn ranking(
     task: &ProxyRanking,
     ranking: &Ranking,
@@ -175,8 +183,10 @@ fn ranking(
         probe: ranking.probe.clone(),
         metric: ranking.metric.clone(),
         design: format!(
-            "{} × {} grouped folds, {} tiles, {} groups",
-            session.config.run.selection.repeats, task.n_folds, task.n_rows, task.n_groups
+            "{}, {} tiles, {} groups",
+            folds(task, &session.config.run.selection),
+            task.n_rows,
+            task.n_groups
         ),
         rows: ranking.arms.iter().map(ranking_row).collect(),
         groups: ranking.groups.clone(),

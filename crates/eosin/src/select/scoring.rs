@@ -2,7 +2,7 @@
 
 //! Scores every candidate on one task, with the same folds for all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eosin_core::{
     Error, Fold, LabelledSet, Progress, ProxyScores, Result, TileMeta, TrainView, ViewBank,
@@ -15,6 +15,8 @@ use eosin_proxy::select::{ScoreCache, UnitScores, score_repeats, test_train_rati
 
 use super::kinds::{Nuisance, NuisanceOf, Problem};
 use super::{Candidate, CandidateSet, Probe, ProxyKind, Role, SelectOptions, SelectTask, gather};
+use crate::config::HoldOut;
+use crate::dataset::TaskRows;
 
 /// Rows on which scores without training are made at most; they only stand beside.
 const TRAINING_FREE_ROWS: usize = 2000;
@@ -157,7 +159,13 @@ impl Plan {
         metas: &[TileMeta],
         options: &SelectOptions,
     ) -> Result<Self> {
-        let parts = folds(task.kind.problems(&task.rows, metas)?, options)?;
+        let problems = task.kind.problems(&task.rows, metas)?;
+        let by_centre = role == Role::Target && options.hold_out == HoldOut::Centre;
+        let parts = if by_centre {
+            folds_by_centre(problems, &task.rows, metas)?
+        } else {
+            folds(problems, options)?
+        };
         let own = task.kind.own_probe(metas, options.seed)?;
         let probes = match own {
             Some(probe) => {
@@ -174,12 +182,14 @@ impl Plan {
         let digests: Vec<&str> = metas.iter().map(|m| m.source_digest.as_str()).collect();
         let rows = &task.rows;
         let asked = (&rows.tile_ids, &digests, &rows.classes, &rows.labels, &rows.groups);
-        let digest = blake3::hash(format!("{asked:?}").as_bytes()).to_hex().to_string();
+        let held_out = if by_centre { " by centre" } else { "" };
+        let asked = format!("{asked:?}{held_out}");
+        let digest = blake3::hash(asked.as_bytes()).to_hex().to_string();
         Ok(Self { parts, probes, role, centres, digest })
     }
 
     fn empty(&self, task: &SelectTask) -> Scored {
-        let n_groups: std::collections::BTreeSet<&String> =
+        let n_groups: BTreeSet<&String> =
             self.parts.iter().flat_map(|p| &p.problem.groups).collect();
         Scored {
             units: BTreeMap::new(),
@@ -214,6 +224,50 @@ fn folds(problems: Vec<Problem>, options: &SelectOptions) -> Result<Vec<Part>> {
             Ok(Part { problem, folds, k })
         })
         .collect()
+}
+
+/// A fold per centre that holds a problem's rows; no patient of the centre is trained on.
+///
+/// The manifest goes before the store, whose tiles may be of an earlier manifest.
+fn folds_by_centre(
+    problems: Vec<Problem>,
+    rows: &TaskRows,
+    metas: &[TileMeta],
+) -> Result<Vec<Part>> {
+    let refused = |expected: &str, found: String| {
+        Error::input(
+            "folds that hold out a centre",
+            expected,
+            found,
+            "fill in the manifest's column `centre`, or hold out groups: --hold-out group, or \
+             hold_out = \"group\" in [selection]",
+        )
+    };
+    let of_store = || metas.iter().map(|m| m.centre.clone().unwrap_or_default()).collect();
+    let names: Vec<String> = rows.centres.clone().unwrap_or_else(of_store);
+    let without = names.iter().filter(|name| name.is_empty()).count();
+    if without > 0 {
+        return Err(refused("the centre of every tile", format!("{without} tiles without one")));
+    }
+    let numbers = numbered(&names);
+    let part = |problem: Problem| {
+        let centres: Vec<u32> = problem.positions.iter().map(|&i| numbers[i]).collect();
+        let folds = splits::leave_centre_out(&centres, &numbered(&problem.groups))?;
+        for fold in &folds {
+            let class_of = |row: &usize| problem.labels[*row];
+            let trained: BTreeSet<u32> = fold.train.iter().map(class_of).collect();
+            if let Some(row) = fold.held_out.iter().find(|&row| !trained.contains(&class_of(row))) {
+                let class = &problem.classes[class_of(row) as usize];
+                let centre = &names[problem.positions[*row]];
+                return Err(refused(
+                    "every class at two centres or more",
+                    format!("{class} at {centre} alone"),
+                ));
+            }
+        }
+        Ok(Part { problem, k: folds.len(), folds })
+    };
+    problems.into_iter().map(part).collect()
 }
 
 fn numbered(names: &[String]) -> Vec<u32> {
