@@ -11,6 +11,7 @@ use crate::native::{Linear, MlpActivation, TokenPooling, VitBlockWeights, VitWei
 /// What a card of family `vit` says of its architecture, in timm's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of timm's transformer")]
 pub struct VitArgs {
     /// Side of a patch in pixels.
     pub patch: usize,

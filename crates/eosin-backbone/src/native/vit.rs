@@ -89,12 +89,11 @@ impl Vit {
             // The attention's scale goes into the queries.
             let mut scale = vec![1.0; 3 * dim];
             scale[..dim].fill(head_scale);
-            let proj = match &block.attn_norm {
-                Some(_) => TokenLayer::new(input, &block.proj),
-                None => {
-                    let map = attention.map_len();
-                    TokenLayer::of_heads(input, &block.proj, weights.n_heads, map)
-                }
+            let proj = if block.attn_norm.is_some() {
+                TokenLayer::new(input, &block.proj)
+            } else {
+                let map = attention.map_len();
+                TokenLayer::of_heads(input, &block.proj, weights.n_heads, map)
             };
             Ok(Block {
                 norm1: block.norm1.clone(),

@@ -41,9 +41,13 @@ fn tensor_value(pickle: &mut Vec<u8>, kind: &str, key: usize, shape: &[usize], n
     pickle.extend(b"tQ");
     integer(pickle, 0);
     pickle.push(b'(');
-    shape.iter().for_each(|&n| integer(pickle, n));
+    for &n in shape {
+        integer(pickle, n);
+    }
     pickle.extend(b"t(");
-    (0..shape.len()).for_each(|i| integer(pickle, shape[i + 1..].iter().product()));
+    for i in 0..shape.len() {
+        integer(pickle, shape[i + 1..].iter().product());
+    }
     pickle.extend(b"t\x89ccollections\nOrderedDict\n)RtR");
 }
 
