@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use xshell::cmd;
 
 use crate::demo;
+use crate::fuzz;
 use crate::python;
 use crate::tidy;
 use crate::workspace::Workspace;
@@ -129,7 +130,8 @@ fn features(workspace: &Workspace) -> Result<()> {
         let check = "check --package eosin-cli --locked --no-default-features --features";
         workspace.cargo(check).arg(features).run()?;
     }
-    Ok(())
+    println!("features: the fuzz targets");
+    fuzz::check(workspace)
 }
 
 fn tiny_demo(workspace: &Workspace) -> Result<()> {

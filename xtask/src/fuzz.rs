@@ -23,6 +23,17 @@ pub struct Options {
 /// Header parsers that cargo-fuzz has a target for.
 const TARGETS: [&str; 4] = ["tiff", "svs", "ndpi", "dicom"];
 
+/// Whether the targets of cargo-fuzz compile; stable Rust and no C++ compiler suffice for that.
+pub fn check(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.root.join("crates/eosin-tile/fuzz");
+    // They are a workspace of their own, in which what both use has our versions.
+    std::fs::copy(workspace.root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
+    let manifest = folder.join("Cargo.toml");
+    // Named, libFuzzer itself is not compiled, which a check does not link.
+    let check = workspace.cargo("check --manifest-path").arg(manifest);
+    Ok(check.env("CUSTOM_LIBFUZZER_PATH", folder.join("libfuzzer.a")).run()?)
+}
+
 /// Fuzzes the slide readers: guided by coverage where cargo-fuzz and nightly Rust are installed,
 /// and always by the mutation driver of eosin-tile's tests, which knows nothing of coverage.
 pub fn fuzz(workspace: &Workspace, options: &Options) -> Result<()> {
