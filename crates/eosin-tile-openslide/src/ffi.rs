@@ -7,13 +7,14 @@
 #![expect(unsafe_code, reason = "a C library has no safe interface")]
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_void};
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 type Slide = *mut c_void;
 type Names = *const *const c_char;
 
-/// The library's functions. They stay valid as long as `_loaded`, which is dropped with them.
+/// The library's functions. They stay valid, since the library is never unloaded.
 #[derive(Debug)]
 pub(crate) struct Library {
     get_version: unsafe extern "C" fn() -> *const c_char,
@@ -32,7 +33,8 @@ pub(crate) struct Library {
     read_associated: unsafe extern "C" fn(Slide, *const c_char, *mut u32),
     /// Only from version 4 on.
     icc: Option<IccFunctions>,
-    _loaded: libloading::Library,
+    /// Never unloaded: what glib keeps per thread is freed by the library's code when threads end.
+    _loaded: ManuallyDrop<libloading::Library>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +91,7 @@ impl Library {
                     .get(b"openslide_get_associated_image_dimensions\0")?,
                 read_associated: *library.get(b"openslide_read_associated_image\0")?,
                 icc,
-                _loaded: library,
+                _loaded: ManuallyDrop::new(library),
             })
         }
     }

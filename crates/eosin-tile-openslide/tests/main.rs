@@ -100,6 +100,7 @@ fn levels_and_resolution_are_those_of_the_built_in_reader() {
         "philips.tiff",
         "leica.scn",
         "ndpi.ndpi",
+        "dicom/level-0.dcm",
     ] {
         let path = workspace("tests/golden/tile/slides").join(file);
         let open = |kind: &str| Slide::open_with(&path, kind, &readers, 0).unwrap();
