@@ -146,6 +146,7 @@ fn eosin_select(size: &Size, made: &Made) -> Result<eosin::Selection> {
         probes: bench_probes()?,
         folds: size.folds,
         repeats: size.repeats,
+        hold_out: eosin::HoldOut::Group,
         rope: 0.01,
         level: 0.95,
         replicates: 2000,
