@@ -14,7 +14,7 @@ use crate::peer::Peer;
 use crate::table::{Agreement, Figures, Measurement, Series};
 
 /// A contender of this build.
-struct Engine {
+struct Contender {
     /// Its name in the results.
     system: &'static str,
     version: &'static str,
@@ -25,29 +25,29 @@ struct Engine {
 }
 
 /// Eosin's engines; the first is the default on CPUs.
-const ENGINES: [Engine; 4] = [
-    Engine {
+const ENGINES: [Contender; 4] = [
+    Contender {
         system: "eosin",
         version: EOSIN,
         engine: "native",
         precision: "f32",
         least_cosine: 0.9999,
     },
-    Engine {
+    Contender {
         system: "eosin int8",
         version: EOSIN,
         engine: "native",
         precision: "int8",
         least_cosine: 0.999,
     },
-    Engine {
+    Contender {
         system: "burn-flex",
         version: BURN,
         engine: "flex",
         precision: "f32",
         least_cosine: 0.9999,
     },
-    Engine {
+    Contender {
         system: "burn-tch",
         version: BURN,
         engine: "tch",
@@ -164,7 +164,7 @@ pub fn measure(options: &Options) -> Result<Vec<Measurement>> {
     Ok(figures.into_measurements())
 }
 
-fn embed(engine: &Engine, backbone: &dyn Backbone, batches: &[TileBatch]) -> Result<Taken> {
+fn embed(engine: &Contender, backbone: &dyn Backbone, batches: &[TileBatch]) -> Result<Taken> {
     let started = Instant::now();
     let mut rows = Vec::new();
     for batch in batches {

@@ -37,12 +37,11 @@ pub struct Tiles {
 impl Tiles {
     /// Draws `n` tiles of the list, 0 for all, and parts them by groups.
     pub fn open(options: &SpeedOptions, n: usize, card: &Card) -> Result<Self> {
-        let (folder, drawn) = match &options.data {
-            Some(folder) => (folder.clone(), None),
-            None => {
-                let drawn = draw()?;
-                (drawn.path().to_owned(), Some(drawn))
-            }
+        let (folder, drawn) = if let Some(folder) = &options.data {
+            (folder.clone(), None)
+        } else {
+            let drawn = draw()?;
+            (drawn.path().to_owned(), Some(drawn))
         };
         let label =
             options.label.as_deref().unwrap_or(if drawn.is_some() { "h_density" } else { "label" });
