@@ -199,14 +199,23 @@ mod h5 {
     use std::path::Path;
     use std::process::Command;
 
+    use eosin_core::Contract;
     use eosin_store::{
         H5Layout, ParquetStore, UNKNOWN, export_h5, export_h5ad, export_npy, import_h5,
     };
-
     use eosin_testkit::peers::{named_by, real_data};
 
     use super::{golden, golden_value as value};
     use crate::support::{commit, contract, rows};
+
+    /// A store with nine tiles of the first slide and four of the second.
+    fn two_slides(folder: &Path, [first, second]: [&str; 2]) -> (ParquetStore, Contract) {
+        let store = ParquetStore::open(folder.join("store")).unwrap();
+        let contract = contract(5);
+        commit(&store, &contract, rows(&contract, first, 0..9));
+        commit(&store, &contract, rows(&contract, second, 0..4));
+        (store, contract)
+    }
 
     #[test]
     fn files_of_other_tools_are_imported() {
@@ -259,11 +268,8 @@ mod h5 {
     #[test]
     fn exported_files_come_back() {
         let folder = tempfile::tempdir().unwrap();
-        let store = ParquetStore::open(folder.path().join("store")).unwrap();
-        let contract = contract(5);
+        let (store, contract) = two_slides(folder.path(), ["slides/a.svs", "slides/b.svs"]);
         let set = contract.fingerprint();
-        commit(&store, &contract, rows(&contract, "slides/a.svs", 0..9));
-        commit(&store, &contract, rows(&contract, "slides/b.svs", 0..4));
         for layout in [H5Layout::Trident, H5Layout::Clam] {
             let paths = export_h5(&store, &set, folder.path(), layout).unwrap();
             let names: Vec<_> = paths.iter().map(|p| p.file_name().unwrap()).collect();
@@ -282,11 +288,8 @@ mod h5 {
     #[test]
     fn h5ad_has_what_anndata_asks_for() {
         let folder = tempfile::tempdir().unwrap();
-        let store = ParquetStore::open(folder.path().join("store")).unwrap();
-        let contract = contract(5);
+        let (store, contract) = two_slides(folder.path(), ["a", "b"]);
         let set = contract.fingerprint();
-        commit(&store, &contract, rows(&contract, "a", 0..9));
-        commit(&store, &contract, rows(&contract, "b", 0..4));
         let path = folder.path().join("all.h5ad");
         export_h5ad(&store, &set, &path).unwrap();
         let all = store.read_all(&set).unwrap();
@@ -335,11 +338,8 @@ mod h5 {
         let what = "reading with anndata";
         let Some(python) = named_by("EOSIN_PYTHON", what, "interpreter with it") else { return };
         let folder = tempfile::tempdir().unwrap();
-        let store = ParquetStore::open(folder.path().join("store")).unwrap();
-        let contract = contract(5);
+        let (store, contract) = two_slides(folder.path(), ["a", "b"]);
         let set = contract.fingerprint();
-        commit(&store, &contract, rows(&contract, "a", 0..9));
-        commit(&store, &contract, rows(&contract, "b", 0..4));
         let [data, array] = ["all.h5ad", "all.npy"].map(|name| folder.path().join(name));
         export_h5ad(&store, &set, &data).unwrap();
         export_npy(&store, &set, &array).unwrap();
