@@ -119,17 +119,19 @@ fn docs(workspace: &Workspace) -> Result<()> {
 fn features(workspace: &Workspace) -> Result<()> {
     // Some build scripts skip their downloads where documentation is built.
     let _docs = workspace.shell.push_env("DOCS_RS", "1");
-    let mut combinations = vec!["", "cuda", "wgpu"];
-    if std::env::var_os("LIBTORCH").is_some() {
-        combinations.push("tch");
-    } else {
-        println!("skipped: feature tch, because LIBTORCH names no libtorch to build against");
-    }
-    for features in combinations {
+    let check = |packages: &str, features: &str| {
         println!("features: {}", if features.is_empty() { "none" } else { features });
-        let check = "check --package eosin-cli --locked --no-default-features --features";
-        workspace.cargo(check).arg(features).run()?;
+        let command = format!("check {packages} --locked --no-default-features --features");
+        workspace.cargo(&command).arg(features).run()
+    };
+    for features in ["", "cuda", "wgpu"] {
+        check("--package eosin-cli", features)?;
     }
+    // libtorch's bindings have a feature for checking without it, which is theirs alone.
+    check(
+        "--package eosin-backbone --package eosin-network",
+        "eosin-backbone/tch,eosin-network/tch,tch/doc-only",
+    )?;
     println!("features: the fuzz targets");
     fuzz::check(workspace)
 }

@@ -30,7 +30,7 @@ pub(crate) enum Engine {
     /// The pure-Rust engine of this crate.
     Native,
     /// A backend of burn.
-    #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+    #[cfg(feature = "burn")]
     Burn(crate::burn::BurnDevice),
 }
 
@@ -45,13 +45,13 @@ impl Engine {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Native => "native".into(),
-            #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+            #[cfg(feature = "burn")]
             Self::Burn(device) => device.name(),
         }
     }
 
     /// The engine with weights and arithmetic in `f16` or `bf16`, where its device has them.
-    #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+    #[cfg(feature = "burn")]
     pub(crate) fn in_half(&self, precision: &str) -> Option<Self> {
         match self {
             Self::Native => None,
@@ -59,7 +59,7 @@ impl Engine {
         }
     }
 
-    #[cfg(not(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu")))]
+    #[cfg(not(feature = "burn"))]
     #[expect(clippy::unused_self, reason = "the same call with and without burn")]
     pub(crate) fn in_half(&self, _precision: &str) -> Option<Self> {
         None
@@ -84,14 +84,14 @@ impl Engine {
         }
     }
 
-    #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+    #[cfg(feature = "burn")]
     fn burn(name: &str, device: usize) -> Result<Self> {
         crate::burn::BurnDevice::open(name, device)
             .map(Self::Burn)
             .ok_or_else(|| compiled_out(name))
     }
 
-    #[cfg(not(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu")))]
+    #[cfg(not(feature = "burn"))]
     fn burn(name: &str, _device: usize) -> Result<Self> {
         Err(compiled_out(name))
     }

@@ -52,7 +52,7 @@
 
 pub mod arch;
 mod builtin;
-#[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+#[cfg(feature = "burn")]
 mod burn;
 mod card;
 mod colour;

@@ -7,7 +7,7 @@ use crate::Card;
 use crate::arch::{
     ConvNextWeights, DenseNetWeights, EfficientNetWeights, ResNetWeights, SwinWeights, Tail,
 };
-#[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+#[cfg(feature = "burn")]
 use crate::burn;
 use crate::doctor::{N_TILES, cosine, golden_tiles};
 use crate::engine::Engine;
@@ -89,7 +89,7 @@ fn on_engine(
             }
             Layers::ResNet(weights) => Box::new(native::ResNet::new(&weights, input)?),
         },
-        #[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+        #[cfg(feature = "burn")]
         Engine::Burn(device) => {
             let native::Input { px, mean, std, .. } = *input;
             match layers {

@@ -30,7 +30,7 @@
 //! of the features `flex`, `cuda`, `tch` and `wgpu` still loads and applies what was trained.
 
 #![cfg_attr(
-    not(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu")),
+    not(feature = "burn"),
     expect(dead_code, reason = "what prepares training has no one to hand it to")
 )]
 
@@ -48,9 +48,9 @@ mod operator;
 mod record;
 mod slide_head;
 
-#[cfg(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu"))]
+#[cfg(feature = "burn")]
 mod burn;
-#[cfg(not(any(feature = "flex", feature = "cuda", feature = "tch", feature = "wgpu")))]
+#[cfg(not(feature = "burn"))]
 #[path = "no_burn.rs"]
 mod burn;
 
