@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use xshell::cmd;
 
 use crate::python;
@@ -14,13 +14,18 @@ const REQUIREMENTS: &str = "tests/golden/backbone/requirements-parity.txt";
 #[command(after_help = "Examples:\n  cargo xtask parity\n  cargo xtask parity --all\n  \
     cargo xtask parity conch musk\n\n\
     The goldens are made anew, in the working tree: `git diff` shows whether they changed.\n\
-    --python takes an environment that is there instead of making one (some gigabytes).")]
+    --python takes an environment that is there instead of making one (some gigabytes).\n\
+    Other engines of burn are compared where --engine names them and README's needs are there:\n  \
+    cargo xtask parity --all --engine tch --engine cuda")]
 pub struct Options {
     /// Networks of parity.py; without any, every one that CI checks.
     names: Vec<String>,
     /// The true architectures of the large cards too: up to 16 GB of memory, and minutes each.
     #[arg(long)]
     all: bool,
+    /// Compare this engine of burn as well.
+    #[arg(long = "engine", value_parser = ["tch", "cuda", "wgpu"])]
+    engines: Vec<String>,
     /// An interpreter that has tests/golden/backbone/requirements-parity.txt.
     #[arg(long)]
     python: Option<PathBuf>,
@@ -46,25 +51,40 @@ pub fn parity(workspace: &Workspace, options: &Options) -> Result<()> {
         let listed = cmd!(sh, "{python} {script} --names {all...}").read()?;
         names = listed.lines().map(str::to_string).collect();
     }
+    let features: Vec<String> = options
+        .engines
+        .iter()
+        .map(|engine| format!("--features=eosin-backbone/{engine}"))
+        .collect();
     // As CI builds them: other selections compile shared crates again.
-    let test = |binary: &str| workspace.cargo("test --workspace --test").arg(binary).arg("--");
+    let test = |binary: &str| {
+        workspace.cargo("test --workspace --test").arg(binary).args(&features).arg("--")
+    };
+    let mut failed = Vec::new();
     for name in &names {
-        // One file at a time: all of them are 12 GB.
-        sh.remove_path(&models)?;
-        cmd!(sh, "{python} {script} --onnx {models} {name}").run()?;
-        test("backbone")
-            .args(["architectures", "--include-ignored", "--nocapture"])
-            .env("EOSIN_PARITY", name)
-            .run()?;
-        // The largest are not exported; the script says so.
-        if models.join(format!("{name}.onnx")).exists() {
+        let compared = (|| -> Result<()> {
+            // One network's files at a time: all of them are some 30 GB.
+            sh.remove_path(&models)?;
+            cmd!(sh, "{python} {script} --onnx {models} {name}").run()?;
+            test("backbone")
+                .args(["architectures", "--include-ignored", "--nocapture"])
+                .env("EOSIN_PARITY", name)
+                .env("EOSIN_TEST_ENGINES", options.engines.join(","))
+                .run()?;
             test("onnx")
                 .args(["architectures", "--nocapture"])
                 .env("EOSIN_ONNXRUNTIME", &library)
                 .env("EOSIN_ONNX_MODELS", &models)
                 .run()?;
+            Ok(())
+        })();
+        if let Err(error) = compared {
+            eprintln!("{name}: {error:#}");
+            failed.push(name.as_str());
         }
     }
     sh.remove_path(&models)?;
+    ensure!(failed.is_empty(), "{} of {} failed: {}", failed.len(), names.len(), failed.join(", "));
+    println!("{} networks agree", names.len());
     Ok(())
 }

@@ -14,6 +14,7 @@ use eosin_backbone_onnx::{
 };
 use eosin_core::{Backbone, BackboneInfo, Licence, RgbImage, Tile, TileBatch, TileMeta, Use};
 use eosin_testkit::peers::{named_by, real_data, skipped};
+use eosin_testkit::tissue;
 
 #[test]
 fn a_tensor_within_a_channels_last_graph_is_the_embedding() {
@@ -184,7 +185,8 @@ fn exported_architectures_agree_with_their_goldens() {
         let options = OnnxOptions { file, library: Some(library.clone()), ..OnnxOptions::new("") };
         let backbone = load(info, &options).unwrap();
         let expected = golden(&golden_file);
-        let found = backbone.embed(&batch(0..expected.len() as i64, card.input_px)).unwrap();
+        let found = backbone.embed(&tissue::batch(card.input_px)).unwrap();
+        assert_eq!(found.n_rows(), expected.len(), "{name}");
         for (found, expected) in found.rows().zip(&expected) {
             let (cosine, max) = (cosine(found, expected), relative_max(found, expected));
             eprintln!("{name} onnx: cosine 1 - {:.1e}, max {max:.1e}", 1.0 - cosine);

@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "backbone/batches.rs"]
+mod batches;
 #[path = "backbone/cards.rs"]
 mod cards;
 #[path = "backbone/colour.rs"]

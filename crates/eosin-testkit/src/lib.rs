@@ -25,3 +25,5 @@ pub mod memory;
 pub mod peers;
 pub mod synthetic;
 pub mod synthetic_backbones;
+#[cfg(feature = "tissue")]
+pub mod tissue;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Embeddings of two synthetic tiles by timm or torchvision with deterministic weights.
+"""Embeddings of two tiles of tissue by timm or torchvision with deterministic weights.
 
-    pip install numpy==2.4.6 torch==2.9.0 torchvision==0.24.0 timm==1.0.22
+    pip install numpy==2.4.6 pillow==13.0.0 torch==2.9.0 torchvision==0.24.0 timm==1.0.22
     python parity.py NAME…   # writes parity/NAME.json or parity/large/NAME.json
     python parity.py         # every one that CI checks
     python parity.py --all   # the true architectures of the large cards too; up to 16 GB
@@ -9,7 +9,7 @@
     python parity.py --names [--all]   # which there are, a line each
 
 Each entry builds the network as its authors publish it, not from Eosin's card, gives every tensor
-its values by `weights.py`, and embeds the tiles of `tiles.py`. The weights are never stored.
+its values by `weights.py`, and embeds the middle of the tiles of `tissue.py`. The weights are never stored.
 """
 
 import functools
@@ -17,12 +17,13 @@ import json
 import pathlib
 import sys
 
+import numpy as np
 import timm
 import torch
 import torchvision
+from PIL import Image
 from timm.layers import SwiGLUPacked, resample_abs_pos_embed
 
-from tiles import batch
 from weights import fill
 
 SEED = 2
@@ -145,10 +146,18 @@ def torchvision_resnet(name, norm, n_stages=4):
     return embed
 
 
+def tile(number, px):
+    """The middle px × px pixels of a tile of tissue."""
+    tissue = Image.open(pathlib.Path(__file__).parent / "tissue" / f"{number}.png")
+    start = (tissue.width - px) // 2
+    return np.asarray(tissue)[start:start + px, start:start + px]
+
+
 def run(model, px, norm, forward):
     model.eval()
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in norm)
-    tiles = torch.from_numpy(batch(2, px)).permute(0, 3, 1, 2).float() / 255
+    tiles = torch.from_numpy(np.stack([tile(n, px) for n in range(2)]))
+    tiles = tiles.permute(0, 3, 1, 2).float() / 255
     tiles = (tiles - mean) / std
     if ONNX:
         export(model, forward, tiles)
@@ -168,10 +177,8 @@ class Embedding(torch.nn.Module):
 
 
 def export(model, forward, tiles):
-    """Writes a network as ONNX for exactly as many tiles as there are."""
-    if sum(p.numel() for p in model.parameters()) > 400_000_000:
-        print("not exported: larger than one ONNX file may be", flush=True)
-        return
+    """Writes a network as ONNX for exactly as many tiles as there are; what is more than one file may
+    hold (2 GB) has its weights in files beside it."""
     torch.onnx.export(Embedding(model, forward).eval(), tiles, ONNX[0], dynamo=False,
                       opset_version=17, input_names=["image"], output_names=["embedding"])
 

@@ -4,7 +4,7 @@ use eosin_backbone::{Card, LoadOptions, load};
 use eosin_testkit::peers::named_by;
 
 use crate::support::{
-    backbone, batch, cosine, cpu_engines, golden, options, relative_max, relative_norm, worst_row,
+    backbone, batch, cosine, engines, golden, options, relative_max, relative_norm, worst_row,
 };
 
 /// The ONNX model's weights are f32, ours f16 with an 8-bit remainder. Without the remainder the
@@ -12,7 +12,7 @@ use crate::support::{
 #[test]
 fn embedded_weights_agree_with_onnxruntime() {
     let expected = golden("efficientnet_lite0.json");
-    for engine in cpu_engines() {
+    for engine in engines() {
         let found = backbone("efficientnet-lite0", engine).embed(&batch(0..4, 224)).unwrap();
         for (number, (found, expected)) in found.rows().zip(&expected).enumerate() {
             let (norm, max) = (relative_norm(found, expected), relative_max(found, expected));
@@ -21,37 +21,6 @@ fn embedded_weights_agree_with_onnxruntime() {
             assert!(norm <= 1e-4 && max <= 1e-4 && cosine > 0.999_999);
         }
     }
-}
-
-#[test]
-fn rows_depend_neither_on_batch_size_nor_on_order() {
-    let numbers: Vec<i64> = (0..7).collect();
-    for engine in cpu_engines() {
-        let network = backbone("efficientnet-lite0", engine);
-        let whole = network.embed(&batch(numbers.iter().copied(), 224)).unwrap();
-        for &number in &numbers {
-            let alone = network.embed(&batch([number], 224)).unwrap();
-            let row = whole.select(&[number as usize]);
-            assert!(worst_row(&alone, &row) < 1e-6, "{engine}: tile {number} alone");
-        }
-        let many = network.embed(&batch((0..32).map(|i| i % 7), 224)).unwrap();
-        let positions: Vec<usize> = (0..32).map(|i| i % 7).collect();
-        assert!(worst_row(&many, &whole.select(&positions)) < 1e-6, "{engine}: a batch of 32");
-        let backwards = network.embed(&batch(numbers.iter().rev().copied(), 224)).unwrap();
-        let reversed: Vec<usize> = (0..7).rev().collect();
-        assert!(worst_row(&backwards, &whole.select(&reversed)) < 1e-6, "{engine}: reversed");
-    }
-}
-
-#[test]
-fn thread_count_does_not_change_a_bit() {
-    let network = backbone("efficientnet-lite0", "native");
-    let on = |n_threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-        pool.install(|| network.embed(&batch(0..3, 224)).unwrap())
-    };
-    assert_eq!(on(1), on(2));
-    assert_eq!(on(1), on(5));
 }
 
 #[test]
@@ -87,7 +56,7 @@ fn info_tells_what_the_contract_needs() {
 fn centre_pooling_is_the_same_on_every_engine_and_another_than_the_average() {
     let tiles = batch(0..2, 224);
     let native = backbone("efficientnet-lite0-centre", "native").embed(&tiles).unwrap();
-    for engine in cpu_engines() {
+    for engine in engines() {
         let other = backbone("efficientnet-lite0-centre", engine).embed(&tiles).unwrap();
         assert!(worst_row(&native, &other) < 1e-4, "{engine}");
         let average = backbone("efficientnet-lite0", engine).embed(&tiles).unwrap();
@@ -115,7 +84,7 @@ fn real_checkpoints_agree_with_onnxruntime() {
         let card = Card::builtin(&format!("efficientnet-{name}")).unwrap();
         let weights = Some(folder.join(format!("efficientnet-{name}.pth")));
         let expected = golden(&format!("efficientnet_{name}_pth.json"));
-        for engine in cpu_engines() {
+        for engine in engines() {
             let network = load(&card, &LoadOptions { weights: weights.clone(), ..options(engine) });
             let found = network.unwrap().embed(&batch(0..2, px)).unwrap();
             for (found, expected) in found.rows().zip(&expected) {

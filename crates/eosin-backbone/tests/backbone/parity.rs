@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use eosin_backbone::{Card, LoadOptions, WeightsSource, arch, builtin_cards, doctor, load};
+use eosin_backbone::{Card, LoadOptions, arch, builtin_cards, doctor, load};
 
-use crate::support::{batch, cosine, cpu_engines, options, relative_max, root};
+use eosin_testkit::tissue;
+
+use crate::support::{batch, cosine, engines, options, random_card, relative_max, root};
 
 /// The one golden that is asked for, by `cargo xtask parity`.
 fn asked_for() -> Option<String> {
@@ -16,7 +18,7 @@ fn asked_for() -> Option<String> {
 #[test]
 fn architectures_agree_with_timm_and_torchvision() {
     let n_checked = check_folder("tests/golden/backbone/parity");
-    assert!(n_checked >= 20 || asked_for().is_some());
+    assert!(n_checked >= 21 || asked_for().is_some());
 }
 
 /// The same for the true architectures of large cards, up to 16 GB of memory:
@@ -25,7 +27,7 @@ fn architectures_agree_with_timm_and_torchvision() {
 #[ignore = "takes gigabytes of memory and minutes"]
 fn large_architectures_agree_with_timm() {
     let n_checked = check_folder("tests/golden/backbone/parity/large");
-    assert!(n_checked >= 21 || asked_for().is_some());
+    assert!(n_checked >= 27 || asked_for().is_some());
 }
 
 /// A card has a golden of its own, or computes the same as one that has: equal arguments, input
@@ -35,18 +37,6 @@ fn every_card_is_covered_by_a_golden() {
     // What has no architecture that parity.py could build is compared elsewhere.
     let elsewhere =
         [("colour-statistics", "colour_statistics.json"), ("open-nsfw", "open_nsfw.json")];
-    // Their goldens were not made yet: `cargo xtask parity NAME` makes them.
-    let pending = [
-        "virchow-cls-mean",
-        "virchow2-cls",
-        "dinov2-g",
-        "midnight-12k-cls",
-        "dinov2-g-reg",
-        "h-optimus-0",
-        "h-optimus-1",
-        "openmidnight",
-        "midnight-12k-cls-mean",
-    ];
     let goldens =
         ["", "/large"].map(|part| goldens(&format!("tests/golden/backbone/parity{part}")));
     let covered: Vec<String> =
@@ -57,13 +47,7 @@ fn every_card_is_covered_by_a_golden() {
             continue;
         }
         let is_covered = covered.contains(&computation(&card));
-        let is_pending = pending.contains(&&*card.name);
-        assert!(
-            is_covered || is_pending,
-            "no golden of tests/golden/backbone covers {}",
-            card.name
-        );
-        assert!(!(is_covered && is_pending), "{} is covered: take it off the list", card.name);
+        assert!(is_covered, "no golden of tests/golden/backbone covers {}", card.name);
     }
 }
 
@@ -108,8 +92,9 @@ fn check_folder(folder: &str) -> usize {
         let expected: Vec<Vec<f32>> = serde_json::from_value(golden["embeddings"].clone()).unwrap();
         let card = random_card(&name, golden["seed"].as_u64().unwrap());
         assert_eq!(u64::from(card.input_px), golden["px"].as_u64().unwrap(), "{name}");
-        let tiles = batch(0..expected.len() as i64, card.input_px);
-        for engine in cpu_engines() {
+        let tiles = tissue::batch(card.input_px);
+        assert_eq!(expected.len(), tiles.n_tiles(), "{name}");
+        for engine in engines() {
             let network = match load(&card, &options(engine)) {
                 Err(eosin_core::Error::Unsupported { .. }) if engine == "native" => continue,
                 network => network.unwrap(),
@@ -125,13 +110,6 @@ fn check_folder(folder: &str) -> usize {
     files.len()
 }
 
-/// The built-in card of this name, or one made for tests, with random weights.
-fn random_card(name: &str, seed: u64) -> Card {
-    let test_card = root().join(format!("tests/golden/backbone/cards/{name}.toml"));
-    let card = if test_card.exists() { Card::read(&test_card) } else { Card::builtin(name) };
-    Card { weights: WeightsSource::Random { seed }, ..card.unwrap() }
-}
-
 #[test]
 fn doctor_compares_every_engine_with_the_golden_vectors() {
     let card = Card::builtin("efficientnet-lite0").unwrap();
@@ -143,7 +121,7 @@ fn doctor_compares_every_engine_with_the_golden_vectors() {
                 assert!(report.agrees && report.cosine > 0.99999, "{report:?}");
                 assert!(report.reference.contains("onnxruntime"), "{report:?}");
             }
-            Err(error) => assert!(!cpu_engines().contains(&check.engine.as_str()), "{error}"),
+            Err(error) => assert!(!engines().contains(&check.engine.as_str()), "{error}"),
         }
     }
 }
@@ -170,7 +148,7 @@ fn int8_says_how_near_it_is_and_is_refused_where_there_is_none() {
     assert!((stated..stated + 0.001).contains(&least), "{precision}, measured {least}");
     assert!(least > 0.99 && least < 0.999_999, "{least}");
     for (name, engine) in [("resnet18", "native"), ("lunit-dino-s16", "flex")] {
-        if cpu_engines().contains(&engine) {
+        if engines().contains(&engine) {
             let error = load(&int8(name), &options(engine)).map(|_| ()).unwrap_err();
             assert!(error.to_string().contains("precision `int8`"), "{error}");
         }
@@ -186,7 +164,7 @@ fn half_precision_is_near_and_is_refused_where_there_is_none() {
             let half = Card { precision: precision.into(), ..random_card(name, 2) };
             let error = load(&half, &options("native")).map(|_| ()).unwrap_err().to_string();
             assert!(error.contains(precision) && error.contains("burn's engines"), "{error}");
-            if !cpu_engines().contains(&"flex") {
+            if !engines().contains(&"flex") {
                 continue;
             }
             let network = load(&half, &options("auto")).unwrap();

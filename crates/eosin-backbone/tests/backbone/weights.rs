@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use eosin_backbone::{Card, LoadOptions, WeightMap, WeightTensor, load, random_tensor, sha256_hex};
+use eosin_testkit::tissue;
 
 use crate::support::checkpoint::checkpoint;
 use crate::support::{batch, cosine, golden, relative_max, root};
@@ -200,7 +201,7 @@ fn an_own_resnet50_runs_with_the_readmes_card() {
 
     let card = Card::read(&folder.path().join("own.toml")).unwrap();
     let backbone = load(&card, &LoadOptions::default()).unwrap();
-    let found = backbone.embed(&batch(0..2, 224)).unwrap();
+    let found = backbone.embed(&tissue::batch(224)).unwrap();
     for (found, expected) in found.rows().zip(golden("parity/resnet50.json")) {
         assert!(cosine(found, &expected) >= 0.99999 && relative_max(found, &expected) <= 1e-3);
     }

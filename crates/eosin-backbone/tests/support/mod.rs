@@ -4,7 +4,7 @@ pub mod checkpoint;
 
 use std::path::PathBuf;
 
-use eosin_backbone::{Card, EngineOptions, LoadOptions, load};
+use eosin_backbone::{Card, ENGINES, EngineOptions, LoadOptions, WeightsSource, load};
 use eosin_core::{Backbone, Matrix, RgbImage, Tile, TileBatch, TileMeta};
 
 /// The tile of `tests/golden/backbone/tiles.py`.
@@ -43,14 +43,26 @@ pub fn backbone(card: &str, engine: &str) -> Box<dyn Backbone> {
     load(&Card::builtin(card).unwrap(), &options(engine)).unwrap()
 }
 
+/// The built-in card of this name, or one made for tests, with random weights.
+pub fn random_card(name: &str, seed: u64) -> Card {
+    let test_card = root().join(format!("tests/golden/backbone/cards/{name}.toml"));
+    let card = if test_card.exists() { Card::read(&test_card) } else { Card::builtin(name) };
+    Card { weights: WeightsSource::Random { seed }, ..card.unwrap() }
+}
+
 pub fn options(engine: &str) -> LoadOptions {
     let engine = EngineOptions { engine: engine.into(), device: 0 };
     LoadOptions { engine, ..LoadOptions::default() }
 }
 
-/// The engines of this build that need no device.
-pub fn cpu_engines() -> Vec<&'static str> {
-    if cfg!(feature = "flex") { vec!["native", "flex"] } else { vec!["native"] }
+/// The engines of this build that need no device, and those that `EOSIN_TEST_ENGINES` names,
+/// separated by commas.
+pub fn engines() -> Vec<&'static str> {
+    let mut engines = vec!["native"];
+    engines.extend(cfg!(feature = "flex").then_some("flex"));
+    let named = std::env::var("EOSIN_TEST_ENGINES").unwrap_or_default();
+    engines.extend(ENGINES.into_iter().filter(|engine| named.split(',').any(|n| n == *engine)));
+    engines
 }
 
 pub fn root() -> PathBuf {
