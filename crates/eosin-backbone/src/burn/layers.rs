@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use ::burn::Dispatch;
+use ::burn::tensor::backend::Backend;
 use ::burn::tensor::module::{conv2d, linear};
 use ::burn::tensor::ops::ModuleOps;
 use ::burn::tensor::ops::{PadMode, PaddedConvOptions};
@@ -41,14 +42,22 @@ pub(super) fn tensor<const D: usize>(
     }
 }
 
-/// Copies values from a device.
+/// Copies values from a device, once all that was queued for them is done.
 pub(super) fn values<const D: usize>(tensor: Tensor<Dispatch, D>) -> Result<Vec<f32>> {
-    tensor.into_data().convert::<f32>().to_vec::<f32>().map_err(|e| {
-        Error::unsupported(
-            format!("reading the device's result ({e:?})"),
-            &[],
-            "choose engine `auto` and report this",
-        )
+    let device = tensor.device();
+    // wgpu's read does not tell that an operation before it failed, for want of memory say: what
+    // is read then was never written.
+    let read = Dispatch::sync(&device).and_then(|()| tensor.try_into_data());
+    let converted = read
+        .map_err(|e| e.to_string())
+        .and_then(|data| data.convert::<f32>().to_vec().map_err(|e| format!("{e:?}")));
+    converted.map_err(|reason| Error::Environment {
+        action: "compute on",
+        path: Dispatch::name(&device).into(),
+        source: std::io::Error::other(reason),
+        hint: "give a smaller batch size, which needs less of the device's memory, or another \
+               engine"
+            .into(),
     })
 }
 
