@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use xshell::cmd;
 
 use crate::python;
@@ -45,12 +45,13 @@ pub fn parity(workspace: &Workspace, options: &Options) -> Result<()> {
     // The wheel's library lies in the environment of the interpreter.
     let prefix = cmd!(sh, "{python} -c 'import onnxruntime; print(onnxruntime.__path__[0])'");
     let library = PathBuf::from(prefix.read()?).join("capi");
-    let mut names = options.names.clone();
-    if names.is_empty() {
-        let all: &[&str] = if options.all { &["--all"] } else { &[] };
-        let listed = cmd!(sh, "{python} {script} --names {all...}").read()?;
-        names = listed.lines().map(str::to_string).collect();
+    let all: &[&str] = if options.all || !options.names.is_empty() { &["--all"] } else { &[] };
+    let listed = cmd!(sh, "{python} {script} --names {all...}").read()?;
+    let known: Vec<String> = listed.lines().map(str::to_string).collect();
+    if let Some(unknown) = options.names.iter().find(|name| !known.contains(name)) {
+        bail!("parity.py knows no network `{unknown}`; known: {}", known.join(", "));
     }
+    let names = if options.names.is_empty() { known } else { options.names.clone() };
     let features: Vec<String> = options
         .engines
         .iter()
