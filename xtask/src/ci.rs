@@ -62,7 +62,8 @@ fn clippy(workspace: &Workspace) -> Result<()> {
 }
 
 /// Installs what tests compare with: readers of Parquet, HDF5 and `.h5ad`, a server of S3's
-/// protocol, libopenslide, onnxruntime, trained weights. Where that fails CI does, instead of skipping the tests.
+/// protocol, libopenslide, onnxruntime, trained weights. Where that fails CI does, instead of
+/// skipping the tests.
 fn peers(workspace: &Workspace) -> Result<()> {
     let python = peers_python(workspace)?;
     println!("peers: {}", python.display());

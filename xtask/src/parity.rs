@@ -61,25 +61,25 @@ pub fn parity(workspace: &Workspace, options: &Options) -> Result<()> {
     let test = |binary: &str| {
         workspace.cargo("test --workspace --test").arg(binary).args(&features).arg("--")
     };
+    let compare = |name: &String| -> Result<()> {
+        // One network's files at a time: all of them are some 30 GB.
+        sh.remove_path(&models)?;
+        cmd!(sh, "{python} {script} --onnx {models} {name}").run()?;
+        test("backbone")
+            .args(["architectures", "--include-ignored", "--nocapture"])
+            .env("EOSIN_PARITY", name)
+            .env("EOSIN_TEST_ENGINES", options.engines.join(","))
+            .run()?;
+        test("onnx")
+            .args(["architectures", "--nocapture"])
+            .env("EOSIN_ONNXRUNTIME", &library)
+            .env("EOSIN_ONNX_MODELS", &models)
+            .run()?;
+        Ok(())
+    };
     let mut failed = Vec::new();
     for name in &names {
-        let compared = (|| -> Result<()> {
-            // One network's files at a time: all of them are some 30 GB.
-            sh.remove_path(&models)?;
-            cmd!(sh, "{python} {script} --onnx {models} {name}").run()?;
-            test("backbone")
-                .args(["architectures", "--include-ignored", "--nocapture"])
-                .env("EOSIN_PARITY", name)
-                .env("EOSIN_TEST_ENGINES", options.engines.join(","))
-                .run()?;
-            test("onnx")
-                .args(["architectures", "--nocapture"])
-                .env("EOSIN_ONNXRUNTIME", &library)
-                .env("EOSIN_ONNX_MODELS", &models)
-                .run()?;
-            Ok(())
-        })();
-        if let Err(error) = compared {
+        if let Err(error) = compare(name) {
             eprintln!("{name}: {error:#}");
             failed.push(name.as_str());
         }

@@ -8,20 +8,36 @@ use xshell::cmd;
 
 use crate::workspace::Workspace;
 
+/// A list of pinned packages that a folder lacks.
+struct List {
+    file: PathBuf,
+    content: String,
+    /// Holds the content of the list that was installed last.
+    stamp: PathBuf,
+}
+
+impl List {
+    fn unless_installed(workspace: &Workspace, list: &str, folder: &Path) -> Result<Option<Self>> {
+        let file = workspace.root.join(list);
+        let content =
+            std::fs::read_to_string(&file).with_context(|| format!("no {}", file.display()))?;
+        let stamp = folder.join(format!("eosin-{}", list.replace('/', "-")));
+        let is_installed = std::fs::read_to_string(&stamp).is_ok_and(|made| made == content);
+        Ok((!is_installed).then_some(Self { file, content, stamp }))
+    }
+
+    fn remember(self) -> Result<()> {
+        Ok(std::fs::write(self.stamp, self.content)?)
+    }
+}
+
 /// The interpreter of a virtual environment in the target folder that has what lists of the
 /// workspace pin; what a list names is installed once per content of that list.
 pub fn environment(workspace: &Workspace, name: &str, lists: &[&str]) -> Result<PathBuf> {
     let venv = workspace.target.join(name);
     let mut wanted = Vec::new();
     for list in lists {
-        let requirements = workspace.root.join(list);
-        let content = std::fs::read_to_string(&requirements)
-            .with_context(|| format!("no {}", requirements.display()))?;
-        let stamp = venv.join(format!("eosin-{}", list.replace('/', "-")));
-        if std::fs::read_to_string(&stamp).is_ok_and(|made| made == content) {
-            continue;
-        }
-        wanted.push((requirements, content, stamp));
+        wanted.extend(List::unless_installed(workspace, list, &venv)?);
     }
     let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     if !python.exists() {
@@ -29,11 +45,11 @@ pub fn environment(workspace: &Workspace, name: &str, lists: &[&str]) -> Result<
     }
     if !wanted.is_empty() {
         println!("installing {} in {}", lists.join(" and "), venv.display());
-        let lists = wanted.iter().flat_map(|(list, ..)| ["--requirement".as_ref(), list.as_ref()]);
-        install(workspace, &python, &lists.collect::<Vec<&OsStr>>())?;
+        let files = wanted.iter().flat_map(|list| ["--requirement".as_ref(), list.file.as_ref()]);
+        install(workspace, &python, &files.collect::<Vec<&OsStr>>())?;
     }
-    for (_, content, stamp) in wanted {
-        std::fs::write(stamp, content)?;
+    for list in wanted {
+        list.remember()?;
     }
     Ok(python)
 }
@@ -54,13 +70,9 @@ fn make(workspace: &Workspace, venv: &Path) -> Result<()> {
 /// are installed once per content of that list.
 pub fn packages(workspace: &Workspace, python: &Path, name: &str, list: &str) -> Result<PathBuf> {
     let folder = workspace.target.join(name);
-    let requirements = workspace.root.join(list);
-    let content = std::fs::read_to_string(&requirements)
-        .with_context(|| format!("no {}", requirements.display()))?;
-    let stamp = folder.join("eosin-list");
-    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == content) {
+    let Some(wanted) = List::unless_installed(workspace, list, &folder)? else {
         return Ok(folder);
-    }
+    };
     println!("installing {list} in {}", folder.display());
     workspace.shell.remove_path(&folder)?;
     let arguments: [&OsStr; 5] = [
@@ -68,10 +80,10 @@ pub fn packages(workspace: &Workspace, python: &Path, name: &str, list: &str) ->
         "--target".as_ref(),
         folder.as_ref(),
         "--requirement".as_ref(),
-        requirements.as_ref(),
+        wanted.file.as_ref(),
     ];
     install(workspace, python, &arguments)?;
-    std::fs::write(stamp, content)?;
+    wanted.remember()?;
     Ok(folder)
 }
 

@@ -123,6 +123,18 @@ impl Error {
         Self::Environment { action, path: path.as_ref().to_owned(), source, hint: hint.into() }
     }
 
+    /// A compute device that did not finish its work.
+    pub fn device(name: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Self::Environment {
+            action: "compute on",
+            path: name.as_ref().to_owned(),
+            source: std::io::Error::other(reason.into()),
+            hint: "give a smaller batch size, which needs less of the device's memory, or another \
+                   engine"
+                .into(),
+        }
+    }
+
     /// Something that is not there, with what is.
     pub fn unsupported(what: impl Into<String>, known: &[&str], hint: impl Into<String>) -> Self {
         Self::Unsupported {

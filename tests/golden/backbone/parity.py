@@ -9,7 +9,8 @@
     python parity.py --names [--all]   # which there are, a line each
 
 Each entry builds the network as its authors publish it, not from Eosin's card, gives every tensor
-its values by `weights.py`, and embeds the middle of the tiles of `tissue.py`. The weights are never stored.
+its values by `weights.py`, and embeds the middle of the tiles of `tissue.py`. The weights are never
+stored.
 """
 
 import functools
@@ -177,8 +178,8 @@ class Embedding(torch.nn.Module):
 
 
 def export(model, forward, tiles):
-    """Writes a network as ONNX for exactly as many tiles as there are; what is more than one file may
-    hold (2 GB) has its weights in files beside it."""
+    """Writes a network as ONNX for exactly as many tiles as there are; what is more than one file
+    may hold (2 GB) has its weights in files beside it."""
     torch.onnx.export(Embedding(model, forward).eval(), tiles, ONNX[0], dynamo=False,
                       opset_version=17, input_names=["image"], output_names=["embedding"])
 

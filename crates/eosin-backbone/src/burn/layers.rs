@@ -47,18 +47,11 @@ pub(super) fn values<const D: usize>(tensor: Tensor<Dispatch, D>) -> Result<Vec<
     let device = tensor.device();
     // wgpu's read does not tell that an operation before it failed, for want of memory say: what
     // is read then was never written.
-    let read = Dispatch::sync(&device).and_then(|()| tensor.try_into_data());
-    let converted = read
+    Dispatch::sync(&device)
+        .and_then(|()| tensor.try_into_data())
         .map_err(|e| e.to_string())
-        .and_then(|data| data.convert::<f32>().to_vec().map_err(|e| format!("{e:?}")));
-    converted.map_err(|reason| Error::Environment {
-        action: "compute on",
-        path: Dispatch::name(&device).into(),
-        source: std::io::Error::other(reason),
-        hint: "give a smaller batch size, which needs less of the device's memory, or another \
-               engine"
-            .into(),
-    })
+        .and_then(|data| data.convert::<f32>().to_vec().map_err(|e| format!("{e:?}")))
+        .map_err(|reason| Error::device(Dispatch::name(&device), reason))
 }
 
 /// Brings bytes to N × 3 × px × px and normalises them.

@@ -2,10 +2,10 @@
 
 //! A row depends on its tile alone: not on the batch, its order, or the number of threads.
 
-use eosin_backbone::{Card, load};
+use eosin_backbone::Card;
 use eosin_core::Backbone;
 
-use crate::support::{batch, engines, options, random_card, worst_row};
+use crate::support::{batch, engines, network_on, random_card, worst_row};
 
 /// A network of every family, and one for each way in which the native engine shares work between
 /// tiles; convolutional ones on small tiles, of which they take any.
@@ -29,10 +29,7 @@ fn for_each(check: impl Fn(&dyn Backbone, &str, u32) -> f64) {
     for (name, input_px) in NETWORKS {
         let card = Card { input_px, ..random_card(name, 3) };
         for engine in engines() {
-            let Ok(network) = load(&card, &options(engine)) else {
-                assert_eq!(engine, "native", "{name}");
-                continue;
-            };
+            let Some(network) = network_on(&card, engine) else { continue };
             let difference = check(&*network, engine, input_px);
             println!("{name} {engine}: {difference:.1e}");
             if difference >= 1e-6 {

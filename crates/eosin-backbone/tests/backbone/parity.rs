@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use eosin_backbone::{Card, LoadOptions, arch, builtin_cards, doctor, load};
-
 use eosin_testkit::tissue;
 
-use crate::support::{batch, cosine, engines, options, random_card, relative_max, root};
+use crate::support::{
+    batch, cosine, engines, network_on, options, random_card, relative_max, root,
+};
 
 /// The one golden that is asked for, by `cargo xtask parity`.
 fn asked_for() -> Option<String> {
@@ -95,10 +96,7 @@ fn check_folder(folder: &str) -> usize {
         let tiles = tissue::batch(card.input_px);
         assert_eq!(expected.len(), tiles.n_tiles(), "{name}");
         for engine in engines() {
-            let network = match load(&card, &options(engine)) {
-                Err(eosin_core::Error::Unsupported { .. }) if engine == "native" => continue,
-                network => network.unwrap(),
-            };
+            let Some(network) = network_on(&card, engine) else { continue };
             let found = network.embed(&tiles).unwrap();
             for (found, expected) in found.rows().zip(&expected) {
                 let (cosine, max) = (cosine(found, expected), relative_max(found, expected));

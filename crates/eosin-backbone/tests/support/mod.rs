@@ -5,7 +5,7 @@ pub mod checkpoint;
 use std::path::PathBuf;
 
 use eosin_backbone::{Card, ENGINES, EngineOptions, LoadOptions, WeightsSource, load};
-use eosin_core::{Backbone, Matrix, RgbImage, Tile, TileBatch, TileMeta};
+use eosin_core::{Backbone, Error, Matrix, RgbImage, Tile, TileBatch, TileMeta};
 
 /// The tile of `tests/golden/backbone/tiles.py`.
 pub fn synthetic_tile(number: i64, px: i64) -> RgbImage {
@@ -48,6 +48,14 @@ pub fn random_card(name: &str, seed: u64) -> Card {
     let test_card = root().join(format!("tests/golden/backbone/cards/{name}.toml"));
     let card = if test_card.exists() { Card::read(&test_card) } else { Card::builtin(name) };
     Card { weights: WeightsSource::Random { seed }, ..card.unwrap() }
+}
+
+/// The network on an engine; none where `native` lacks its family.
+pub fn network_on(card: &Card, engine: &str) -> Option<Box<dyn Backbone>> {
+    match load(card, &options(engine)) {
+        Err(Error::Unsupported { .. }) if engine == "native" => None,
+        network => Some(network.unwrap()),
+    }
 }
 
 pub fn options(engine: &str) -> LoadOptions {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use ::burn::tensor::backend::Backend;
 use ::burn::tensor::{Tensor, TensorData};
 use ::burn::{Dispatch, DispatchDevice};
 use eosin_core::{Error, Result};
@@ -17,15 +18,16 @@ pub(super) fn tensor(
     Tensor::from_data(TensorData::new(values, [rows, cols]), device)
 }
 
-/// Copies values from a device.
+/// Copies values from a device, once all that was queued for them is done.
 pub(super) fn values<const D: usize>(tensor: Tensor<Dispatch, D>) -> Result<Vec<f32>> {
-    tensor.into_data().convert::<f32>().to_vec::<f32>().map_err(|e| {
-        Error::unsupported(
-            format!("reading the device's result ({e:?})"),
-            &[],
-            "choose engine `flex` and report this",
-        )
-    })
+    let device = tensor.device();
+    // wgpu's read does not tell that an operation before it failed, for want of memory say: what
+    // is read then was never written.
+    Dispatch::sync(&device)
+        .and_then(|()| tensor.try_into_data())
+        .map_err(|e| e.to_string())
+        .and_then(|data| data.convert::<f32>().to_vec().map_err(|e| format!("{e:?}")))
+        .map_err(|reason| Error::device(Dispatch::name(&device), reason))
 }
 
 /// The sum of weighted cross-entropies: −Σ targets ⊙ log softmax(logits), each row of targets
