@@ -7,6 +7,7 @@ mod bad_input;
 mod common;
 mod configs;
 mod mitosis;
+mod nothing_lost;
 mod resume;
 mod same_bytes;
 mod select;

@@ -70,7 +70,10 @@ fn task<'a>(
         .collect();
     let description = format!("is it a tumour in {name}?");
     let (name, source) = (name.to_string(), None);
-    (SelectTask { name, description, source, kind, rows, store, sets }, candidates)
+    (
+        SelectTask { name, description, source, kind, rows, digests: Vec::new(), store, sets },
+        candidates,
+    )
 }
 
 /// A target and, from another draw of the same backbones, a proxy.

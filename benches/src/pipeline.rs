@@ -116,7 +116,7 @@ fn to_store(slide: &Path, backbone: &dyn Backbone, folder: &Path) -> Result<Run>
         mpp_policy: tiling.mpp_policy(),
     };
     let store = ParquetStore::open(folder)?;
-    let options = EmbedOptions { batch_size: BATCH, views: None, only: None };
+    let options = EmbedOptions { batch_size: BATCH, views: None, only: None, replace: false };
     let outcome = eosin::embed(&source, &geometry, backbone, &store, &options, &NoProgress)?;
     let seconds = started.elapsed().as_secs_f64();
     let ids: Vec<&str> = source.tiles().iter().take(4).map(|t| t.tile_id.as_str()).collect();

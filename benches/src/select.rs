@@ -169,6 +169,7 @@ fn eosin_select(size: &Size, made: &Made) -> Result<eosin::Selection> {
             split: Fold { train: (0..size.n).collect(), held_out: Vec::new() },
             warnings: Vec::new(),
         },
+        digests: Vec::new(),
         store: &made.store,
         sets: made.sets.clone(),
     });
@@ -195,6 +196,7 @@ fn make(size: &Size, folder: &std::path::Path) -> Result<Made> {
             requested_mpp: None,
             effective_mpp: None,
             tissue_fraction: 1.0,
+            source: String::new(),
             source_digest: String::new(),
         })
         .collect();

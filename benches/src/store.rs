@@ -247,6 +247,7 @@ fn correlated(n: usize) -> Rows {
             requested_mpp: Mpp::new(0.5).ok(),
             effective_mpp: Mpp::new(0.499).ok(),
             tissue_fraction: (i % 100) as f32 / 100.0,
+            source: String::new(),
             source_digest: "digest".into(),
         })
         .collect();

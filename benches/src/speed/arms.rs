@@ -116,7 +116,7 @@ pub fn cache(work: &Work, backbone: &dyn Backbone) -> Result<Cache> {
     let folder = tempfile::tempdir()?;
     let started = Instant::now();
     let store = ParquetStore::open(folder.path())?;
-    let options = EmbedOptions { batch_size: BATCH, views: None, only: None };
+    let options = EmbedOptions { batch_size: BATCH, views: None, only: None, replace: false };
     let geometry = Geometry::as_given();
     let outcome = eosin::embed(source, &geometry, backbone, &store, &options, &NoProgress)?;
     let extraction = started.elapsed().as_secs_f64();

@@ -87,6 +87,10 @@ pub struct RunArguments {
     /// Use a split that leaks, for this reason, which stands in the report.
     #[arg(long, value_name = "REASON")]
     pub allow_leakage: Option<String>,
+    /// Replace rows of files that have changed, however many; without it more than a tenth of what a
+    /// set has of these tiles is an error.
+    #[arg(long)]
+    pub replace: bool,
     /// Check the configuration and the data, say what would be done, and stop.
     #[arg(long)]
     pub dry_run: bool,
@@ -259,6 +263,16 @@ pub struct EmbedArguments {
     pub configs: PathBuf,
     #[command(flatten)]
     pub grid: GridArguments,
+    /// Tell by every byte of a slide whether it is the same as before. Without it, length, time of
+    /// the last change and both ends of its files tell: a change in the middle that keeps length and
+    /// time is not noticed. Rows made with it are known again only with it. Image files of manifests
+    /// and folders are always read whole.
+    #[arg(long)]
+    pub verify: bool,
+    /// Replace rows of files that have changed, however many; without it more than a tenth of what a
+    /// set has of these tiles is an error.
+    #[arg(long)]
+    pub replace: bool,
     /// Say where the time went, and what share of the machine's matrix products it was.
     #[arg(long)]
     pub stats: bool,
@@ -304,6 +318,16 @@ pub struct PredictArguments {
     /// reader, tile_px or tile_um.
     #[arg(long)]
     pub accept: Vec<String>,
+    /// Tell by every byte of a slide whether it is the same as before. Without it, length, time of
+    /// the last change and both ends of its files tell: a change in the middle that keeps length and
+    /// time is not noticed. Rows made with it are known again only with it. Image files of manifests
+    /// and folders are always read whole.
+    #[arg(long)]
+    pub verify: bool,
+    /// Replace rows of files that have changed, however many; without it more than a tenth of what a
+    /// set has of these tiles is an error.
+    #[arg(long)]
+    pub replace: bool,
     /// Say what would be predicted, and stop.
     #[arg(long)]
     pub dry_run: bool,

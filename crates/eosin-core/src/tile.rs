@@ -7,7 +7,7 @@ use crate::{Error, Mpp, Result};
 /// Where a tile comes from and what is known of it; one row of the store without its embedding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TileMeta {
-    /// Unique within a set: the path relative to the manifest, or `slide:x:y:size`.
+    /// Unique within a source: the path relative to the manifest, or `slide:x:y:size`.
     pub tile_id: String,
     /// The slide, or the tile's own name where no slide is known.
     pub slide: String,
@@ -29,7 +29,11 @@ pub struct TileMeta {
     pub effective_mpp: Option<Mpp>,
     /// The share of the tile that is tissue, 0 to 1; 1 where it was not measured.
     pub tissue_fraction: f32,
-    /// Digest of the file the tile is read from, so that an edited file is noticed.
+    /// The file that the tile is read from, as an absolute path; empty where it is not known.
+    #[serde(default)]
+    pub source: String,
+    /// What that file holds, told by a digest: with the tile's id it is the tile's identity, so
+    /// that files of one name are never taken for one. Empty where the file cannot be read.
     pub source_digest: String,
 }
 
@@ -103,6 +107,7 @@ impl TileMeta {
             requested_mpp: None,
             effective_mpp: None,
             tissue_fraction: 1.0,
+            source: String::new(),
             source_digest: String::new(),
         }
     }

@@ -80,6 +80,7 @@ pub(crate) fn tile_frame(metas: &[TileMeta], views: &[u16]) -> Result<DataFrame>
         real("requested_mpp", tiles().map(|m| m.requested_mpp.map(Mpp::get))),
         real("effective_mpp", tiles().map(|m| m.effective_mpp.map(Mpp::get))),
         real("tissue_fraction", tiles().map(|m| Some(f64::from(m.tissue_fraction)))),
+        text("source", tiles().map(|m| Some(m.source.as_str()))),
         text("source_digest", tiles().map(|m| Some(m.source_digest.as_str()))),
         whole("view", views.iter().map(|&v| i64::from(v))),
     ])

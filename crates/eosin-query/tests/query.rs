@@ -24,6 +24,7 @@ fn tile(slide: &str, i: i64) -> TileMeta {
         requested_mpp: Mpp::new(0.5).ok(),
         effective_mpp: None,
         tissue_fraction: i as f32 / 10.0,
+        source: String::new(),
         source_digest: "d".into(),
     }
 }

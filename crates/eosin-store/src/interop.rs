@@ -12,8 +12,10 @@ mod npy;
 mod npz;
 mod safetensors;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 
 use eosin_core::{
     Contract, EmbeddingBatch, EmbeddingStore, Error, Fingerprint, Matrix, Result, TileMeta,
@@ -28,6 +30,8 @@ pub use h5ad::export_h5ad;
 pub use npy::{export_npy, import_npy, read_npy};
 pub use npz::import_npz;
 pub use safetensors::{export_safetensors, import_safetensors};
+
+use crate::read::RowKey;
 
 /// What an imported contract says of what the file did not tell.
 pub const UNKNOWN: &str = "unknown";
@@ -78,8 +82,31 @@ pub fn imported_contract(origin: &str, backbone: &str, dim: u32) -> Contract {
     }
 }
 
-/// A tile of which only its name and slide are known.
-fn bare_meta(tile_id: String, slide: &str, source_digest: &str) -> TileMeta {
+/// The file that rows are imported from, and what it holds: what parts them from rows of another
+/// file of its name.
+struct Origin {
+    source: String,
+    digest: String,
+}
+
+impl Origin {
+    /// Reads the whole file; `part` names the array, where the file has several.
+    fn of(path: &Path, part: Option<&str>) -> Result<Self> {
+        let failed = |e| Error::io("read", path, e);
+        let whole = std::fs::canonicalize(path).map_err(failed)?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(File::open(path).map_err(failed)?).map_err(failed)?;
+        let mut source = whole.to_string_lossy().into_owned();
+        if let Some(part) = part {
+            hasher.update(part.as_bytes());
+            source = format!("{source}#{part}");
+        }
+        Ok(Self { source, digest: hasher.finalize().to_hex()[..32].to_string() })
+    }
+}
+
+/// A tile of which only its name, slide and file are known.
+fn bare_meta(tile_id: String, slide: &str, origin: &Origin) -> TileMeta {
     TileMeta {
         tile_id,
         slide: slide.into(),
@@ -92,20 +119,40 @@ fn bare_meta(tile_id: String, slide: &str, source_digest: &str) -> TileMeta {
         requested_mpp: None,
         effective_mpp: None,
         tissue_fraction: 1.0,
-        source_digest: source_digest.into(),
+        source: origin.source.clone(),
+        source_digest: origin.digest.clone(),
     }
 }
 
-/// Rows and length of a set, which must exist.
-fn shape_of(store: &dyn EmbeddingStore, set: &Fingerprint) -> Result<(usize, usize, Contract)> {
-    let sets = store.sets()?;
-    match sets.into_iter().find(|s| s.fingerprint == *set) {
-        Some(s) => Ok((s.n_rows as usize, s.contract.dim as usize, s.contract)),
-        // A scan's answer lists the sets that there are.
-        None => store.scan(set, &mut |_| Ok(())).and_then(|()| {
-            Err(Error::input("fingerprint", "a set of the store", set.to_string(), "look it up"))
-        }),
+/// What is exported of a set: every tile and view once, and of those that are there twice the
+/// latest row.
+struct ExportedRows {
+    contract: Contract,
+    /// Rows in the order of a scan: whether each is exported.
+    wanted: Vec<bool>,
+    n_rows: usize,
+}
+
+/// Finds the rows of a set, which must exist.
+fn exported_rows(store: &dyn EmbeddingStore, set: &Fingerprint) -> Result<ExportedRows> {
+    let (mut last, mut n) = (HashMap::new(), 0);
+    // A scan of a set that is not there answers with those that there are.
+    store.scan(set, &mut |batch| {
+        for (meta, &view) in batch.metas.iter().zip(&batch.views) {
+            last.insert(RowKey::of(meta, view), n);
+            n += 1;
+        }
+        Ok(())
+    })?;
+    let mut wanted = vec![false; n];
+    for &row in last.values() {
+        wanted[row] = true;
     }
+    let known = store.sets()?.into_iter().find(|s| s.fingerprint == *set);
+    let contract = known.map(|s| s.contract).ok_or_else(|| {
+        Error::input("fingerprint", "a set of the store", set.to_string(), "look it up")
+    })?;
+    Ok(ExportedRows { contract, wanted, n_rows: last.len() })
 }
 
 /// Writes a set's values as little-endian `f32` in the order of a scan, and its tiles as one JSON
@@ -113,19 +160,22 @@ fn shape_of(store: &dyn EmbeddingStore, set: &Fingerprint) -> Result<(usize, usi
 fn write_rows(
     store: &dyn EmbeddingStore,
     set: &Fingerprint,
-    n_rows: usize,
+    rows: &ExportedRows,
     values: &mut dyn Write,
     tiles: &mut dyn Write,
 ) -> Result<()> {
     let failed = |e| Error::io("write", "the export", e);
-    let mut seen = 0;
+    let (mut seen, n_rows) = (0, rows.wanted.len());
     store.scan(set, &mut |batch| {
-        seen += batch.metas.len();
-        values.write_all(bytemuck::cast_slice(batch.embeddings.values())).map_err(failed)?;
-        for (meta, view) in batch.metas.iter().zip(&batch.views) {
+        for (i, (meta, view)) in batch.metas.iter().zip(&batch.views).enumerate() {
+            if rows.wanted.get(seen + i) != Some(&true) {
+                continue;
+            }
+            values.write_all(bytemuck::cast_slice(batch.embeddings.row(i))).map_err(failed)?;
             let line = serde_json::json!({ "tile": meta, "view": view });
             writeln!(tiles, "{line}").map_err(failed)?;
         }
+        seen += batch.metas.len();
         Ok(())
     })?;
     values.flush().and_then(|()| tiles.flush()).map_err(failed)?;

@@ -10,7 +10,7 @@ use eosin_core::Fingerprint;
 use crate::objects::Objects;
 
 /// Version of the layout on disk, in every log entry and shard.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// The paths of one set.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@
 //! }
 //! ```
 //!
-//! # Layout on disk, format 1
+//! # Layout on disk, format 2
 //! ```text
 //! <root>/
 //! └─ <fingerprint>/                    one set of embeddings: 32 hexadecimal digits
@@ -30,14 +30,20 @@
 //! ```
 //! A **shard** is a Parquet file without compression, with row groups of 8,192, data pages of
 //! 64 KiB and a page index. Its columns are `tile_id, slide, patient, centre, scanner, x, y,
-//! size_level0_px, requested_mpp, effective_mpp, tissue_fraction, source_digest, view` and
+//! size_level0_px, requested_mpp, effective_mpp, tissue_fraction, source, source_digest, view` and
 //! `embedding`, a fixed-size list of `f16` (or `f32`, by option). In a **cold** shard, by option,
 //! the embeddings' bytes are split by significance and packed with gzip. Its metadata holds
 //! `eosin.format`, `eosin.fingerprint` and `eosin.contract`, beside the Arrow schema. A shard ends
 //! with its slide, unless the slide is small. Equal rows give equal bytes and so equal names;
-//! nothing in a store tells the time or the machine.
+//! nothing in a store tells the time, and of the machine only the paths in `source`.
 //!
-//! A **log entry** is `{"format":1,"version":V,"adds":[{"name","rows","bytes","blake3","dtype","cold"?}],
+//! **A row's key** is `tile_id`, `source_digest` and `view`: tiles of one name that were read from
+//! files of different content are different tiles, and the same content at another path is the same
+//! tile. `source` is the file, as an absolute path. Where that file has other content later, the new
+//! rows and the removal of the old ones are one commit. Where a key is there twice, as after two
+//! writers at once, the later row counts.
+//!
+//! A **log entry** is `{"format":2,"version":V,"adds":[{"name","rows","bytes","blake3","dtype","cold"?}],
 //! "removes":[name…],"order":[name…]?}`. Folding the entries in order gives the live shards and
 //! their order, which is the order of rows: removals first, then additions at the end (a shard
 //! that is live already is not added twice), then `order` where it stands. Files that are not live
@@ -53,11 +59,14 @@
 //! and an entry is put on the condition that its key is free. The folder on the disk mirrors what
 //! was needed so far.
 //!
-//! | | data of format 1, without `cold` | format 1, with `cold` | a later format |
+//! | | data of format 1 | format 2 | a later format |
 //! |---|---|---|---|
-//! | a reader from before `cold` | reads | refuses, naming the entry and the field | refuses, naming the entry and its format |
-//! | this release | reads and writes | reads and writes | refuses, naming the entry and its format |
-//! | a later release | must read | must read | reads and writes |
+//! | a release from before format 2 | reads and writes | refuses, naming the entry and its format | refuses, naming the entry and its format |
+//! | this release | refuses, and says to embed again | reads and writes | refuses, naming the entry and its format |
+//! | a later release | may refuse | must read | reads and writes |
+//!
+//! Format 1 had no column `source`, and its keys no digest: rows of files of one name are mixed in
+//! it, and nothing in it can part them. So it is refused, and never migrated.
 //!
 //! Fields may be added to entries only where a reader that does not know them would read wrongly
 //! without them, since a reader refuses every entry with an unknown field.
@@ -86,6 +95,8 @@ mod read;
 mod schema;
 mod shard_reader;
 mod shard_writer;
+mod slides;
+mod supersede;
 mod verify;
 mod writer;
 
@@ -103,5 +114,7 @@ pub use maintain::{CompactReport, GcReport};
 pub use memory::MemoryStore;
 pub use objects::{MemoryObjects, ObjectInfo, Objects};
 pub use parquet_store::{ParquetStore, StoreOptions};
-pub use read::{RowKey, StoreExt};
+pub use read::{RowKey, StoreExt, TileKey};
+pub use slides::{SlideNames, tell_slides_apart};
+pub use supersede::Superseded;
 pub use verify::{Problem, VerifyReport};

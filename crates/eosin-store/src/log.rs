@@ -128,6 +128,16 @@ fn read_entry(path: &Path, version: u64) -> Result<Entry> {
     // The format is read first, so that a later release's entry is named as such.
     let value: serde_json::Value =
         serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+    if value.get("format").and_then(serde_json::Value::as_u64) == Some(1) {
+        return Err(Error::data(
+            path,
+            format!("a log entry of format {FORMAT}"),
+            "format 1, of eosin 0.1.0 before rows said which file they were read from, so that \
+             tiles and slides of one name cannot be told apart",
+            "embed again into another folder, for example with --store NEW or --out NEW; the old \
+             folder stays as it is for the release that wrote it",
+        ));
+    }
     if value.get("format").and_then(serde_json::Value::as_u64) != Some(u64::from(FORMAT)) {
         return Err(damaged(format!("format {}", value["format"])));
     }

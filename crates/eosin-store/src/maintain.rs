@@ -43,7 +43,7 @@ pub struct GcReport {
 }
 
 /// How often a change is tried again when other writers commit in between.
-const ATTEMPTS: usize = 20;
+pub(crate) const ATTEMPTS: usize = 20;
 
 /// Rows that are read at a time to be written anew.
 const REWRITTEN_ROWS: usize = 1024;
@@ -53,28 +53,30 @@ impl ParquetStore {
     ///
     /// The rest of their shards is written anew, so drop many rows in one call.
     pub fn remove_rows(&self, set: &Fingerprint, keys: &BTreeSet<RowKey>) -> Result<u64> {
-        self.change(set, |open| {
-            let mut plan = Plan::default();
-            for shard in &open.state.shards {
-                let found = ShardReader::open(&open.paths, shard, &open.contract)?.read_keys()?;
-                let keep: Vec<usize> =
-                    (0..found.len()).filter(|&i| !keys.contains(&found[i])).collect();
-                plan.dropped += shard.rows - keep.len() as u64;
-                if keep.len() as u64 == shard.rows {
-                    plan.keep(shard);
-                } else {
-                    // What was one shard stays one.
-                    let one = StoreOptions {
-                        min_shard_rows: usize::MAX,
-                        max_shard_rows: usize::MAX,
-                        ..self.options()
-                    };
-                    plan.replace(&[shard], self.rewrite(open, &[(shard, keep)], one)?);
-                }
+        self.change(set, |open| self.without_rows(open, keys)).map(|(plan, _)| plan.dropped)
+    }
+
+    /// The shards without the rows of `keys`; where none is there, nothing is removed.
+    pub(crate) fn without_rows(&self, open: &OpenSet, keys: &BTreeSet<RowKey>) -> Result<Plan> {
+        let mut plan = Plan::default();
+        for shard in &open.state.shards {
+            let found = ShardReader::open(&open.paths, shard, &open.contract)?.read_keys()?;
+            let keep: Vec<usize> =
+                (0..found.len()).filter(|&i| !keys.contains(&found[i])).collect();
+            plan.dropped += shard.rows - keep.len() as u64;
+            if keep.len() as u64 == shard.rows {
+                plan.keep(shard);
+            } else {
+                // What was one shard stays one.
+                let one = StoreOptions {
+                    min_shard_rows: usize::MAX,
+                    max_shard_rows: usize::MAX,
+                    ..self.options()
+                };
+                plan.replace(&[shard], self.rewrite(open, &[(shard, keep)], one)?);
             }
-            Ok(plan)
-        })
-        .map(|(plan, _)| plan.dropped)
+        }
+        Ok(plan)
     }
 
     /// Merges small neighbouring shards and drops rows that a later commit superseded.
@@ -170,12 +172,7 @@ impl ParquetStore {
                 return Ok((planned, before));
             }
         }
-        Err(Error::input(
-            format!("set {set}"),
-            "a moment without other commits",
-            format!("{ATTEMPTS} commits by others"),
-            "try again when the other writers are done",
-        ))
+        Err(busy(set))
     }
 
     /// Whether a shard of which these rows are kept can stay as it is.
@@ -228,10 +225,10 @@ impl ParquetStore {
 
 /// A change that is being planned.
 #[derive(Default)]
-struct Plan {
-    adds: Vec<FinishedShard>,
-    removes: Vec<String>,
-    order: Vec<String>,
+pub(crate) struct Plan {
+    pub(crate) adds: Vec<FinishedShard>,
+    pub(crate) removes: Vec<String>,
+    pub(crate) order: Vec<String>,
     dropped: u64,
 }
 
@@ -249,11 +246,21 @@ impl Plan {
     }
 
     /// Equal names are equal shards, which the log holds once.
-    fn place(&mut self, name: &str) {
+    pub(crate) fn place(&mut self, name: &str) {
         if !self.order.iter().any(|n| n == name) {
             self.order.push(name.to_string());
         }
     }
+}
+
+/// What to answer when others commit all the time.
+pub(crate) fn busy(set: &Fingerprint) -> Error {
+    Error::input(
+        format!("set {set}"),
+        "a moment without other commits",
+        format!("{ATTEMPTS} commits by others"),
+        "try again when the other writers are done",
+    )
 }
 
 /// For each shard, the rows that no later row supersedes.

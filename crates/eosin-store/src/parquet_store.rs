@@ -20,7 +20,7 @@ use crate::read::{latest, latest_rows, rows_of_tiles};
 use crate::schema::{column, read_metas};
 use crate::shard_reader::{MetaColumns, ShardReader, damaged};
 use crate::writer::ParquetWriter;
-use crate::{Dtype, RowKey};
+use crate::{Dtype, RowKey, TileKey};
 
 /// How a store writes; reading needs no options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,12 +107,12 @@ impl ParquetStore {
         self.options
     }
 
-    /// What every committed row was made from: its tile and view, and the digest of its source.
+    /// Every committed row, with the file that it was read from.
     ///
     /// Embeddings are not read, so that a run finds out quickly what is left to do.
     /// Where a row was committed twice, the later counts.
-    pub fn committed(&self, set: &Fingerprint) -> Result<BTreeMap<RowKey, String>> {
-        let mut rows = BTreeMap::new();
+    pub fn committed(&self, set: &Fingerprint) -> Result<BTreeMap<RowKey, Arc<str>>> {
+        let (mut rows, mut last) = (BTreeMap::new(), Arc::<str>::from(""));
         let Some(open) = self.try_open_set(set)? else { return Ok(rows) };
         for shard in &open.state.shards {
             let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
@@ -121,21 +121,29 @@ impl ParquetStore {
                 let batch =
                     batch.map_err(|e| damaged(&path, "a sound Parquet shard", e.to_string()))?;
                 let tile_id = column::<StringArray>(&path, &batch, "tile_id")?;
+                let source = column::<StringArray>(&path, &batch, "source")?;
                 let digest = column::<StringArray>(&path, &batch, "source_digest")?;
                 let view = column::<UInt16Array>(&path, &batch, "view")?;
                 for i in 0..batch.num_rows() {
-                    let key = RowKey::new(tile_id.value(i), view.value(i));
-                    rows.insert(key, digest.value(i).to_string());
+                    // Rows of one slide follow one another and share its path.
+                    if *last != *source.value(i) {
+                        last = source.value(i).into();
+                    }
+                    let key = RowKey::new(tile_id.value(i), digest.value(i), view.value(i));
+                    rows.insert(key, Arc::clone(&last));
                 }
             }
         }
         Ok(rows)
     }
 
-    /// The tiles and views of all committed rows, in the order of [`EmbeddingStore::scan`];
-    /// embeddings are not read.
+    /// The tiles and views of all rows, in the order of [`ParquetStore::read_all`]; embeddings are
+    /// not read.
     pub fn tiles(&self, set: &Fingerprint) -> Result<(Vec<TileMeta>, Vec<u16>)> {
-        self.open_set(set)?.read_metas()
+        let (metas, views) = self.open_set(set)?.read_metas()?;
+        let rows = latest_rows(&metas, &views);
+        let views = rows.iter().map(|&row| views[row]).collect();
+        Ok((rows.iter().map(|&row| metas[row].clone()).collect(), views))
     }
 
     /// The set's embeddings without its tiles, in the order of [`EmbeddingStore::scan`].
@@ -153,10 +161,10 @@ impl ParquetStore {
 
     /// The rows of the given tiles in the order asked for, the views of a tile together; as
     /// [`crate::StoreExt::read_tiles`], without reading the embeddings of others.
-    pub fn read_tiles(&self, set: &Fingerprint, tile_ids: &[&str]) -> Result<EmbeddingBatch> {
+    pub fn read_tiles(&self, set: &Fingerprint, tiles: &[TileKey]) -> Result<EmbeddingBatch> {
         let open = self.open_set(set)?;
         let (metas, views) = open.read_metas()?;
-        let rows = rows_of_tiles(set, &metas, &views, tile_ids)?;
+        let rows = rows_of_tiles(set, &metas, &views, tiles)?;
         let numbers: Vec<u64> = rows.iter().map(|&r| r as u64).collect();
         EmbeddingBatch::new(
             set.clone(),

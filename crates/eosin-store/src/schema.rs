@@ -18,7 +18,7 @@ use crate::Dtype;
 pub(crate) const EMBEDDING: &str = "embedding";
 
 /// Columns that tell a tile, in order; the rest of a shard is the embedding.
-const META_FIELDS: [(&str, DataType, bool); 13] = [
+const META_FIELDS: [(&str, DataType, bool); 14] = [
     ("tile_id", DataType::Utf8, false),
     ("slide", DataType::Utf8, false),
     ("patient", DataType::Utf8, false),
@@ -30,12 +30,13 @@ const META_FIELDS: [(&str, DataType, bool); 13] = [
     ("requested_mpp", DataType::Float64, true),
     ("effective_mpp", DataType::Float64, true),
     ("tissue_fraction", DataType::Float32, false),
+    ("source", DataType::Utf8, false),
     ("source_digest", DataType::Utf8, false),
     ("view", DataType::UInt16, false),
 ];
 
 /// Columns by which rows are known, enough to tell what is committed.
-pub(crate) const KEY_COLUMNS: [&str; 3] = ["tile_id", "source_digest", "view"];
+pub(crate) const KEY_COLUMNS: [&str; 4] = ["tile_id", "source", "source_digest", "view"];
 
 /// Number of columns before the embedding.
 pub(crate) const N_META: usize = META_FIELDS.len();
@@ -78,6 +79,7 @@ pub(crate) fn meta_columns(metas: &[TileMeta], views: &[u16]) -> Vec<ArrayRef> {
         mpp(metas, |m| m.requested_mpp),
         mpp(metas, |m| m.effective_mpp),
         Arc::new(Float32Array::from_iter_values(metas.iter().map(|m| m.tissue_fraction))),
+        text(metas, |m| &m.source),
         text(metas, |m| &m.source_digest),
         Arc::new(UInt16Array::from_iter_values(views.iter().copied())),
     ]
@@ -101,6 +103,7 @@ pub(crate) fn read_metas(
     let requested = column::<Float64Array>(path, batch, "requested_mpp")?;
     let effective = column::<Float64Array>(path, batch, "effective_mpp")?;
     let tissue = column::<Float32Array>(path, batch, "tissue_fraction")?;
+    let source = column::<StringArray>(path, batch, "source")?;
     let digest = column::<StringArray>(path, batch, "source_digest")?;
     let view = column::<UInt16Array>(path, batch, "view")?;
     let text = |a: &StringArray, i: usize| a.is_valid(i).then(|| a.value(i).to_string());
@@ -119,6 +122,7 @@ pub(crate) fn read_metas(
             requested_mpp: mpp(requested, i)?,
             effective_mpp: mpp(effective, i)?,
             tissue_fraction: tissue.value(i),
+            source: source.value(i).to_string(),
             source_digest: digest.value(i).to_string(),
         });
     }

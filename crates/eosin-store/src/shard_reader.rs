@@ -122,9 +122,11 @@ impl ShardReader {
         for batch in self.meta_batches(MetaColumns::Keys, 8192)? {
             let batch = batch.map_err(|e| parquet_error(&self.path, &e.into()))?;
             let tile_id = column::<StringArray>(&self.path, &batch, "tile_id")?;
+            let digest = column::<StringArray>(&self.path, &batch, "source_digest")?;
             let view = column::<UInt16Array>(&self.path, &batch, "view")?;
             keys.extend(
-                (0..batch.num_rows()).map(|i| RowKey::new(tile_id.value(i), view.value(i))),
+                (0..batch.num_rows())
+                    .map(|i| RowKey::new(tile_id.value(i), digest.value(i), view.value(i))),
             );
         }
         Ok(keys)

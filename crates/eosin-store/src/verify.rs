@@ -118,7 +118,7 @@ fn verify_shard(
             let what = format!("row {i}, tile {}: NaN or infinity", meta.tile_id);
             report.problems.push(Problem { path: path.clone(), what });
         }
-        seen.row(i, RowKey::new(meta.tile_id, view), row, &path, report);
+        seen.row(i, RowKey::of(&meta, view), row, &path, report);
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::collections::BTreeSet;
+
 use eosin_core::{
     Contract, EmbeddingBatch, EmbeddingStore, EmbeddingWriter, Error, Fingerprint, Result, TileMeta,
 };
@@ -12,7 +14,9 @@ use crate::log;
 use crate::mirror;
 use crate::open_shard::{Group, Pipeline};
 use crate::parquet_store::{ParquetStore, StoreOptions};
+use crate::read::RowKey;
 use crate::shard_writer::{FinishedShard, ShardWriter, publish_all};
+use crate::supersede::Superseded;
 
 /// Rows of a row group; a writer holds a few groups in memory, whatever the size of the slide.
 const GROUP_ROWS: usize = 8192;
@@ -28,6 +32,10 @@ pub(crate) struct ParquetWriter {
     group: Group,
     last_slide: Option<String>,
     pipeline: Pipeline,
+    /// What goes when rows to come are committed.
+    superseded: Superseded,
+    /// What goes with the next commit.
+    gone: BTreeSet<RowKey>,
 }
 
 impl ParquetWriter {
@@ -56,7 +64,15 @@ impl ParquetWriter {
             group: Group { metas: Vec::new(), views: Vec::new(), values: Encoded::new(dtype) },
             last_slide: None,
             pipeline: Pipeline::default(),
+            superseded: Superseded::new(),
+            gone: BTreeSet::new(),
         }
+    }
+
+    /// The same writer, whose commits remove what their rows supersede.
+    pub(crate) fn superseding(mut self, superseded: Superseded) -> Self {
+        self.superseded = superseded;
+        self
     }
 
     /// Adds one row, ending groups and shards where they are full.
@@ -78,6 +94,9 @@ impl ParquetWriter {
         }
         if self.last_slide.as_ref() != Some(&meta.slide) {
             self.last_slide = Some(meta.slide.clone());
+        }
+        if !self.superseded.is_empty() {
+            self.gone.extend(self.superseded.remove(&RowKey::of(&meta, view)).unwrap_or_default());
         }
         self.group.metas.push(meta);
         self.group.views.push(view);
@@ -140,13 +159,19 @@ impl EmbeddingWriter for ParquetWriter {
     }
 
     fn commit(&mut self) -> Result<u64> {
+        // Taken before anything can fail: what goes never goes without its successors.
+        let gone = std::mem::take(&mut self.gone);
         let mut shards = self.finish_shards()?;
         if shards.is_empty() {
             return Ok(log::versions(&self.paths.log())?.last().copied().unwrap_or(0));
         }
         create_set(&self.paths, &self.contract)?;
         let adds = publish_all(&self.paths, &mut shards)?;
-        let version = log::commit_adds(&self.paths, &adds)?;
+        let version = if gone.is_empty() {
+            log::commit_adds(&self.paths, &adds)?
+        } else {
+            self.store.commit_in_place_of(&self.fingerprint, &adds, &gone)?
+        };
         tracing::debug!(set = %self.fingerprint, version, shards = adds.len(), "committed");
         Ok(version)
     }

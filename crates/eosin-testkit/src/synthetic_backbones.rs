@@ -116,6 +116,7 @@ impl SyntheticBackbones {
                     requested_mpp: None,
                     effective_mpp: None,
                     tissue_fraction: 1.0,
+                    source: String::new(),
                     source_digest: format!("{}", self.seed),
                 });
             }

@@ -16,6 +16,7 @@
 //! ```
 
 mod codec;
+mod digest;
 mod icc;
 mod image_file;
 mod tiff;

@@ -155,6 +155,11 @@ impl Manifest {
         &self.header
     }
 
+    /// The folder that its paths are relative to.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where a row's image lies.
     pub fn resolve(&self, row: &ManifestRow) -> PathBuf {
         self.folder.join(&row.path)

@@ -17,13 +17,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use eosin_core::AssociatedImage;
-use eosin_core::{Mpp, Result, RgbImage, SlideReader};
+use eosin_core::{Error, Mpp, Result, RgbImage, SlideReader};
 
 use cache::{Found, PieceCache};
 pub(crate) use open::is_slide;
 use pyramid::Parts;
 pub use thumbnail::Thumbnail;
 
+use crate::digest::{Coverage, of_slide, source_text};
 use crate::image_file::paste;
 
 /// The kind of file a slide was read from.
@@ -68,7 +69,7 @@ pub struct Level {
 pub struct Slide {
     path: PathBuf,
     stem: String,
-    digest: String,
+    source: String,
     reader: &'static str,
     reader_version: String,
     parts: Parts,
@@ -104,13 +105,11 @@ impl Slide {
     ) -> Result<Self> {
         let path = path.as_ref();
         let open::Opened { parts, reader, version } = open::open(path, reader, readers)?;
-        let digest =
-            crate::tile_files::digest_and_head(path).map_or_else(|_| String::new(), |d| d.0);
         let stem = path.file_stem().map_or_else(String::new, |s| s.to_string_lossy().into_owned());
         Ok(Self {
             path: path.to_path_buf(),
             stem,
-            digest,
+            source: source_text(path),
             reader,
             reader_version: version.unwrap_or_else(|| READER_VERSION.into()),
             parts,
@@ -138,9 +137,22 @@ impl Slide {
         &self.stem
     }
 
-    /// Digest of the file's length and both of its ends.
-    pub fn digest(&self) -> &str {
-        &self.digest
+    /// The file as an absolute path, by which its tiles tell where they are from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Tells by a digest what the slide's files hold: those of its whole series, where it has
+    /// several.
+    ///
+    /// With `verify` every byte is read. Without it, length, time of the last change, and the first
+    /// and last 64 KiB of each file count, so that a change in the middle that keeps length and time
+    /// is not noticed. The two are never equal. A plugin's further files are not known.
+    pub fn digest_of(&self, verify: bool) -> Result<String> {
+        let coverage = if verify { Coverage::Whole } else { Coverage::Ends };
+        let mut files = self.parts.pyramid.files();
+        files.push(self.path.clone());
+        of_slide(&files, coverage).map_err(|e| Error::io("read", &self.path, e))
     }
 
     /// The kind of file.
@@ -197,7 +209,7 @@ impl Slide {
         height: u32,
     ) -> Result<RgbImage> {
         let Some(shape) = self.parts.levels.get(level) else {
-            return Err(eosin_core::Error::input(
+            return Err(Error::input(
                 "level",
                 format!("a number below {}", self.parts.levels.len()),
                 level.to_string(),
@@ -205,7 +217,7 @@ impl Slide {
             ));
         };
         crate::codec::checked_pixels(u64::from(width), u64::from(height)).map_err(|found| {
-            eosin_core::Error::input("region", "a smaller region", found, "read it in parts")
+            Error::input("region", "a smaller region", found, "read it in parts")
         })?;
         let mut region = RgbImage::filled(width, height, [255; 3]);
         let (piece_w, piece_h) = (i64::from(shape.piece_width), i64::from(shape.piece_height));

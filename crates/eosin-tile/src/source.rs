@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use eosin_core::{Error, Result, SlideReader, TileSource};
 
+use crate::digest::head;
 use crate::manifest::Manifest;
 use crate::slide::is_slide;
-use crate::tile_files::{FolderSource, ManifestSource, TileFileOptions, digest_and_head};
+use crate::tile_files::{FolderSource, ManifestSource, TileFileOptions};
 use crate::tiling::{SlideSource, TilingOptions};
 
 /// What a path holds.
@@ -38,7 +39,7 @@ pub fn detect_with(path: impl AsRef<Path>, readers: &[Arc<dyn SlideReader>]) -> 
     if is_slide(path) || readers.iter().any(|reader| reader.recognises(path)) {
         return Ok(SourceKind::Slide);
     }
-    let (_, head) = digest_and_head(path).map_err(|e| Error::io("read", path, e))?;
+    let head = head(path).map_err(|e| Error::io("read", path, e))?;
     let first_line = head.split(|&b| b == b'\n').next().unwrap_or_default();
     let is_text = !head.is_empty() && std::str::from_utf8(first_line).is_ok();
     if head.starts_with(b"PAR1") || (is_text && !head.contains(&0)) {

@@ -2,14 +2,13 @@
 
 //! Tiles that are image files already: listed in a manifest or lying in a folder.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use eosin_core::{Error, Mpp, Result, RgbImage, Tile, TileMeta, TileSource};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::{head, of_file, source_below};
 use crate::image_file::{is_image, probe_size, read_image};
 use crate::manifest::{Manifest, ManifestRow, normal_path};
 
@@ -59,9 +58,6 @@ struct TileFiles {
 /// Version of the pixels that come from image files.
 const READER_VERSION: &str = "3";
 
-/// Bytes at each end of a file that its digest covers.
-const DIGEST_SPAN: u64 = 64 << 10;
-
 impl ManifestSource {
     /// Plans the tiles of a manifest.
     ///
@@ -73,7 +69,7 @@ impl ManifestSource {
             .par_iter()
             .map(|row| {
                 let path = manifest.resolve(row);
-                let meta = manifest_meta(row, &path, options);
+                let meta = manifest_meta(&manifest, row, &path, options);
                 (path, meta)
             })
             .collect();
@@ -102,10 +98,12 @@ impl FolderSource {
         let mut files = Vec::new();
         list_files(folder, &mut files)?;
         let plan = |path: PathBuf| {
-            let (digest, head) = digest_and_head(&path).unwrap_or_default();
+            let head = head(&path).unwrap_or_default();
             let tile_id = normal_path(path.strip_prefix(folder).unwrap_or(&path));
             is_image(&head).then(|| {
-                let meta = plain_meta(tile_id, digest, &head, options.mpp);
+                let source = source_below(folder, &tile_id);
+                let mut meta = plain_meta(tile_id, source, &head, options.mpp);
+                meta.source_digest = of_file(&path).unwrap_or_default();
                 (path, meta)
             })
         };
@@ -171,6 +169,15 @@ impl TileFiles {
             ));
         };
         let image = read_image(path).map_err(|error| named(error, path))?;
+        if meta.source_digest.is_empty() {
+            // Its row would not say what it was made from.
+            return Err(Error::data(
+                path,
+                "a file that can be read from the beginning",
+                "one that could not be read when its source was opened",
+                "run again",
+            ));
+        }
         let image = match (image.width() == image.height(), self.not_square) {
             (true, _) => image,
             (false, NotSquare::CentreCrop) => centre_crop(&image),
@@ -200,14 +207,21 @@ fn named(error: Error, path: &Path) -> Error {
     }
 }
 
-fn manifest_meta(row: &ManifestRow, path: &Path, options: TileFileOptions) -> TileMeta {
-    let (digest, head) = digest_and_head(path).unwrap_or_default();
+fn manifest_meta(
+    manifest: &Manifest,
+    row: &ManifestRow,
+    path: &Path,
+    options: TileFileOptions,
+) -> TileMeta {
+    let head = head(path).unwrap_or_default();
     let mpp = row
         .column("mpp")
         .and_then(|cell| cell.parse().ok())
         .and_then(|value| Mpp::new(value).ok())
         .or(options.mpp);
-    let mut meta = plain_meta(row.path.clone(), digest, &head, mpp);
+    let source = source_below(manifest.folder(), &row.path);
+    let mut meta = plain_meta(row.path.clone(), source, &head, mpp);
+    meta.source_digest = of_file(path).unwrap_or_default();
     if let Some(slide) = row.slide() {
         meta.slide = slide.to_string();
     }
@@ -219,7 +233,7 @@ fn manifest_meta(row: &ManifestRow, path: &Path, options: TileFileOptions) -> Ti
     meta
 }
 
-fn plain_meta(tile_id: String, digest: String, head: &[u8], mpp: Option<Mpp>) -> TileMeta {
+fn plain_meta(tile_id: String, source: String, head: &[u8], mpp: Option<Mpp>) -> TileMeta {
     let side = probe_size(head).map_or(0, |(width, height)| width.min(height));
     TileMeta {
         slide: tile_id.clone(),
@@ -233,31 +247,9 @@ fn plain_meta(tile_id: String, digest: String, head: &[u8], mpp: Option<Mpp>) ->
         requested_mpp: mpp,
         effective_mpp: mpp,
         tissue_fraction: 1.0,
-        source_digest: digest,
+        source,
+        source_digest: String::new(),
     }
-}
-
-/// BLAKE3 of the length and both ends of a file, 32 hexadecimal digits, and its first bytes.
-pub(crate) fn digest_and_head(path: &Path) -> std::io::Result<(String, Vec<u8>)> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(std::io::ErrorKind::InvalidInput.into());
-    }
-    let len = metadata.len();
-    let mut head = Vec::new();
-    Read::by_ref(&mut file).take(DIGEST_SPAN).read_to_end(&mut head)?;
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&len.to_le_bytes());
-    hasher.update(&head);
-    if len > DIGEST_SPAN {
-        let mut tail = Vec::new();
-        file.seek(SeekFrom::Start(len.saturating_sub(DIGEST_SPAN).max(DIGEST_SPAN)))?;
-        file.take(DIGEST_SPAN).read_to_end(&mut tail)?;
-        hasher.update(&tail);
-    }
-    let digest = hasher.finalize().to_hex();
-    Ok((digest[..32].to_string(), head))
 }
 
 fn list_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {

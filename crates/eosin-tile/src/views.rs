@@ -13,12 +13,12 @@ use crate::stain::hed_jitter;
 
 /// Which views of each tile are embedded.
 ///
-/// View 0 is the tile as it is. View v stands in dihedral pose v mod 8, so that eight views hold
+/// View 0 is the tile as it is, and is not in the bank: it has a set of its own. View v stands in dihedral pose v mod 8, so that eight views hold
 /// every pose once; its jitter is drawn from the seed, the tile's id and v alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ViewBank {
-    /// Views per tile, view 0 among them.
+    /// Views per tile.
     pub n_views: u16,
     /// Seed of all draws.
     pub seed: u64,
@@ -62,7 +62,7 @@ impl ViewBank {
                 format!("view bank {key}"),
                 expected,
                 found,
-                "leave it out for the default",
+                "leave it out for the default; --views gives n_views",
             ))
         };
         if self.n_views == 0 || self.n_views > 256 {
@@ -87,6 +87,12 @@ impl ViewBank {
             return fault("jpeg_quality", "1 to 100, or 0 for none", self.jpeg_quality.to_string());
         }
         Ok(())
+    }
+
+    /// The views of a tile that a bank holds, in the order of its rows: row i of a tile shows view
+    /// i + 1, since view 0 would be the tile itself.
+    pub fn stored_views(&self) -> impl ExactSizeIterator<Item = u16> + use<> {
+        (0..self.n_views).map(|row| row + 1)
     }
 
     /// Everything that the views depend on, for the contract's `view`.

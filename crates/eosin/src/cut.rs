@@ -79,7 +79,7 @@ pub fn draw(
                 std::fs::create_dir_all(folder)
                     .map_err(|e| Error::io("make the folder", folder, e))?;
             }
-            let name = format!("{}.{extension}", source.slide().stem());
+            let name = format!("{}.{extension}", shown_name(&source, slides)?);
             Ok(if is_file { path.to_owned() } else { path.join(name) })
         };
         if let Some(path) = &overview.preview {
@@ -129,13 +129,13 @@ pub fn cut(
                 continue;
             }
         };
-        let stem = slide.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = shown_name(&source, slides)?;
         if !stems.insert(stem.clone()) {
             return Err(Error::input(
                 slide.display().to_string(),
-                "slides with different names",
-                format!("a second `{stem}`"),
-                "cut them into different folders",
+                "different slides",
+                format!("the content of `{stem}` a second time"),
+                "name each slide once",
             ));
         }
         let folder = out.join(&stem);
@@ -157,7 +157,7 @@ pub fn cut(
                     let mpp = meta.effective_mpp.map_or(String::new(), |m| m.get().to_string());
                     let row = [
                         name,
-                        meta.slide.clone(),
+                        stem.clone(),
                         meta.x.to_string(),
                         meta.y.to_string(),
                         meta.size_level0_px.to_string(),
@@ -179,6 +179,19 @@ pub fn cut(
     csv.flush().map_err(|e| Error::io("write", &partial, e))?;
     std::fs::rename(&partial, &manifest).map_err(|e| Error::io("write", &manifest, e))?;
     Ok(CutOutcome { manifest, n_tiles, skipped })
+}
+
+/// The slide's name, with the beginning of its digest where another slide has the same name.
+fn shown_name(source: &SlideSource, slides: &[PathBuf]) -> Result<String> {
+    let slide = source.slide();
+    let same = |other: &&PathBuf| {
+        other.file_stem().is_some_and(|stem| stem.to_string_lossy() == slide.stem())
+    };
+    if slides.iter().filter(same).count() < 2 {
+        return Ok(slide.stem().to_string());
+    }
+    // Of the whole content, so that the name stays when the file is copied.
+    Ok(format!("{}-{}", slide.stem(), &slide.digest_of(true)?[..8]))
 }
 
 /// Writes an image as PNG.

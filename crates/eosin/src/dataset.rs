@@ -93,6 +93,14 @@ impl Dataset {
     pub fn rows(&self, task: &TaskConfig, skipped: &[Skipped]) -> Result<TaskRows> {
         let file = self.manifest.file();
         self.require_columns(task)?;
+        if let Some(first) = skipped.first().filter(|_| skipped.len() >= self.n_tiles()) {
+            return Err(Error::data(
+                file,
+                "tiles that can be read, or that were embedded before",
+                format!("none of {}; {}: {}", self.n_tiles(), first.tile, first.reason),
+                "are the images where the manifest says, and is their disk mounted?",
+            ));
+        }
         let skipped: BTreeSet<&str> = skipped.iter().map(|s| s.tile.as_str()).collect();
         let mut warnings = Vec::new();
         let rows: Vec<&ManifestRow> = self

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use eosin_core::{
-    Backbone, BackboneInfo, Contract, EmbeddingBatch, EmbeddingStore, EmbeddingWriter, Error,
-    Fingerprint, Progress, Result, RgbImage, Tile, TileBatch, TileSource,
+    Backbone, BackboneInfo, Contract, EmbeddingBatch, EmbeddingWriter, Error, Fingerprint,
+    Progress, Result, RgbImage, Tile, TileBatch, TileMeta, TileSource,
 };
-use eosin_store::{ParquetStore, RowKey};
+use eosin_store::{ParquetStore, TileKey};
 use eosin_tile::resample::{self, Filter};
 use eosin_tile::views::ViewBank;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::embed_plan::{EmbedPlan, Planned};
 use crate::embed_stats::{Clock, EmbedStats, StageTime};
 use crate::input::Geometry;
 
@@ -26,6 +27,9 @@ pub struct EmbedOptions<'a> {
     pub views: Option<&'a ViewBank>,
     /// Tile ids to embed; all where absent.
     pub only: Option<&'a BTreeSet<String>>,
+    /// Whether more than a tenth of the rows that the set has of the source may be replaced, where
+    /// its files have changed; without leave that is an error that says how many.
+    pub replace: bool,
 }
 
 /// What embedding a source did.
@@ -37,10 +41,24 @@ pub struct EmbedOutcome {
     pub n_new: usize,
     /// Tiles that were there already.
     pub n_kept: usize,
+    /// Those of them whose files cannot be read now.
+    pub n_unreadable: usize,
+    /// Rows of changed files that were replaced.
+    pub n_replaced: usize,
+    /// The digest under which a tile's rows are, by tile id, where the source does not tell it.
+    pub kept_as: BTreeMap<String, String>,
     /// Tiles that could not be read.
     pub skipped: Vec<Skipped>,
     /// Where the time went.
     pub stats: EmbedStats,
+}
+
+impl EmbedOutcome {
+    /// The key of a source's tile in the set: by its id and what its file holds.
+    pub fn key(&self, tile: &TileMeta) -> TileKey {
+        let digest = self.kept_as.get(&tile.tile_id).unwrap_or(&tile.source_digest);
+        TileKey::new(&tile.tile_id, digest)
+    }
 }
 
 /// A tile that was left out, with the reason.
@@ -84,11 +102,14 @@ pub fn embed(
     progress: &dyn Progress,
 ) -> Result<EmbedOutcome> {
     let started = Instant::now();
+    options.views.map_or(Ok(()), ViewBank::validate)?;
     let contract = contract(backbone.info(), source, geometry, options.views);
     let fingerprint = contract.fingerprint();
     let filter = filter(backbone.info())?;
     let todo = plan(source, store, &fingerprint, options)?;
-    let n_views = options.views.map_or(1, |bank| usize::from(bank.n_views));
+    todo.check_replaced(&fingerprint, options.replace)?;
+    todo.drop_outdated(store, &fingerprint)?;
+    let n_views = options.views.map_or(1, |bank| bank.stored_views().len());
     let n_todo: usize = todo.batches.iter().map(Vec::len).sum();
     progress.start(&format!("embed {}", backbone.info().name), (n_todo * n_views) as u64);
     let input_px = backbone.info().input_px;
@@ -98,8 +119,8 @@ pub fn embed(
     };
     let (to_engine, from_reader) = bounded::<Vec<Prepared>>(QUEUE);
     let (to_writer, from_engine) = bounded::<Embedded>(QUEUE);
-    let mut writer = store.writer(&contract)?;
-    let commit_rows = PASSES_PER_COMMIT * options.batch_size;
+    let mut writer = store.superseding_writer(&contract, todo.superseded.clone())?;
+    let commit_rows = todo.commit_rows(PASSES_PER_COMMIT * options.batch_size);
     let (read, forward, written) = std::thread::scope(|scope| {
         let reader = scope.spawn(|| read(&todo.batches, prepare, to_engine));
         let writer = scope.spawn(|| write(&from_engine, writer.as_mut(), commit_rows));
@@ -127,7 +148,18 @@ pub fn embed(
         write,
         flops_per_row: backbone.flops(),
     };
-    Ok(EmbedOutcome { fingerprint, n_new, n_kept: todo.n_kept, skipped, stats })
+    let tiles = skipped.iter().map(|s| s.tile.as_str()).collect();
+    let n_replaced = todo.n_replaced_without(&tiles);
+    Ok(EmbedOutcome {
+        fingerprint,
+        n_new,
+        n_kept: todo.n_kept,
+        n_unreadable: todo.kept_as.len(),
+        n_replaced,
+        kept_as: todo.kept_as,
+        skipped,
+        stats,
+    })
 }
 
 /// The contract under which `backbone` embeds the tiles of `source`.
@@ -157,47 +189,20 @@ pub fn contract(
     }
 }
 
-struct Plan {
-    batches: Vec<Vec<usize>>,
-    n_kept: usize,
-}
-
-fn plan(
+/// What is left to embed of a source in a set, by its tiles' files and what is committed.
+pub(crate) fn plan(
     source: &dyn TileSource,
     store: &ParquetStore,
     set: &Fingerprint,
     options: &EmbedOptions,
-) -> Result<Plan> {
-    let tiles = source.tiles();
-    let committed = store.committed(set)?;
-    let n_views = options.views.map_or(1, |bank| bank.n_views);
-    let (mut stale, mut n_kept) = (BTreeSet::new(), 0);
-    let wanted: Vec<usize> = (0..tiles.len())
-        .filter(|&i| options.only.is_none_or(|only| only.contains(&tiles[i].tile_id)))
-        .collect();
-    let mut batches = Vec::new();
-    for chunk in wanted.chunks(options.batch_size.max(1)) {
-        let mut batch = Vec::new();
-        for &i in chunk {
-            let tile = &tiles[i];
-            let keys: Vec<RowKey> =
-                (0..n_views).map(|view| RowKey::new(tile.tile_id.as_str(), view)).collect();
-            if keys.iter().all(|key| committed.get(key) == Some(&tile.source_digest)) {
-                n_kept += 1;
-                continue;
-            }
-            stale.extend(keys.into_iter().filter(|key| committed.contains_key(key)));
-            batch.push(i);
-        }
-        if !batch.is_empty() {
-            batches.push(batch);
-        }
-    }
-    if !stale.is_empty() {
-        tracing::info!(n_rows = stale.len(), "rows whose files have changed are made again");
-        store.remove_rows(set, &stale)?;
-    }
-    Ok(Plan { batches, n_kept })
+) -> Result<EmbedPlan> {
+    Ok(EmbedPlan::new(&Planned {
+        tiles: source.tiles(),
+        only: options.only,
+        n_views: options.views.map_or(1, |bank| bank.stored_views().len() as u16),
+        batch_size: options.batch_size,
+        committed: &store.committed(set)?,
+    }))
 }
 
 fn prepare(
@@ -219,8 +224,7 @@ fn prepare(
     };
     resampling.time(|| match views {
         None => Ok(vec![fit(&tile.image)]),
-        // View 0 would be the tile itself, which has a set of its own.
-        Some(bank) => Ok((1..=bank.n_views).map(|view| fit(&bank.apply(&tile, view))).collect()),
+        Some(bank) => Ok(bank.stored_views().map(|view| fit(&bank.apply(&tile, view))).collect()),
     })
 }
 

@@ -30,7 +30,7 @@ pub fn check_embedded(
     let tiles = tile_rows(session, &rows);
     let mut report = leakage::check(&tiles);
     if let Some(embedded) = embedded.filter(|_| !rows.split.held_out.is_empty()) {
-        let features = session.matrix(&embedded.outcome.fingerprint, &rows.tile_ids, 1)?;
+        let features = session.matrix(&embedded.outcome, &rows.tile_ids, 1)?;
         let found = NearDuplicateSearch::default().find(&tiles, &features)?;
         report = report.with_near_duplicates(found);
     }

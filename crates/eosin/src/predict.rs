@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use eosin_core::{
@@ -7,7 +8,7 @@ use eosin_core::{
 };
 use eosin_head::{Decided, HeadFile, load_head};
 use eosin_network::{Bags, SlideHead};
-use eosin_store::ParquetStore;
+use eosin_store::{ParquetStore, TileKey};
 use eosin_tile::TilingOptions;
 
 use crate::backbones::Places;
@@ -39,6 +40,8 @@ pub struct PredictOptions<'a> {
     pub configs: &'a Path,
     /// Contract fields in which the tiles may differ from those of the head's training.
     pub accept: &'a [String],
+    /// Whether many rows of files that have changed may be replaced.
+    pub replace: bool,
 }
 
 /// What predicting did.
@@ -50,6 +53,8 @@ pub struct PredictOutcome {
     pub n_slides: Option<usize>,
     /// Rows called by each class: tiles, or slides.
     pub called: Vec<(String, usize)>,
+    /// Tiles whose files cannot be read now, and that were embedded before.
+    pub n_unreadable: usize,
     /// Tiles that could not be read.
     pub skipped: Vec<Skipped>,
 }
@@ -91,18 +96,22 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
         return Err(Error::Contract { differences });
     }
     let store = ParquetStore::open(options.store)?;
-    let embed_options =
-        EmbedOptions { batch_size: options.engine.batch_size, views: None, only: None };
+    let embed_options = EmbedOptions {
+        batch_size: options.engine.batch_size,
+        views: None,
+        only: None,
+        replace: options.replace,
+    };
     let outcome =
         embed(source.as_ref(), &geometry, backbone.as_ref(), &store, &embed_options, progress)?;
-    let skipped: Vec<&str> = outcome.skipped.iter().map(|s| s.tile.as_str()).collect();
-    let ids: Vec<&str> = source
+    let skipped: BTreeSet<&str> = outcome.skipped.iter().map(|s| s.tile.as_str()).collect();
+    let tiles: Vec<TileKey> = source
         .tiles()
         .iter()
-        .map(|meta| meta.tile_id.as_str())
-        .filter(|id| !skipped.contains(id))
+        .filter(|meta| !skipped.contains(meta.tile_id.as_str()))
+        .map(|meta| outcome.key(meta))
         .collect();
-    let rows = if ids.is_empty() {
+    let rows = if tiles.is_empty() {
         return Err(Error::data(
             options.input,
             "tiles that can be read",
@@ -110,7 +119,7 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
             "`eosin inspect` tells what is wrong with each",
         ));
     } else {
-        store.read_tiles(&outcome.fingerprint, &ids)?
+        store.read_tiles(&outcome.fingerprint, &tiles)?
     };
     let (calls, n_slides) = match &head {
         AnyHead::Tiles(head) => (write_tiles(options.out, &file, head.as_ref(), &rows)?, None),
@@ -121,7 +130,13 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
         }
     };
     let called = calls.counts();
-    Ok(PredictOutcome { n_tiles: ids.len(), n_slides, called, skipped: outcome.skipped })
+    Ok(PredictOutcome {
+        n_tiles: tiles.len(),
+        n_slides,
+        called,
+        n_unreadable: outcome.n_unreadable,
+        skipped: outcome.skipped,
+    })
 }
 
 /// One row per tile.

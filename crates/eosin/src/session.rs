@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use eosin_backbone::Card;
 use eosin_core::{
-    Backbone, BackboneInfo, Contract, Error, Fingerprint, Matrix, Progress, Result, TileMeta,
-    TileSource,
+    Backbone, BackboneInfo, Contract, Error, Matrix, Progress, Result, TileMeta, TileSource,
 };
-use eosin_store::ParquetStore;
+use eosin_store::{ParquetStore, TileKey};
 use eosin_tile::views::ViewBank;
 use eosin_tile::{Manifest, ManifestSource, TileFileOptions};
 use serde::Deserialize;
@@ -36,6 +35,8 @@ pub struct SessionOptions {
     pub weights: Option<PathBuf>,
     /// Why a split that leaks is used all the same; the reason stands in the report.
     pub allow_leakage: Option<String>,
+    /// Whether many rows of files that have changed may be replaced.
+    pub replace: bool,
     /// Where backbones find what is no part of the program, other than `weights`.
     pub places: Places,
 }
@@ -155,7 +156,22 @@ impl<'a> Session<'a> {
         if self.options.allow_leakage.is_some() {
             part_groups(&mut rows);
         }
+        rows.warnings.extend(self.unreadable_note(skipped));
         Ok(rows)
+    }
+
+    /// What a reader must know where tiles cannot be read now and were embedded before; `skipped`
+    /// are those that were not.
+    pub fn unreadable_note(&self, skipped: &[Skipped]) -> Option<String> {
+        let skipped: BTreeSet<&str> = skipped.iter().map(|s| s.tile.as_str()).collect();
+        let unreadable =
+            |t: &&TileMeta| t.source_digest.is_empty() && !skipped.contains(t.tile_id.as_str());
+        match self.tiles().iter().filter(unreadable).count() {
+            0 => None,
+            n => Some(format!(
+                "{n} tiles cannot be read now; their rows were embedded before and are used"
+            )),
+        }
     }
 
     /// Where embeddings are kept.
@@ -221,7 +237,12 @@ impl<'a> Session<'a> {
         views: Option<&ViewBank>,
         only: Option<&BTreeSet<String>>,
     ) -> Result<Embedded> {
-        let options = EmbedOptions { batch_size: self.engine.batch_size, views, only };
+        let options = EmbedOptions {
+            batch_size: self.engine.batch_size,
+            views,
+            only,
+            replace: self.options.replace,
+        };
         let outcome = embed(
             self.source.as_ref(),
             &self.geometry,
@@ -234,20 +255,41 @@ impl<'a> Session<'a> {
         Ok(Embedded { info: backbone.info().clone(), contract, outcome })
     }
 
-    /// A set's embeddings of the given tiles, the `n_views` views of a tile together, in the order
-    /// asked for.
-    pub fn matrix(&self, set: &Fingerprint, tile_ids: &[String], n_views: usize) -> Result<Matrix> {
-        let ids: Vec<&str> = tile_ids.iter().map(String::as_str).collect();
-        let rows = self.store.read_tiles(set, &ids)?;
-        if rows.embeddings.n_rows() == ids.len() * n_views {
+    /// The embeddings of the given tiles, the `n_views` views of a tile together, in the order asked
+    /// for: those of the files that the session has open, whatever else the set holds under their
+    /// names.
+    pub fn matrix(
+        &self,
+        embedded: &EmbedOutcome,
+        tile_ids: &[String],
+        n_views: usize,
+    ) -> Result<Matrix> {
+        let set = &embedded.fingerprint;
+        let tiles = self.keys(&embedded.kept_as, tile_ids);
+        let rows = self.store.read_tiles(set, &tiles)?;
+        if rows.embeddings.n_rows() == tiles.len() * n_views {
             return Ok(rows.embeddings);
         }
         Err(Error::data(
             self.store.root().join(set.as_str()),
-            format!("{n_views} views of each of {} tiles", ids.len()),
+            format!("{n_views} views of each of {} tiles", tiles.len()),
             format!("{} rows", rows.embeddings.n_rows()),
             "run `eosin embed` again; it adds what is missing",
         ))
+    }
+
+    /// Keys of the given tiles in the session's sets; `kept_as` is that of an [`EmbedOutcome`].
+    pub fn keys(&self, kept_as: &BTreeMap<String, String>, tile_ids: &[String]) -> Vec<TileKey> {
+        let digests: HashMap<&str, &str> = self
+            .tiles()
+            .iter()
+            .map(|tile| (tile.tile_id.as_str(), tile.source_digest.as_str()))
+            .collect();
+        let key = |id: &String| {
+            let told = digests.get(id.as_str()).copied().unwrap_or_default();
+            TileKey::new(id, kept_as.get(id).map_or(told, String::as_str))
+        };
+        tile_ids.iter().map(key).collect()
     }
 
     /// Tiles that one embedding or another had to leave out.
@@ -263,17 +305,24 @@ impl<'a> Session<'a> {
     }
 }
 
-/// How each view of the given tiles is made, for a bank of their embeddings.
+/// How each stored view of the given tiles is made, for a bank of their embeddings.
 pub fn view_parameters(views: &ViewBank, tile_ids: &[String]) -> Result<Matrix> {
     let told = |id: &String| -> Vec<Vec<f32>> {
-        (0..views.n_views).map(|view| views.parameters(id, view)).collect()
+        views.stored_views().map(|view| views.parameters(id, view)).collect()
     };
     Matrix::from_rows(&tile_ids.iter().flat_map(told).collect::<Vec<_>>())
 }
 
 /// The image views of an augmentation.
 pub fn views(augment: &AugmentConfig) -> Result<Option<ViewBank>> {
-    augment.views.as_ref().map(|table| toml_file::options("views", table)).transpose()
+    augment.views.as_ref().map(view_bank).transpose()
+}
+
+/// A bank of views as a table tells it.
+pub fn view_bank(table: &toml::Table) -> Result<ViewBank> {
+    let bank: ViewBank = toml_file::options("views", table)?;
+    bank.validate()?;
+    Ok(bank)
 }
 
 /// Loads a backbone by the name of its card in `configs/backbone/`, or by a card's path.

@@ -281,9 +281,8 @@ fn maps(findings: &Findings) -> Result<Vec<report::EmbeddingMap>> {
         .embedded
         .iter()
         .map(|embedded| {
-            let fingerprint = &embedded.outcome.fingerprint;
             let ids: Vec<String> = shown.iter().map(|&i| rows.tile_ids[i].clone()).collect();
-            let matrix = findings.session.matrix(fingerprint, &ids, 1)?;
+            let matrix = findings.session.matrix(&embedded.outcome, &ids, 1)?;
             let projection = pca::project(&matrix)?;
             Ok(report::EmbeddingMap {
                 backbone: embedded.info.name.clone(),

@@ -37,12 +37,12 @@ pub fn labelled(
     embedded: &Embedded,
     bank: Option<(&Embedded, usize)>,
 ) -> Result<LabelledSet> {
-    let matrix = session.matrix(&embedded.outcome.fingerprint, &rows.tile_ids, 1)?;
+    let matrix = session.matrix(&embedded.outcome, &rows.tile_ids, 1)?;
     let bank = match bank {
         None => None,
         Some((bank, n_views)) => {
             let ids = rows.train_ids();
-            let seen = session.matrix(&bank.outcome.fingerprint, &ids, n_views)?;
+            let seen = session.matrix(&bank.outcome, &ids, n_views)?;
             let bank = ViewBank::partial(n_views, seen, &rows.split.train, rows.tile_ids.len())?;
             match session.views()? {
                 Some(views) => Some(bank.with_parameters(view_parameters(&views, &ids)?)?),

@@ -85,7 +85,7 @@ impl Slides {
     fn bags(&self, session: &Session, rows: &TaskRows, on: &Embedded) -> Result<LabelledBags> {
         let ids: Vec<String> =
             self.rows.iter().flatten().map(|&i| rows.tile_ids[i].clone()).collect();
-        let features = session.matrix(&on.outcome.fingerprint, &ids, 1)?;
+        let features = session.matrix(&on.outcome, &ids, 1)?;
         let mut start = 0;
         let bags = self.names.iter().zip(&self.rows).map(|(name, tiles)| {
             let rows = start..start + tiles.len();

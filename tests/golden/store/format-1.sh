@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT OR Apache-2.0
 # How the store in format-1/ was made, once, by the release before cold shards (f22e6e3). It is
-# never made anew: a later release must read what this one wrote.
+# never made anew: later releases, whose rows say which file they are of, must refuse it.
 set -eu
 cd "$(dirname "$0")/../../.."
 eosin embed tests/fixtures/cmu-1-small-region.svs --backbone colour-statistics \

@@ -27,7 +27,7 @@ def live_shards(folder):
     live = []
     for entry in sorted((folder / "_log").glob("*.json")):
         entry = json.loads(entry.read_text())
-        assert entry["format"] == 1, entry["format"]
+        assert entry["format"] == 2, entry["format"]
         live = [name for name in live if name not in entry["removes"]]
         live += [add["name"] for add in entry["adds"] if add["name"] not in live]
         live = entry.get("order", live)

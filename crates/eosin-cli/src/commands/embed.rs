@@ -7,7 +7,9 @@ use anyhow::Result;
 use eosin::crates::backbone::native::gemm_peak;
 use eosin::crates::store::ParquetStore;
 use eosin::crates::tile::ViewBank;
-use eosin::{EmbedOptions, EmbedStats, EngineConfig, contract, load_backbone, open_input};
+use eosin::{
+    EmbedOptions, EmbedOutcome, EmbedStats, EngineConfig, contract, load_backbone, open_input,
+};
 
 use super::{tell_skipped, tiling};
 use crate::arguments::EmbedArguments;
@@ -16,12 +18,15 @@ use crate::progress::Bars;
 
 /// `eosin embed`.
 pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
-    let (source, geometry) = open_input(&arguments.input, &tiling(&arguments.grid)?)?;
+    let mut tiling = tiling(&arguments.grid)?;
+    tiling.verify |= arguments.verify;
     let views = arguments.views.map(|n_views| ViewBank {
         n_views,
         seed: arguments.seed,
         ..ViewBank::default()
     });
+    views.as_ref().map_or(Ok(()), ViewBank::validate)?;
+    let (source, geometry) = open_input(&arguments.input, &tiling)?;
     let engine = EngineConfig {
         kind: arguments.engine.clone(),
         batch_size: arguments.batch_size,
@@ -41,16 +46,21 @@ pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
             println!("{name}: {n_rows} rows × {} wanted, {there} there, set {set}", info.dim);
             continue;
         }
-        let options =
-            EmbedOptions { batch_size: arguments.batch_size, views: views.as_ref(), only: None };
+        let options = EmbedOptions {
+            batch_size: arguments.batch_size,
+            views: views.as_ref(),
+            only: None,
+            replace: arguments.replace,
+        };
         let started = Instant::now();
         let outcome =
             eosin::embed(source.as_ref(), &geometry, backbone.as_ref(), &store, &options, bars)?;
         println!(
-            "{name} on {}: {} tiles embedded, {} there already, {:.1} s, set {set}",
+            "{name} on {}: {} tiles embedded, {} there already{}, {:.1} s, set {set}",
             info.engine,
             outcome.n_new,
             outcome.n_kept,
+            also(&outcome),
             started.elapsed().as_secs_f64()
         );
         if arguments.stats {
@@ -62,6 +72,18 @@ pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
     skipped.dedup();
     tell_skipped(&skipped);
     Ok(Outcome::of(skipped.len()))
+}
+
+/// What else a user must know of the tiles that were there.
+fn also(outcome: &EmbedOutcome) -> String {
+    let mut text = String::new();
+    if outcome.n_unreadable > 0 {
+        let _ = write!(text, " ({} of them cannot be read now)", outcome.n_unreadable);
+    }
+    if outcome.n_replaced > 0 {
+        let _ = write!(text, ", {} rows of changed files replaced", outcome.n_replaced);
+    }
+    text
 }
 
 /// The stages, and the rate against the machine's `peak` in GFLOP/s.

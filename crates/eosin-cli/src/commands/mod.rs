@@ -57,6 +57,7 @@ fn open<'a>(arguments: &RunArguments, bars: &'a Bars) -> Result<Session<'a>> {
         engine: arguments.engine.clone(),
         weights: arguments.weights.clone(),
         allow_leakage: arguments.allow_leakage.clone(),
+        replace: arguments.replace,
         places: places(None),
     };
     Ok(Session::open(&arguments.config, options, Registry::with_defaults(), bars)?)

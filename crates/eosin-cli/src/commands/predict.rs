@@ -10,7 +10,8 @@ use crate::progress::Bars;
 
 /// `eosin predict`.
 pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
-    let tiling = tiling(&arguments.grid)?;
+    let mut tiling = tiling(&arguments.grid)?;
+    tiling.verify |= arguments.verify;
     if arguments.dry_run {
         let (source, _) = open_input(&arguments.input, &tiling)?;
         print_facts(&eosin::inspect(&arguments.head)?.facts);
@@ -28,11 +29,18 @@ pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
         places: super::places(arguments.weights.as_deref()),
         configs: &arguments.configs,
         accept: &arguments.accept,
+        replace: arguments.replace,
     };
     let outcome = eosin::predict(&options, bars)?;
     let called: Vec<String> =
         outcome.called.iter().map(|(class, n)| format!("{class} {n}")).collect();
     tell_skipped(&outcome.skipped);
+    if outcome.n_unreadable > 0 {
+        eprintln!(
+            "note: {} tiles cannot be read now; they were embedded before",
+            outcome.n_unreadable
+        );
+    }
     match outcome.n_slides {
         None => println!("{} tiles: {}", outcome.n_tiles, called.join(", ")),
         Some(n) => println!("{n} slides of {} tiles: {}", outcome.n_tiles, called.join(", ")),

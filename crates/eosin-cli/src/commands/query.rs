@@ -10,7 +10,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use eosin::crates::core::{EmbeddingStore, Error};
 use eosin::crates::query::{Answer, Tables};
-use eosin::crates::store::ParquetStore;
+use eosin::crates::store::{ParquetStore, tell_slides_apart};
 
 use crate::exit::Outcome;
 
@@ -24,7 +24,8 @@ use crate::exit::Outcome;
 
 Without a query, the tables and their columns are listed. Every set of the store is a table that is
 called after its backbone, with _ for other signs than letters and digits; a single set is also
-called tiles. The SQL is that of polars.")]
+called tiles. Slides of one name that were read from different files get a dash and eight signs; the
+column source says which file it was. The SQL is that of polars.")]
 pub struct QueryArguments {
     /// The query.
     pub sql: Option<String>,
@@ -108,7 +109,8 @@ fn add_store(tables: &mut Tables, arguments: &QueryArguments) -> Result<()> {
             plain(&s.contract.backbone) == name
         };
         let is_alone = sets.iter().filter(same).count() == 1 && !given.contains(name.as_str());
-        let (metas, views) = store.tiles(&set.fingerprint)?;
+        let (mut metas, views) = store.tiles(&set.fingerprint)?;
+        tell_slides_apart(&mut metas);
         if sets.len() == 1 && !given.contains("tiles") && name != "tiles" {
             tables.add_tiles("tiles", &metas, &views)?;
         }

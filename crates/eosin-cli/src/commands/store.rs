@@ -6,12 +6,13 @@ mod arguments;
 mod export;
 mod import;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
-use eosin::crates::core::{EmbeddingStore, Error, Fingerprint, SetSummary};
-use eosin::crates::store::{ParquetStore, StoreOptions};
+use eosin::crates::core::{EmbeddingStore, Error, Fingerprint, SetSummary, TileMeta};
+use eosin::crates::store::{ParquetStore, StoreOptions, tell_slides_apart};
 
 pub use self::arguments::StoreArguments;
 use self::arguments::{CompactArguments, GcArguments, SetArguments, StoreCommand};
@@ -64,9 +65,10 @@ fn info(arguments: &SetArguments) -> Result<Outcome> {
     let store = ParquetStore::open(&arguments.at.store)?;
     for set in chosen(&store, arguments.set.as_deref())? {
         let contract = &set.contract;
-        let (metas, _) = store.tiles(&set.fingerprint)?;
-        let count = |of: fn(&eosin::crates::core::TileMeta) -> &str| {
-            metas.iter().map(of).collect::<std::collections::BTreeSet<_>>().len().to_string()
+        let (mut metas, _) = store.tiles(&set.fingerprint)?;
+        let told_apart = slides_of_one_name(&mut metas);
+        let count = |of: fn(&TileMeta) -> &str| {
+            metas.iter().map(of).collect::<BTreeSet<_>>().len().to_string()
         };
         println!("set {}", set.fingerprint);
         let mut facts: Vec<(String, String)> = [
@@ -95,9 +97,23 @@ fn info(arguments: &SetArguments) -> Result<Outcome> {
         .map(|(name, value)| (name.to_string(), value))
         .collect();
         facts.extend(contract.architecture.clone());
+        facts.extend(told_apart);
         print_facts(&facts);
     }
     Ok(Outcome::Done)
+}
+
+/// Tells slides of one name apart, and names each of them with its file: the first tile's.
+fn slides_of_one_name(metas: &mut [TileMeta]) -> Vec<(String, String)> {
+    let before: Vec<String> = metas.iter().map(|meta| meta.slide.clone()).collect();
+    tell_slides_apart(metas);
+    let mut slides = BTreeMap::new();
+    for (meta, before) in metas.iter().zip(before) {
+        if meta.slide != before {
+            slides.entry(format!("slide {}", meta.slide)).or_insert_with(|| meta.source.clone());
+        }
+    }
+    slides.into_iter().collect()
 }
 
 fn verify(arguments: &SetArguments, bars: &Bars) -> Result<Outcome> {

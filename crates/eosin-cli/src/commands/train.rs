@@ -34,6 +34,9 @@ pub fn train(arguments: &TrainArguments, bars: &Bars) -> Result<Outcome> {
         }
     }
     tell_skipped(&skipped);
+    if let Some(note) = session.unreadable_note(&skipped) {
+        println!("note: {note}");
+    }
     if trained.iter().all(|head| head.result.is_err()) {
         bail!("no head could be fitted");
     }

@@ -32,6 +32,7 @@ fn meta(slide: &str, x: i64, y: i64) -> TileMeta {
         requested_mpp: None,
         effective_mpp: None,
         tissue_fraction: 1.0,
+        source: String::new(),
         source_digest: String::new(),
     }
 }

@@ -17,6 +17,7 @@ fn meta(x: i64, y: i64, size: u32) -> TileMeta {
         requested_mpp: None,
         effective_mpp: None,
         tissue_fraction: 1.0,
+        source: String::new(),
         source_digest: "d".into(),
     }
 }

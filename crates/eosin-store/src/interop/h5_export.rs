@@ -8,6 +8,8 @@ use hdf5_pure::{AttrValue, FileBuilder};
 
 use crate::open_set::OpenSet;
 use crate::parquet_store::ParquetStore;
+use crate::read::latest_rows;
+use crate::slides::SlideNames;
 
 /// Whose HDF5 files to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,8 @@ pub enum H5Layout {
 
 /// Exports a set as one file per slide into `folder`, which must exist, and returns the files.
 ///
-/// Only one slide is in memory at a time. Of a bank of views the first is exported, since these
+/// Only one slide is in memory at a time. Slides that would get one name are told apart by a dash
+/// and eight signs. Of a bank of views the first is exported, since these
 /// layouts have one row per tile.
 pub fn export_h5(
     store: &ParquetStore,
@@ -31,19 +34,18 @@ pub fn export_h5(
 ) -> Result<Vec<PathBuf>> {
     let open = store.open_set(set)?;
     let (metas, views) = open.read_metas()?;
-    let mut slides: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-    for (row, (meta, _)) in metas.iter().zip(&views).enumerate().filter(|(_, (_, v))| **v == 0) {
-        // Where a tile was committed twice, the later counts.
-        slides.entry(&meta.slide).or_default().insert(&meta.tile_id, row);
+    let names = SlideNames::of(&metas, file_name);
+    let mut slides: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for row in latest_rows(&metas, &views).into_iter().filter(|&row| views[row] == 0) {
+        slides.entry(names.name(&metas[row])).or_default().push(row);
     }
     let mut paths = Vec::with_capacity(slides.len());
-    for (slide, tiles) in slides {
-        let mut rows: Vec<usize> = tiles.into_values().collect();
+    for (slide, mut rows) in slides {
         rows.sort_unstable();
         let numbers: Vec<u64> = rows.iter().map(|&r| r as u64).collect();
         let embeddings = open.read_rows(&numbers)?;
         let tiles: Vec<&TileMeta> = rows.iter().map(|&r| &metas[r]).collect();
-        let path = folder.join(format!("{}.h5", file_name(slide)));
+        let path = folder.join(format!("{slide}.h5"));
         write(&path, &open, slide, &tiles, &embeddings, layout)?;
         paths.push(path);
     }
@@ -70,7 +72,7 @@ fn write(
     features.with_f32_data(embeddings.values()).with_shape(&[n, dim]);
     if layout == H5Layout::Trident {
         features.set_attr("encoder", text(&open.contract.backbone));
-        features.set_attr("name", text(file_name(slide)));
+        features.set_attr("name", text(slide));
         features.set_attr("eosin_fingerprint", text(open.contract.fingerprint().as_str()));
     }
     let places = tiles.iter().flat_map(|t| [t.x, t.y]);

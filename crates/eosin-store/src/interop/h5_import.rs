@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::HashMap;
-use std::fs::File as DiskFile;
 use std::path::Path;
 
 use eosin_core::{Contract, Error, Matrix, Result};
 use hdf5_pure::{AttrValue, Dataset, Datatype, DatatypeByteOrder, File};
 
-use super::{Imported, UNKNOWN, bare_meta, imported_contract};
+use super::{Imported, Origin, UNKNOWN, bare_meta, imported_contract};
 
 type Attributes = HashMap<String, AttrValue>;
 
@@ -23,7 +22,7 @@ pub fn import_h5(path: &Path, features: Option<&str>) -> Result<Imported> {
     let has = |name: &str| names.iter().any(|n| n == name);
     let root_attributes = root.attrs().map_err(|e| h5_error(path, &e))?;
     let slide = path.file_stem().and_then(|s| s.to_str()).unwrap_or(UNKNOWN).to_string();
-    let digest = file_digest(path)?;
+    let origin = Origin::of(path, None)?;
 
     let (name, layout) = if has("feats") {
         ("feats".to_string(), Layout::Stamp)
@@ -59,7 +58,7 @@ pub fn import_h5(path: &Path, features: Option<&str>) -> Result<Imported> {
                 }
                 (None, None) => format!("{slide}:{i}"),
             };
-            let mut meta = bare_meta(tile_id, &slide, &digest);
+            let mut meta = bare_meta(tile_id, &slide, &origin);
             if let Some((x, y, own)) = place {
                 (meta.x, meta.y) = (x, y);
                 meta.size_level0_px = own.map_or(size, |s| s as u32);
@@ -230,13 +229,6 @@ fn dataset(path: &Path, file: &File, name: &str) -> Result<Dataset> {
 
 fn attributes(path: &Path, dataset: &Dataset) -> Result<Attributes> {
     dataset.attrs().map_err(|e| h5_error(path, &e))
-}
-
-fn file_digest(path: &Path) -> Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    let read = DiskFile::open(path).and_then(|file| hasher.update_reader(file).map(|_| ()));
-    read.map_err(|e| Error::io("read", path, e))?;
-    Ok(hasher.finalize().to_hex().to_string())
 }
 
 fn h5_error(path: &Path, error: &hdf5_pure::Error) -> Error {

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use eosin_core::{Error, Fingerprint, Mpp, Result, TileMeta};
 use hdf5_pure::{AttrValue, DatasetBuilder, FileBuilder, GroupBuilder};
 
 use crate::parquet_store::ParquetStore;
+use crate::slides::tell_slides_apart;
 
 /// Exports a set as one `.h5ad` file, as anndata and scanpy read it: embeddings are `X`, tiles
 /// `obs`, their places `obsm/spatial`, and the contract `uns/eosin_contract`.
 ///
-/// The set is held in memory once. Rows are named by tile, and by view in a bank of views. Text
-/// that is not known is empty, a resolution that is not known is NaN.
+/// The set is held in memory once. Rows are named by tile, by view in a bank of views, and by the
+/// beginning of their file's digest where tiles of two files have one name; slides of one name are
+/// told apart likewise. Text that is not known is empty, a resolution that is not known is NaN.
 pub fn export_h5ad(store: &ParquetStore, set: &Fingerprint, path: &Path) -> Result<()> {
     let contract = store.open_set(set)?.contract;
-    let all = store.read_all(set)?;
+    let mut all = store.read_all(set)?;
+    tell_slides_apart(&mut all.metas);
     let (n, dim) = (all.metas.len() as u64, u64::from(contract.dim));
     let mut file = FileBuilder::new();
     file.set_attr("encoding-type", text("anndata"));
@@ -68,18 +72,31 @@ fn observations(file: &mut FileBuilder, metas: &[TileMeta], views: &[u16]) -> Gr
             "requested_mpp",
             "effective_mpp",
             "tissue_fraction",
+            "source",
+            "source_digest",
             "view",
         ],
     );
     let bank = views.iter().any(|&v| v != 0);
+    let shared = shared_ids(metas);
     let names: Vec<String> = metas
         .iter()
         .zip(views)
-        .map(|(m, v)| if bank { format!("{}#{v}", m.tile_id) } else { m.tile_id.clone() })
+        .map(|(m, v)| {
+            let file = if shared.contains(m.tile_id.as_str()) {
+                format!("@{}", short(&m.source_digest))
+            } else {
+                String::new()
+            };
+            let view = if bank { format!("#{v}") } else { String::new() };
+            format!("{}{file}{view}", m.tile_id)
+        })
         .collect();
     strings(&mut obs, "_index", names.iter().map(String::as_str));
     strings(&mut obs, "tile_id", metas.iter().map(|m| m.tile_id.as_str()));
     strings(&mut obs, "slide", metas.iter().map(|m| m.slide.as_str()));
+    strings(&mut obs, "source", metas.iter().map(|m| m.source.as_str()));
+    strings(&mut obs, "source_digest", metas.iter().map(|m| m.source_digest.as_str()));
     strings(&mut obs, "patient", metas.iter().map(|m| m.group.as_str()));
     strings(&mut obs, "centre", metas.iter().map(|m| m.centre.as_deref().unwrap_or("")));
     strings(&mut obs, "scanner", metas.iter().map(|m| m.scanner.as_deref().unwrap_or("")));
@@ -102,6 +119,24 @@ fn observations(file: &mut FileBuilder, metas: &[TileMeta], views: &[u16]) -> Gr
         tag(obs.create_dataset(name).with_f64_data(&values), "array");
     }
     obs
+}
+
+/// Ids that tiles of several files have.
+fn shared_ids(metas: &[TileMeta]) -> HashSet<&str> {
+    let mut first: HashMap<&str, &str> = HashMap::with_capacity(metas.len());
+    let mut shared = HashSet::new();
+    for meta in metas {
+        if *first.entry(&meta.tile_id).or_insert(&meta.source_digest) != meta.source_digest {
+            shared.insert(meta.tile_id.as_str());
+        }
+    }
+    shared
+}
+
+/// The beginning of a digest, without its kind.
+fn short(digest: &str) -> &str {
+    let digits = digest.rsplit(':').next().unwrap_or(digest);
+    digits.get(..12).unwrap_or(digits)
 }
 
 fn dict(file: &mut FileBuilder, name: &str) -> GroupBuilder {

@@ -8,7 +8,7 @@ use eosin_core::{EmbeddingStore, Error, Fingerprint, Matrix, Result, TileMeta};
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use serde::Deserialize;
 
-use super::{Imported, bare_meta, imported_contract, shape_of, write_rows};
+use super::{Imported, Origin, bare_meta, exported_rows, imported_contract, write_rows};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Longer headers are no array of numbers.
@@ -59,19 +59,35 @@ pub(super) fn read_array(path: &Path, input: &mut impl Read, file_bytes: u64) ->
 /// file they are numbered, and all belong to one slide that has the file's name.
 pub fn import_npy(path: &Path, backbone: &str) -> Result<Imported> {
     let embeddings = read_npy(path)?;
-    let (metas, views) = tiles_of(path, embeddings.n_rows())?;
+    let (metas, views) = tiles_of(path, None, embeddings.n_rows())?;
     let contract = imported_contract("npy", backbone, embeddings.n_cols() as u32);
     Ok(Imported { contract, metas, views, embeddings })
 }
 
-/// The tiles and views beside an array, or numbers where there are none.
-pub(super) fn tiles_of(path: &Path, n_rows: usize) -> Result<(Vec<TileMeta>, Vec<u16>)> {
+/// The tiles and views beside an array, or numbers where there are none; `part` names the array
+/// where its file has several.
+pub(super) fn tiles_of(
+    path: &Path,
+    part: Option<&str>,
+    n_rows: usize,
+) -> Result<(Vec<TileMeta>, Vec<u16>)> {
     let tiles = tiles_path(path);
+    let origin = Origin::of(path, part)?;
     let (metas, views) = if tiles.exists() {
-        read_tiles(&tiles)?
+        let (mut metas, views) = read_tiles(&tiles)?;
+        for meta in &mut metas {
+            // Tiles that say where they are from keep that, so that they are the same tiles here.
+            if meta.source.is_empty() {
+                meta.source.clone_from(&origin.source);
+            }
+            if meta.source_digest.is_empty() {
+                meta.source_digest.clone_from(&origin.digest);
+            }
+        }
+        (metas, views)
     } else {
         let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or("array");
-        let meta = |i| bare_meta(format!("{stem}:{i}"), stem, "");
+        let meta = |i| bare_meta(format!("{stem}:{i}"), stem, &origin);
         ((0..n_rows).map(meta).collect(), vec![0; n_rows])
     };
     if metas.len() != n_rows {
@@ -83,10 +99,11 @@ pub(super) fn tiles_of(path: &Path, n_rows: usize) -> Result<(Vec<TileMeta>, Vec
 
 /// Exports a set as an `.npy` array of `f32`, and its tiles as `<name>.tiles.jsonl` beside it.
 pub fn export_npy(store: &dyn EmbeddingStore, set: &Fingerprint, path: &Path) -> Result<()> {
-    let (n_rows, dim, _) = shape_of(store, set)?;
+    let rows = exported_rows(store, set)?;
+    let (n_rows, dim) = (rows.n_rows, rows.contract.dim as usize);
     let (mut out, mut tiles) = (create(path)?, create(&tiles_path(path))?);
     out.write_all(&header_bytes(n_rows, dim)).map_err(|e| Error::io("write", path, e))?;
-    write_rows(store, set, n_rows, &mut out, &mut tiles)
+    write_rows(store, set, &rows, &mut out, &mut tiles)
 }
 
 /// The file that tells the tiles of an exported array.

@@ -38,7 +38,8 @@ pub fn import_npz(path: &Path, backbone: &str, array: Option<&str>) -> Result<Im
     let members = read_directory(path, &mut input)?;
     let member = choose(&members, array)?;
     let embeddings = read_member(path, &mut input, member)?;
-    let (metas, views) = tiles_of(path, embeddings.n_rows())?;
+    let part = (members.len() > 1).then_some(member.name.as_str());
+    let (metas, views) = tiles_of(path, part, embeddings.n_rows())?;
     let contract = imported_contract("npz", backbone, embeddings.n_cols() as u32);
     Ok(Imported { contract, metas, views, embeddings })
 }

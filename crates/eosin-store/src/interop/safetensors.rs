@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::npy::{create, tiles_of, tiles_path};
-use super::{Imported, imported_contract, shape_of, write_rows};
+use super::{Imported, exported_rows, imported_contract, write_rows};
 
 /// Keys of the metadata by which an export is known again.
 const KEY_FINGERPRINT: &str = "eosin.fingerprint";
@@ -26,9 +26,10 @@ pub fn export_safetensors(
     set: &Fingerprint,
     path: &Path,
 ) -> Result<()> {
-    let (n_rows, dim, contract) = shape_of(store, set)?;
+    let rows = exported_rows(store, set)?;
+    let (n_rows, dim) = (rows.n_rows, rows.contract.dim as usize);
     let mut header = json!({
-        "__metadata__": { KEY_FINGERPRINT: set.as_str(), KEY_CONTRACT: contract.canonical() },
+        "__metadata__": { KEY_FINGERPRINT: set.as_str(), KEY_CONTRACT: rows.contract.canonical() },
         "embeddings": {
             "dtype": "F32",
             "shape": [n_rows, dim],
@@ -42,7 +43,7 @@ pub fn export_safetensors(
     out.write_all(&(header.len() as u64).to_le_bytes())
         .and_then(|()| out.write_all(header.as_bytes()))
         .map_err(|e| Error::io("write", path, e))?;
-    write_rows(store, set, n_rows, &mut out, &mut tiles)
+    write_rows(store, set, &rows, &mut out, &mut tiles)
 }
 
 /// One tensor of the header.
@@ -85,9 +86,10 @@ pub fn import_safetensors(path: &Path, backbone: &str, tensor: Option<&str>) -> 
             tensors.insert(name, tensor);
         }
     }
-    let tensor = choose(&tensors, tensor)?;
+    let (name, tensor) = choose(&tensors, tensor)?;
     let embeddings = read_values(path, &mut input, tensor, values_at, file_bytes)?;
-    let (metas, views) = tiles_of(path, embeddings.n_rows())?;
+    let part = (tensors.len() > 1).then_some(name);
+    let (metas, views) = tiles_of(path, part, embeddings.n_rows())?;
     let contract = match told.get(KEY_CONTRACT) {
         Some(text) => own_contract(path, text, told.get(KEY_FINGERPRINT), &embeddings)?,
         None => imported_contract("safetensors", backbone, embeddings.n_cols() as u32),
@@ -95,13 +97,16 @@ pub fn import_safetensors(path: &Path, backbone: &str, tensor: Option<&str>) -> 
     Ok(Imported { contract, metas, views, embeddings })
 }
 
-fn choose<'a>(tensors: &'a BTreeMap<String, Tensor>, wanted: Option<&str>) -> Result<&'a Tensor> {
+fn choose<'a>(
+    tensors: &'a BTreeMap<String, Tensor>,
+    wanted: Option<&str>,
+) -> Result<(&'a str, &'a Tensor)> {
     let found = match wanted {
-        Some(wanted) => tensors.get(wanted),
-        None if tensors.len() == 1 => tensors.values().next(),
-        None => tensors.get("embeddings"),
+        Some(wanted) => tensors.get_key_value(wanted),
+        None if tensors.len() == 1 => tensors.iter().next(),
+        None => tensors.get_key_value("embeddings"),
     };
-    found.ok_or_else(|| {
+    found.map(|(name, tensor)| (name.as_str(), tensor)).ok_or_else(|| {
         let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
         Error::input(
             "tensor",

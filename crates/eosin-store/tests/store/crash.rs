@@ -30,7 +30,7 @@ fn work(root: &Path) -> eosin_core::Result<()> {
     let mut writer = store.writer(&contract)?;
     for s in 0..N_SLIDES {
         let slide = format!("slide{s}");
-        let key = RowKey::new(meta(&slide, 0).tile_id, 0);
+        let key = RowKey::of(&meta(&slide, 0), 0);
         if committed.contains_key(&key) {
             continue;
         }

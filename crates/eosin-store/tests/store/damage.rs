@@ -73,15 +73,15 @@ fn a_damaged_log_is_an_error_that_names_the_entry() {
         (|log| fs::write(log.join(format!("{:020}.json", 2)), "{").unwrap(), "00002.json", "EOF"),
         (
             |log| {
-                let entry = r#"{"format":2,"version":2,"adds":[],"removes":[]}"#;
+                let entry = r#"{"format":3,"version":2,"adds":[],"removes":[]}"#;
                 fs::write(log.join(format!("{:020}.json", 2)), entry).unwrap();
             },
             "00002.json",
-            "format 2",
+            "format 3",
         ),
         (
             |log| {
-                let entry = r#"{"format":1,"version":2,"adds":[{"name":"../../x","rows":1,"bytes":1,"blake3":"","dtype":"f16"}],"removes":[]}"#;
+                let entry = r#"{"format":2,"version":2,"adds":[{"name":"../../x","rows":1,"bytes":1,"blake3":"","dtype":"f16"}],"removes":[]}"#;
                 fs::write(log.join(format!("{:020}.json", 2)), entry).unwrap();
             },
             "00002.json",
@@ -89,7 +89,7 @@ fn a_damaged_log_is_an_error_that_names_the_entry() {
         ),
         (
             |log| {
-                let entry = r#"{"format":1,"version":2,"adds":[],"removes":[],"order":[]}"#;
+                let entry = r#"{"format":2,"version":2,"adds":[],"removes":[],"order":[]}"#;
                 fs::write(log.join(format!("{:020}.json", 2)), entry).unwrap();
             },
             "00002.json",
@@ -145,7 +145,7 @@ fn rows_committed_twice_and_equal_rows_are_reported() {
     let mut twins = rows(&contract, "a", 0..2);
     let first = twins.embeddings.row(0).to_vec();
     twins.embeddings.row_mut(1).copy_from_slice(&first);
-    let ids: Vec<_> = twins.metas.iter().map(|m| RowKey::new(m.tile_id.clone(), 0)).collect();
+    let ids: Vec<_> = twins.metas.iter().map(|m| RowKey::of(m, 0)).collect();
     commit(&store, &contract, twins);
     let report = store.verify(&contract.fingerprint(), &NoProgress).unwrap();
     assert!(report.is_clean());

@@ -12,4 +12,5 @@ mod maintenance;
 mod mirror;
 mod readers;
 mod round_trip;
+mod supersede;
 mod support;

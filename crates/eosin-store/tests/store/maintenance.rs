@@ -10,7 +10,7 @@ use eosin_store::{GcReport, ParquetStore, RowKey, StoreOptions};
 use crate::support::{commit, contract, meta, rows, scan, value};
 
 fn key(slide: &str, i: usize) -> RowKey {
-    RowKey::new(meta(slide, i).tile_id, 0)
+    RowKey::of(&meta(slide, i), 0)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use eosin_core::{EmbeddingBatch, EmbeddingStore, Error, Fingerprint, Matrix};
-use eosin_store::{Dtype, MemoryStore, ParquetStore, RowKey, StoreExt, StoreOptions};
+use eosin_store::{Dtype, MemoryStore, ParquetStore, RowKey, StoreExt, StoreOptions, TileKey};
 use proptest::prelude::*;
 
 use crate::support::{commit, contract, files, meta, rows, scan, value};
@@ -143,28 +143,30 @@ fn tiles_are_read_in_the_order_asked_for_with_their_views_together() {
         batch.views = vec![1; 3];
         commit(store, &contract, batch);
         commit(store, &contract, rows(&contract, "a", 0..3));
-        let (third, first) = (meta("a", 2).tile_id, meta("a", 0).tile_id);
-        let got = store.read_tiles(&set, &[&third, &first]).unwrap();
+        let (third, first) = (TileKey::of(&meta("a", 2)), TileKey::of(&meta("a", 0)));
+        let got = store.read_tiles(&set, &[third.clone(), first.clone()]).unwrap();
         let ids: Vec<&str> = got.metas.iter().map(|m| m.tile_id.as_str()).collect();
-        assert_eq!(ids, [&third, &third, &first, &first]);
+        let (a, b) = (third.tile_id.as_str(), first.tile_id.as_str());
+        assert_eq!(ids, [a, a, b, b]);
         assert_eq!(got.views, [0, 1, 0, 1]);
         assert_eq!(got.embeddings.row(2)[1].to_bits(), value("a", 0, 1).to_bits());
-        let missing = store.read_tiles(&set, &[&third, "elsewhere"]).unwrap_err();
+        let missing =
+            store.read_tiles(&set, &[third, TileKey::new("elsewhere", "digest of a")]).unwrap_err();
         assert!(missing.to_string().contains("elsewhere"), "{missing}");
     }
 }
 
 #[test]
-fn what_is_committed_is_known_by_tile_view_and_digest() {
+fn what_is_committed_is_known_by_tile_view_and_digest_with_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let store = ParquetStore::open(folder.path()).unwrap();
     let contract = contract(2);
     assert!(store.committed(&contract.fingerprint()).unwrap().is_empty());
     commit(&store, &contract, rows(&contract, "a", 0..2));
     let committed = store.committed(&contract.fingerprint()).unwrap();
-    let key = RowKey::new(meta("a", 1).tile_id, 0);
+    let key = RowKey::of(&meta("a", 1), 0);
     assert_eq!(committed.len(), 2);
-    assert_eq!(committed[&key], "digest of a");
+    assert_eq!(&*committed[&key], "/slides/a.svs");
 }
 
 #[test]

@@ -42,6 +42,7 @@ pub fn meta(slide: &str, i: usize) -> TileMeta {
         requested_mpp: Mpp::new(0.5).ok(),
         effective_mpp: if i.is_multiple_of(3) { Mpp::new(0.499).ok() } else { None },
         tissue_fraction: 0.25,
+        source: format!("/slides/{slide}.svs"),
         source_digest: format!("digest of {slide}"),
     }
 }

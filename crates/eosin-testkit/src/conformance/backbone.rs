@@ -156,6 +156,7 @@ fn meta(tile_id: &str, px: u32) -> TileMeta {
         requested_mpp: None,
         effective_mpp: None,
         tissue_fraction: 1.0,
+        source: String::new(),
         source_digest: "synthetic".into(),
     }
 }

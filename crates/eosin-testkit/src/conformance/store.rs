@@ -60,6 +60,7 @@ pub fn embedding_store(store: &dyn EmbeddingStore) {
         "sets: expected two, ordered by fingerprint, found {:?}",
         sets.iter().map(|s| s.fingerprint.as_str()).collect::<Vec<_>>()
     );
+    equal_names_of_two_files_are_two_tiles(store, &other, &d);
     a_reader_sees_one_state(store, &ours, &[&a, &b, &c]);
     a_visitor_can_stop(store, &ours);
     unknown_set_lists_the_known(store);
@@ -114,6 +115,7 @@ fn meta(i: usize) -> TileMeta {
         requested_mpp: known.then(|| Mpp::new(0.5).ok()).flatten(),
         effective_mpp: known.then(|| Mpp::new(0.499).ok()).flatten(),
         tissue_fraction: 0.25 * (i % 5) as f32,
+        source: format!("/slides/slide-{}.svs", i / 4),
         source_digest: format!("digest-{}", i / 4),
     }
 }
@@ -155,6 +157,23 @@ fn foreign_rows_are_refused(
     );
     drop(writer);
     expect_rows(store, ours, committed, "after rows that were refused");
+}
+
+/// A tile of another file is another tile, whatever its name.
+fn equal_names_of_two_files_are_two_tiles(
+    store: &dyn EmbeddingStore,
+    set: &Contract,
+    rows: &EmbeddingBatch,
+) {
+    let mut twins = rows.clone();
+    for meta in &mut twins.metas {
+        meta.source = format!("/elsewhere{}", meta.source);
+        meta.source_digest = format!("other {}", meta.source_digest);
+    }
+    let mut writer = must("writer", store.writer(set));
+    append(writer.as_mut(), &twins);
+    must("commit", writer.commit());
+    expect_rows(store, set, &[rows, &twins], "tiles of equal names and other files");
 }
 
 /// A commit in the middle of a scan shows all of its rows to that scan, or none.

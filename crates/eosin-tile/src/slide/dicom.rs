@@ -121,6 +121,11 @@ impl Pyramid for DicomPyramid {
         let profile = &self.levels.first()?.header.icc_profile;
         (!profile.is_empty()).then_some(profile)
     }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let associated = self.associated.iter().map(|(_, image)| image);
+        self.levels.iter().chain(associated).map(|image| image.path.clone()).collect()
+    }
 }
 
 impl DicomImage {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use eosin_core::{Error, Mpp, Result, RgbImage};
 
@@ -31,6 +32,11 @@ pub(crate) trait Pyramid: Send + Sync + fmt::Debug {
     /// The ICC profile of level 0.
     fn icc_profile(&self) -> Option<&[u8]> {
         None
+    }
+
+    /// Files that pixels come from, where there are others than the one that was opened.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 }
 

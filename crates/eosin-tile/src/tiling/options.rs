@@ -66,6 +66,12 @@ pub struct TilingOptions {
     /// How many times finer than level 0 the requested resolution may be.
     #[serde(default = "default_upsampling")]
     pub max_upsampling: f64,
+    /// Whether every byte of a slide's files is read to tell whether they are the same as before.
+    /// Without it, length, time of the last change and both ends of each are compared, so that a
+    /// change in the middle that keeps length and time is not noticed. Rows that were made with
+    /// either are known again only with the same.
+    #[serde(default)]
+    pub verify: bool,
     /// Memory for decoded pieces, in MiB.
     #[serde(default = "default_cache_mib")]
     pub cache_mib: u32,
@@ -94,6 +100,7 @@ impl TilingOptions {
             icc: false,
             mpp_tolerance: 0.0,
             max_upsampling: default_upsampling(),
+            verify: false,
             cache_mib: default_cache_mib(),
         }
     }

@@ -67,6 +67,7 @@ pub(super) fn grid(
     region: Option<&Region>,
     options: &TilingOptions,
 ) -> Result<Vec<TileMeta>> {
+    let digest = slide.digest_of(options.verify)?;
     let (width, height) = slide.size();
     let step = plan.side * (1.0 - options.overlap);
     // A hair of a pixel, so that rounding does not lose a tile that fits exactly.
@@ -110,7 +111,8 @@ pub(super) fn grid(
                 requested_mpp: Some(requested),
                 effective_mpp: Some(plan.effective),
                 tissue_fraction: tissue as f32,
-                source_digest: slide.digest().to_string(),
+                source: slide.source().to_string(),
+                source_digest: digest.clone(),
             });
         }
     }

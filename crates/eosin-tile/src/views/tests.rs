@@ -20,6 +20,7 @@ fn tile(id: &str) -> Tile {
         requested_mpp: None,
         effective_mpp: None,
         tissue_fraction: 1.0,
+        source: String::new(),
         source_digest: String::new(),
     };
     Tile { meta, image }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use eosin_core::{
     BackboneInfo, EmbeddingStore, Error, Fingerprint, Matrix, ProxyTask, Result, TileMeta,
 };
+use eosin_store::TileKey;
 
 use super::{LeftOut, ProxyKind};
 use crate::config::HoldOut;
@@ -44,6 +45,9 @@ pub struct SelectTask<'a> {
     pub kind: Arc<dyn ProxyKind>,
     /// The rows to compare on, all of the training part.
     pub rows: TaskRows,
+    /// What the file of each row's tile holds, told by its digest, in the order of `rows`; the only
+    /// tile of its id in a set where it is empty or left out.
+    pub digests: Vec<String>,
     /// Where the embeddings are.
     pub store: &'a dyn EmbeddingStore,
     /// The set of each candidate by name.
@@ -101,45 +105,74 @@ pub struct SelectOptions {
     pub training_free: bool,
 }
 
+impl SelectTask<'_> {
+    /// The keys of the rows' tiles.
+    pub fn keys(&self) -> Vec<TileKey> {
+        let digest = |i| self.digests.get(i).map_or("", String::as_str);
+        let ids = self.rows.tile_ids.iter().enumerate();
+        ids.map(|(i, id)| TileKey::new(id, digest(i))).collect()
+    }
+}
+
 /// A set's embeddings of the given tiles in that order, the `n_views` views of a tile together,
-/// with what the store knows of each tile.
+/// with what the store knows of each tile. Of rows that are there twice the latest counts.
+///
+/// A key without a digest stands for the only tile of its id; where the set has several, it is an
+/// error.
 pub fn gather(
     store: &dyn EmbeddingStore,
     set: &Fingerprint,
-    tile_ids: &[String],
+    tiles: &[TileKey],
     n_views: usize,
 ) -> Result<(Matrix, Vec<TileMeta>)> {
     let places: HashMap<&str, usize> =
-        tile_ids.iter().enumerate().map(|(i, id)| (id.as_str(), i)).collect();
+        tiles.iter().enumerate().map(|(i, tile)| (tile.tile_id.as_str(), i)).collect();
     let (mut values, mut dim) = (Vec::new(), 0);
-    let mut metas: Vec<Option<TileMeta>> = vec![None; tile_ids.len()];
+    let mut metas: Vec<Option<TileMeta>> = vec![None; tiles.len()];
     let mut n_found = 0;
-    let mut seen = vec![false; tile_ids.len() * n_views];
+    let mut seen = vec![false; tiles.len() * n_views];
     store.scan(set, &mut |batch| {
         if dim == 0 {
             dim = batch.embeddings.n_cols();
-            values = vec![0.0_f32; tile_ids.len() * n_views * dim];
+            values = vec![0.0_f32; tiles.len() * n_views * dim];
         }
         for (i, meta) in batch.metas.iter().enumerate() {
             let Some(&place) = places.get(meta.tile_id.as_str()) else { continue };
-            let row = place * n_views + usize::from(batch.views[i]);
-            if usize::from(batch.views[i]) >= n_views || std::mem::replace(&mut seen[row], true) {
+            let wanted = &tiles[place].source_digest;
+            if usize::from(batch.views[i]) >= n_views
+                || (!wanted.is_empty() && *wanted != meta.source_digest)
+            {
                 continue;
             }
+            if let Some(other) = &metas[place]
+                && other.source_digest != meta.source_digest
+            {
+                return Err(several(set, other, meta));
+            }
+            let row = place * n_views + usize::from(batch.views[i]);
+            n_found += usize::from(!std::mem::replace(&mut seen[row], true));
             values[row * dim..(row + 1) * dim].copy_from_slice(batch.embeddings.row(i));
-            metas[place].get_or_insert_with(|| meta.clone());
-            n_found += 1;
+            metas[place] = Some(meta.clone());
         }
         Ok(())
     })?;
     let metas: Vec<TileMeta> = metas.into_iter().flatten().collect();
-    if n_found != seen.len() || metas.len() != tile_ids.len() {
+    if n_found != seen.len() || metas.len() != tiles.len() {
         return Err(Error::input(
             format!("set {set}"),
-            format!("{n_views} views of each of {} tiles", tile_ids.len()),
+            format!("{n_views} views of each of {} tiles", tiles.len()),
             format!("{n_found} rows of them"),
             "embed the missing tiles first",
         ));
     }
     Ok((Matrix::new(seen.len(), dim, values)?, metas))
+}
+
+fn several(set: &Fingerprint, one: &TileMeta, other: &TileMeta) -> Error {
+    Error::input(
+        format!("tile {} of set {set}", one.tile_id),
+        "one file of this name, or the digest of the one that is meant",
+        format!("{} and {}", one.source, other.source),
+        "give the task the digests of its tiles' files",
+    )
 }

@@ -107,11 +107,12 @@ fn task<'b>(
 ) -> Result<SelectTask<'b>> {
     let kind = session.registry.proxy(&config.kind, &config.options)?;
     let data = prepare::data_of(arms, config);
-    let (dataset, store, skipped) = match data {
-        Some(data) => (&data.session.dataset, data.session.store(), &data.skipped),
-        None => (&session.dataset, session.store(), &arms.skipped),
+    let (place, skipped, kept_as) = match data {
+        Some(data) => (&data.session, &data.skipped, data.kept_as.clone()),
+        None => (session, &arms.skipped, prepare::kept_as(&arms.embedded)),
     };
-    let rows = rows::rows(dataset, config, kind.as_ref(), skipped)?;
+    let rows = rows::rows(&place.dataset, config, kind.as_ref(), skipped)?;
+    let keys = place.keys(&kept_as, &rows.tile_ids);
     let sets: BTreeMap<String, CandidateSet> = if kind.needs_views() {
         prepare::embed_views(session, arms, data, &rows.tile_ids)?
     } else {
@@ -133,7 +134,8 @@ fn task<'b>(
         source: config.source.clone(),
         kind,
         rows,
-        store,
+        digests: keys.into_iter().map(|key| key.source_digest).collect(),
+        store: place.store(),
         sets,
     })
 }

@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use eosin_backbone::{Card, WeightsSource};
-use eosin_core::{
-    Backbone, BackboneInfo, EmbeddingBatch, EmbeddingStore, Error, Result, Tile, TileBatch, Use,
-};
+use eosin_core::{Backbone, BackboneInfo, EmbeddingBatch, Error, Result, Tile, TileBatch, Use};
 use eosin_store::{imported_contract, read_npy};
 use eosin_tile::resample;
 use eosin_tile::views::ViewBank;
@@ -17,6 +15,7 @@ use eosin_tile::views::ViewBank;
 use super::{CandidateSet, LeftOut};
 use crate::config::{ImportedConfig, LicenceFilter, TaskConfig};
 use crate::embed::{EmbedOutcome, Skipped};
+use crate::embed_plan::{EmbedPlan, Planned, asks_to_replace};
 use crate::embed_stats::EmbedStats;
 use crate::session::{Embedded, Session, find_card, manifest_name};
 
@@ -41,6 +40,8 @@ pub(super) struct Data<'a> {
     pub(super) session: Session<'a>,
     pub(super) sets: BTreeMap<String, CandidateSet>,
     pub(super) skipped: Vec<Skipped>,
+    /// As that of an [`EmbedOutcome`].
+    pub(super) kept_as: BTreeMap<String, String>,
 }
 
 /// Time for which a network is measured.
@@ -63,9 +64,13 @@ pub fn embed_arms<'a>(session: &Session<'a>, measure: bool) -> Result<Arms<'a>> 
     for (_, task) in &session.config.proxies {
         let Some(manifest) = &task.manifest else { continue };
         if arms.beside.iter().all(|d| d.manifest != *manifest) {
-            let (sets, skipped) = (BTreeMap::new(), Vec::new());
-            let session = session.beside(manifest)?;
-            arms.beside.push(Data { manifest: manifest.clone(), session, sets, skipped });
+            arms.beside.push(Data {
+                manifest: manifest.clone(),
+                session: session.beside(manifest)?,
+                sets: BTreeMap::new(),
+                skipped: Vec::new(),
+                kept_as: BTreeMap::new(),
+            });
         }
     }
     let mut last = None;
@@ -77,6 +82,8 @@ pub fn embed_arms<'a>(session: &Session<'a>, measure: bool) -> Result<Arms<'a>> 
                 arms.seconds.insert(name, seconds);
                 arms.embedded.push(embedded);
             }
+            // It is about the tiles' files, whatever the backbone.
+            Err(error) if asks_to_replace(&error) => return Err(error),
             Err(error) => {
                 tracing::warn!(backbone = name, %error, "left out");
                 let reason = format!("{error}; {}", error.hint());
@@ -149,6 +156,7 @@ fn embed_arm(session: &Session, name: &str, measure: bool, arms: &mut Arms) -> R
         let set = CandidateSet { set: own.outcome.fingerprint, bank: None };
         data.sets.insert(card.name.clone(), set);
         data.skipped.extend(own.outcome.skipped);
+        data.kept_as.extend(own.outcome.kept_as);
     }
     if measure {
         arms.tiles_per_s.insert(name.to_string(), tiles_per_s(session, backbone.as_ref())?);
@@ -207,6 +215,7 @@ fn import_arm(session: &Session, imported: &ImportedConfig, arms: &mut Arms) -> 
         let (_, own) = import_into(&data.session, imported, &folder)?;
         let set = CandidateSet { set: own.fingerprint, bank: None };
         data.sets.insert(imported.name.clone(), set);
+        data.kept_as.extend(own.kept_as);
     }
     let info = BackboneInfo {
         name: imported.name.clone(),
@@ -251,17 +260,35 @@ fn import_into(
     let mut contract = imported_contract("npy", &imported.name, matrix.n_cols() as u32);
     contract.weights_sha256 = format!("values {}", &digest.to_hex()[..32]);
     let fingerprint = contract.fingerprint();
-    let known = session.store().sets()?.iter().any(|s| s.fingerprint == fingerprint);
-    if !known {
-        let (metas, views) = (tiles.to_vec(), vec![0; tiles.len()]);
-        let batch = EmbeddingBatch::new(fingerprint.clone(), metas, views, matrix)?;
-        let mut writer = session.store().writer(&contract)?;
+    // An array's rows belong to the lines of the manifest: they follow files that have changed.
+    let committed = session.store().committed(&fingerprint)?;
+    let (only, n_views, batch_size) = (None, 1, tiles.len());
+    let todo = EmbedPlan::new(&Planned { tiles, only, n_views, batch_size, committed: &committed });
+    let lines: Vec<usize> = todo.batches.iter().flatten().copied().collect();
+    if !lines.is_empty() {
+        let metas = lines.iter().map(|&i| tiles[i].clone()).collect();
+        let views = vec![0; lines.len()];
+        let batch = EmbeddingBatch::new(fingerprint.clone(), metas, views, matrix.select(&lines))?;
+        let mut writer = session.store().superseding_writer(&contract, todo.superseded)?;
         writer.append(batch)?;
         writer.commit()?;
     }
-    let (n_new, n_kept) = if known { (0, tiles.len()) } else { (tiles.len(), 0) };
-    let (skipped, stats) = (Vec::new(), EmbedStats::default());
-    Ok((contract, EmbedOutcome { fingerprint, n_new, n_kept, skipped, stats }))
+    let outcome = EmbedOutcome {
+        fingerprint,
+        n_new: lines.len(),
+        n_kept: todo.n_kept,
+        n_unreadable: todo.kept_as.len(),
+        n_replaced: todo.n_replaced,
+        kept_as: todo.kept_as,
+        skipped: Vec::new(),
+        stats: EmbedStats::default(),
+    };
+    Ok((contract, outcome))
+}
+
+/// The digests under which arms have tiles that cannot be read.
+pub(super) fn kept_as(embedded: &[Embedded]) -> BTreeMap<String, String> {
+    embedded.iter().flat_map(|e| e.outcome.kept_as.clone()).collect()
 }
 
 fn absolute(path: &Path) -> PathBuf {

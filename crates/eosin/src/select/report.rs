@@ -154,7 +154,12 @@ fn select_report(session: &Session, arms: &Arms, selection: &Selection) -> Resul
         agreement: selection.agreement.iter().map(agreement).collect(),
         classes,
         maps,
-        warnings: selection.notes.clone(),
+        warnings: selection
+            .notes
+            .iter()
+            .cloned()
+            .chain(session.unreadable_note(&arms.skipped))
+            .collect(),
     })
 }
 
@@ -265,7 +270,7 @@ fn maps(
     let maps = first
         .filter_map(|arm| arms.embedded.iter().find(|e| e.info.name == arm.backbone))
         .map(|embedded| {
-            let matrix = session.matrix(&embedded.outcome.fingerprint, &ids, 1)?;
+            let matrix = session.matrix(&embedded.outcome, &ids, 1)?;
             let projection = pca::project(&matrix)?;
             let point = |(&at, &i): (&[f64; 2], &usize)| report::MapPoint {
                 at,

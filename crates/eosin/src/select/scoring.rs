@@ -142,10 +142,11 @@ fn load(task: &SelectTask, name: &str) -> Result<Rows> {
             "embed the task's tiles with this backbone",
         )
     })?;
-    let (matrix, metas) = gather(task.store, &set.set, &task.rows.tile_ids, 1)?;
+    let tiles = task.keys();
+    let (matrix, metas) = gather(task.store, &set.set, &tiles, 1)?;
     let bank = match (&set.bank, task.kind.needs_views()) {
         (Some((bank, n_views)), true) => {
-            Some((gather(task.store, bank, &task.rows.tile_ids, *n_views)?.0, *n_views))
+            Some((gather(task.store, bank, &tiles, *n_views)?.0, *n_views))
         }
         _ => None,
     };

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use eosin_core::{Error, LabelledSet, Result, ViewBank};
 use eosin_report::{StudyReport, render_study_html};
-use eosin_tile::views::ViewBank as Views;
 
 use super::{StudyConfig, StudyInput, StudySet, study_sets};
 use crate::dataset::TaskRows;
@@ -13,8 +12,7 @@ use crate::embed::Skipped;
 use crate::leakage::{check_embedded, check_leakage};
 use crate::run::write;
 use crate::select::{embed_arms, select_arms};
-use crate::session::{Embedded, Session, view_parameters};
-use crate::toml_file;
+use crate::session::{Embedded, Session, view_bank, view_parameters};
 
 /// What a study left behind.
 pub struct StudyOutcome {
@@ -82,9 +80,9 @@ fn study_set(
     rows: &TaskRows,
     embedded: &Embedded,
 ) -> Result<LabelledSet> {
-    let matrix = session.matrix(&embedded.outcome.fingerprint, &rows.tile_ids, 1)?;
+    let matrix = session.matrix(&embedded.outcome, &rows.tile_ids, 1)?;
     let Some(table) = &config.views else { return rows.labelled(matrix, None) };
-    let views: Views = toml_file::options("views", table)?;
+    let views = view_bank(table)?;
     // Test-time averaging alone looks at views of tiles that are not fitted on.
     let positions: Vec<usize> = if config.arms.iter().any(|arm| arm.test_time) {
         (0..rows.tile_ids.len()).collect()
@@ -103,7 +101,7 @@ fn study_set(
         ));
     }
     let n_views = usize::from(views.n_views);
-    let matrix_of_views = session.matrix(&bank.outcome.fingerprint, &ids, n_views)?;
+    let matrix_of_views = session.matrix(&bank.outcome, &ids, n_views)?;
     let bank = ViewBank::partial(n_views, matrix_of_views, &positions, rows.tile_ids.len())?
         .with_parameters(view_parameters(&views, &ids)?)?;
     rows.labelled(matrix, Some(bank))

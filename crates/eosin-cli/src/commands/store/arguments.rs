@@ -138,6 +138,10 @@ pub struct ImportArguments {
     /// Pack the embeddings: an eighth smaller, and many times slower to read.
     #[arg(long)]
     pub cold: bool,
+    /// Replace rows of files that have changed, however many; without it more than a tenth of what a
+    /// set has of a file is an error.
+    #[arg(long)]
+    pub replace: bool,
     /// Say what would be imported, and stop.
     #[arg(long)]
     pub dry_run: bool,

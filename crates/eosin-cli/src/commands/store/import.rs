@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use eosin::crates::core::{EmbeddingStore, Error, Progress};
+use eosin::crates::core::{Error, Progress};
 use eosin::crates::store::{
-    Dtype, Imported, ParquetStore, RowKey, StoreOptions, UNKNOWN, import_npy, import_npz,
+    Dtype, Imported, ParquetStore, StoreOptions, UNKNOWN, import_npy, import_npz,
     import_safetensors,
 };
+use eosin::{ImportOptions, import_rows};
 
 use super::arguments::ImportArguments;
 use crate::exit::Outcome;
@@ -28,19 +29,15 @@ pub fn import(arguments: &ImportArguments, bars: &Bars) -> Result<Outcome> {
         let imported = read(file, arguments)?;
         let set = imported.contract.fingerprint();
         let (n_rows, dim) = (imported.metas.len(), imported.contract.dim);
-        let there = store.committed(&set)?;
-        let is_there = imported.metas.iter().zip(&imported.views).all(|(meta, view)| {
-            there.get(&RowKey::new(&meta.tile_id, *view)) == Some(&meta.source_digest)
-        });
-        let what = match (is_there, arguments.dry_run) {
-            (true, _) => "there already",
-            (false, true) => "would be imported",
-            (false, false) => {
-                let mut writer = store.writer(&imported.contract)?;
-                writer.append(imported.into_batch()?)?;
-                writer.commit()?;
-                "imported"
+        let options = ImportOptions { replace: arguments.replace, dry_run: arguments.dry_run };
+        let outcome = import_rows(&store, imported, options)?;
+        let what = match (outcome.is_there, arguments.dry_run) {
+            (true, _) => "there already".to_string(),
+            (false, true) => "would be imported".to_string(),
+            (false, false) if outcome.n_replaced > 0 => {
+                format!("imported in place of {} of the file's earlier content", outcome.n_replaced)
             }
+            (false, false) => "imported".to_string(),
         };
         lines.push(format!("{}: {n_rows} rows × {dim} {what}, set {set}", file.display()));
         bars.advance(1);
