@@ -468,25 +468,37 @@ fn a_kill_while_changed_files_are_embedded_leaves_the_old_row_or_the_new_of_ever
         assert_eq!((rows.len(), tiles.len()), (N, N), "one row of every tile, old or new");
         rows.keys().filter(|key| new.contains_key(key)).count()
     };
-    // The instants are odd yet the same in every run: kills after more and more milliseconds.
-    let (mut n_kills, mut n_partial, mut patience) = (0, 0, 5);
-    let started = Instant::now();
+    let n_commits = || {
+        let set = fs::read_dir(place.path("store")).unwrap().next().unwrap().unwrap().path();
+        fs::read_dir(set.join("_log")).unwrap().count()
+    };
+    let (mut n_kills, mut n_partial) = (0, 0);
     loop {
-        assert!(started.elapsed() < Duration::from_mins(5), "the embedding does not end");
+        let before = n_commits();
         let mut child =
             place.embed_command("data/manifest.csv", "store", &arguments).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(patience));
-        let ended = child.try_wait().unwrap().is_some();
+        let started = Instant::now();
+        // Killed a little after something new is committed, or is about to be.
+        let ended = loop {
+            if child.try_wait().unwrap().is_some() {
+                break true;
+            }
+            if n_commits() > before {
+                break false;
+            }
+            assert!(started.elapsed() < Duration::from_mins(5), "the embedding does not end");
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        std::thread::sleep(Duration::from_millis(n_kills * 5 % 23));
         child.kill().unwrap();
         child.wait().unwrap();
         let n_new = committed();
         assert!(is_clean(&place.path("store")));
-        n_kills += usize::from(!ended);
+        n_kills += u64::from(!ended);
         n_partial += usize::from(n_new > 0 && n_new < N);
-        if n_new == N {
+        if ended || n_new == N {
             break;
         }
-        patience += 7;
     }
     eprintln!("{n_kills} kills, {n_partial} with some of the rows replaced");
     assert!(n_kills > 0, "the embedding was never killed");
@@ -600,7 +612,11 @@ fn banks_of_views_that_make_no_sense_are_refused() {
     }
     let bench = Bench::new();
     bench.write_run("");
-    fs::write(bench.path("configs/augment/noise.toml"), "[views]\nblur_px = 900.0\n").unwrap();
+    fs::write(
+        bench.path("configs/augment/noise.toml"),
+        "transforms = []\n[views]\nblur_px = 900.0\n",
+    )
+    .unwrap();
     let output = bench.train(&[]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     assert!(text(&output).contains("blur_px"), "{}", text(&output));

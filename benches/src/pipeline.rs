@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use eosin::crates::core::{Backbone, NoProgress, TileBatch, TileSource, TileUm};
-use eosin::crates::store::ParquetStore;
+use eosin::crates::store::{ParquetStore, TileKey};
 use eosin::crates::tile::{SlideSource, TilingOptions};
 use eosin::{EmbedOptions, EmbedStats, Geometry};
 
@@ -119,7 +119,7 @@ fn to_store(slide: &Path, backbone: &dyn Backbone, folder: &Path) -> Result<Run>
     let options = EmbedOptions { batch_size: BATCH, views: None, only: None, replace: false };
     let outcome = eosin::embed(&source, &geometry, backbone, &store, &options, &NoProgress)?;
     let seconds = started.elapsed().as_secs_f64();
-    let ids: Vec<&str> = source.tiles().iter().take(4).map(|t| t.tile_id.as_str()).collect();
+    let ids: Vec<TileKey> = source.tiles().iter().take(4).map(TileKey::of).collect();
     let first = store.read_tiles(&outcome.fingerprint, &ids)?.embeddings.values().to_vec();
     let n_rows = store.committed(&outcome.fingerprint)?.len();
     ensure!(n_rows == source.tiles().len(), "{n_rows} of {} tiles", source.tiles().len());

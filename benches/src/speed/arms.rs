@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use eosin::crates::backbone::LoadOptions;
 use eosin::crates::core::{Backbone, Matrix, NoProgress, TileSource};
 use eosin::crates::head::{FitJob, LogisticTrainer};
-use eosin::crates::store::ParquetStore;
+use eosin::crates::store::{ParquetStore, TileKey};
 use eosin::{EmbedOptions, Geometry};
 use eosin_backbone::{FineTuneOptions, FineTuneSet, fine_tune};
 use rand::SeedableRng;
@@ -124,7 +124,7 @@ pub fn cache(work: &Work, backbone: &dyn Backbone) -> Result<Cache> {
     let started = Instant::now();
     let features = ParquetStore::open(folder.path())?.read_embeddings(&outcome.fingerprint)?;
     let reading = started.elapsed().as_secs_f64();
-    let ids: Vec<&str> = source.tiles().iter().map(|t| t.tile_id.as_str()).collect();
+    let ids: Vec<TileKey> = source.tiles().iter().map(TileKey::of).collect();
     let in_order = store.read_tiles(&outcome.fingerprint, &ids)?.embeddings;
     ensure!(features == in_order, "the store gave the tiles in another order");
     Ok(Cache { features, extraction, reading })
