@@ -27,3 +27,4 @@ pub mod synthetic;
 pub mod synthetic_backbones;
 #[cfg(feature = "tissue")]
 pub mod tissue;
+pub mod unequal;
