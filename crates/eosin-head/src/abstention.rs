@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Leaving doubtful rows uncalled, so that those called are wrong at most at a stated rate.
+//! Leaving doubtful rows uncalled, so that for new patients those called are wrong at most at a
+//! stated rate.
 
-use eosin_core::{Error, Probabilities, Result};
+use std::collections::BTreeMap;
+
+use eosin_core::{Error, Result};
 use serde::{Deserialize, Serialize};
-use statrs::function::beta::beta_reg;
+
+/// Shares of a patient's rows that the cutoffs looked at call, on average over patients, with the
+/// share of the doubt that each look takes (Learn then Test, Angelopoulos et al. 2021). Stricter
+/// cutoffs call less, so that they say less of each patient, and are looked at with less hope.
+const LOOKS: [(f64, f64); 4] = [(1.0, 0.4), (0.8, 0.3), (0.6, 0.2), (0.4, 0.1)];
+/// Bets against the risk being broken, as shares of the largest that cannot lose all, and how the
+/// stake is split among them. The largest wins most where no call is wrong.
+const BETS: [(f64, f64); 3] = [(0.95, 0.5), (0.6, 0.25), (0.3, 0.25)];
 
 /// A cutoff on confidence above which calls are wrong at most at rate `risk`, with probability
-/// `certainty` over the rows that it was fitted on (selection with guaranteed risk, Geifman and
-/// El-Yaniv 2017).
+/// `certainty` over the patients that it was fitted on.
 ///
-/// Confidence is how far a call is from being another: see [`confidence`]. The guarantee holds for
-/// rows that are exchangeable with those it was fitted on, as tiles of new patients are only on
-/// average over many patients.
+/// The rate is over new patients, each counting the same: the mean share of a patient's rows that
+/// are called wrong, over the mean share that are called. It is bounded over patients, by betting
+/// (Waudby-Smith & Ramdas 2023, with a fixed mixture of bets): nothing is assumed of how rows of a
+/// patient depend on each other, nor of how wrong a patient can be. That has its price: below
+/// `needed` patients not even a head without an error can be told to keep the risk, and no row is
+/// called.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Abstention {
@@ -22,29 +34,33 @@ pub struct Abstention {
     pub certainty: f64,
     /// Rows of at least this confidence are called; above 1, none is.
     pub cutoff: f64,
-    /// Share of the rows it was fitted on that are called.
+    /// Share of a patient's rows that are called, the mean over those it was fitted on.
     pub coverage: f64,
+    /// Patients that it was fitted on; 0 where an older release counted rows.
+    #[serde(default)]
+    pub patients: usize,
 }
 
 impl Abstention {
-    /// Finds the lowest cutoff whose bound on the risk holds, on held-out predictions such as
-    /// out-of-fold ones.
+    /// Finds the cutoff that calls most rows among those whose bound holds, on cross-fitted calls:
+    /// those of heads, calibrations and thresholds that did not see the row's patient.
     ///
-    /// `threshold` is that of [`confidence`]. Where no cutoff's bound holds, no row is called.
+    /// `sure` is the [`confidence`] of each row and `wrong` whether its call is. Where no cutoff's
+    /// bound holds, no row is called.
     pub fn fit(
-        held_out: &Probabilities,
-        labels: &[u32],
-        threshold: Option<f64>,
+        sure: &[f64],
+        wrong: &[bool],
+        groups: &[u32],
         risk: f64,
         certainty: f64,
     ) -> Result<Self> {
-        let n = held_out.n_rows();
-        if labels.len() != n || n == 0 {
+        let n = sure.len();
+        if wrong.len() != n || groups.len() != n || n == 0 {
             return Err(Error::input(
                 "abstention",
-                format!("{n} labels, one per prediction, and at least one"),
-                labels.len().to_string(),
-                "fit on held-out predictions with their labels",
+                format!("{n} calls and groups, one per row, and at least one"),
+                format!("{} and {}", wrong.len(), groups.len()),
+                "fit on held-out predictions with their labels and patients",
             ));
         }
         for (name, value) in [("abstention risk", risk), ("certainty", certainty)] {
@@ -57,34 +73,86 @@ impl Abstention {
                 ));
             }
         }
-        let mut rows: Vec<(f64, bool)> = (0..n)
-            .map(|i| {
-                let (called, sure) = confidence(held_out.row(i), threshold);
-                (sure, called != labels[i])
-            })
-            .collect();
-        rows.sort_by(|a, b| b.0.total_cmp(&a.0));
-        // Bisection looks at ⌈log₂ n⌉ cutoffs, among which the doubt is shared.
-        let looks = (n as f64).log2().ceil().max(1.0);
-        let doubt = (1.0 - certainty) / looks;
-        let mut found = None;
-        let (mut low, mut high) = (1, n);
-        for _ in 0..looks as usize {
-            let middle = usize::midpoint(low, high);
-            let cutoff = rows[middle - 1].0;
-            // Rows of equal confidence are called together.
-            let called = rows.partition_point(|r| r.0 >= cutoff);
-            let wrong = rows[..called].iter().filter(|r| r.1).count();
-            if upper_bound(wrong, called, doubt) <= risk {
-                found = Some((cutoff, called));
-                low = (middle + 1).min(high);
-            } else {
-                high = (middle - 1).max(low);
+        let mut of_patient: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (row, &group) in groups.iter().enumerate() {
+            of_patient.entry(group).or_default().push(row);
+        }
+        let patients: Vec<Vec<usize>> = of_patient.into_values().collect();
+        for (called, doubt) in LOOKS {
+            let cutoff = cutoff_that_calls(called, sure, &patients);
+            let shares: Vec<(f64, f64)> = patients
+                .iter()
+                .map(|rows| {
+                    let calls = rows.iter().filter(|&&row| sure[row] >= cutoff);
+                    let errors = calls.clone().filter(|&&row| wrong[row]).count();
+                    let size = rows.len() as f64;
+                    (calls.count() as f64 / size, errors as f64 / size)
+                })
+                .collect();
+            let excess = shares.iter().map(|(called, wrong)| wrong - risk * called);
+            if log_winnings(excess, risk) >= -(doubt * (1.0 - certainty)).ln() {
+                let coverage = shares.iter().map(|s| s.0).sum::<f64>() / shares.len() as f64;
+                return Ok(Self { risk, certainty, cutoff, coverage, patients: patients.len() });
             }
         }
-        let (cutoff, called) = found.unwrap_or((f64::MAX, 0));
-        Ok(Self { risk, certainty, cutoff, coverage: called as f64 / n as f64 })
+        let (cutoff, coverage) = (f64::MAX, 0.0);
+        Ok(Self { risk, certainty, cutoff, coverage, patients: patients.len() })
     }
+
+    /// Patients below which no guarantee can be given at this risk and certainty, not even where
+    /// no call is wrong.
+    pub fn needed(&self) -> usize {
+        let goal = -(LOOKS[0].1 * (1.0 - self.certainty)).ln();
+        let enough = |n: usize| log_winnings(std::iter::repeat_n(-self.risk, n), self.risk) >= goal;
+        // Winnings rise with every patient: doubling and halving find the first that is enough.
+        let mut high = 1;
+        while !enough(high) && high < 1 << 24 {
+            high *= 2;
+        }
+        let mut low = high / 2;
+        while low + 1 < high {
+            let middle = usize::midpoint(low, high);
+            if enough(middle) { high = middle } else { low = middle }
+        }
+        high
+    }
+
+    /// Whether rows are called, and called with the guarantee.
+    pub fn is_guaranteed(&self) -> bool {
+        self.coverage > 0.0 && self.patients > 0
+    }
+}
+
+/// The confidence that calls such a share of a patient's rows, on average over patients.
+fn cutoff_that_calls(share: f64, sure: &[f64], patients: &[Vec<usize>]) -> f64 {
+    let mass = |rows: &Vec<usize>| 1.0 / (rows.len() * patients.len()) as f64;
+    let mut rows: Vec<(f64, f64)> =
+        patients.iter().flat_map(|rows| rows.iter().map(|&row| (sure[row], mass(rows)))).collect();
+    rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut called = 0.0;
+    for (confidence, weight) in rows {
+        called += weight;
+        if called >= share - 1e-9 {
+            // All rows are called whatever their confidence, those of new patients too.
+            return if share >= 1.0 { 0.0 } else { confidence };
+        }
+    }
+    0.0
+}
+
+/// The logarithm of what a stake of 1 has become after betting, patient by patient, that the mean
+/// of `excess`, which lies between −risk and 1 − risk, is below 0. Were it not, winnings would be
+/// at most 1 on average, whatever the distribution, and so reach 1/doubt with probability at most
+/// `doubt` (Markov).
+fn log_winnings(excess: impl Iterator<Item = f64>, risk: f64) -> f64 {
+    let mut logs = BETS.map(|(_, stake)| stake.ln());
+    for z in excess {
+        for (log, (share, _)) in logs.iter_mut().zip(BETS) {
+            *log += (-share / (1.0 - risk) * z).ln_1p();
+        }
+    }
+    let largest = logs.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    largest + logs.iter().map(|log| (log - largest).exp()).sum::<f64>().ln()
 }
 
 /// The class that a row is called, and how sure that is, from 0 to 1.
@@ -100,22 +168,6 @@ pub fn confidence(row: &[f64], threshold: Option<f64>) -> (u32, f64) {
     }
     let best = (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best });
     (best as u32, row.get(best).copied().unwrap_or(0.0))
-}
-
-/// The rate that `wrong` errors in `n` trials stay below with probability 1 − doubt
-/// (Clopper–Pearson).
-fn upper_bound(wrong: usize, n: usize, doubt: f64) -> f64 {
-    if wrong >= n {
-        return 1.0;
-    }
-    let (a, b) = (wrong as f64 + 1.0, (n - wrong) as f64);
-    let (mut low, mut high) = (0.0, 1.0);
-    // P(X ≤ wrong) = 1 − I_p(wrong + 1, n − wrong) falls with p.
-    for _ in 0..60 {
-        let middle = f64::midpoint(low, high);
-        if 1.0 - beta_reg(a, b, middle) > doubt { low = middle } else { high = middle }
-    }
-    high
 }
 
 #[cfg(test)]

@@ -37,9 +37,12 @@ pub fn card(head: &HeadFile) -> String {
     for (name, value) in facts {
         let _ = writeln!(text, "| {name} | {value} |");
     }
-    let promises = promises(&head.decision);
+    let promises = head.promises();
     if !promises.is_empty() {
-        let _ = writeln!(text, "\n## Doubt\n\n{}", promises.join("\n"));
+        let _ = writeln!(text, "\n## Doubt\n");
+        for promise in promises {
+            let _ = writeln!(text, "- {promise}");
+        }
     }
     if !head.metrics.is_empty() {
         let _ = writeln!(text, "\n## Measured\n\n| metric | value |\n|---|---|");
@@ -76,34 +79,4 @@ fn adjustment(decision: &Decision) -> String {
             format!("exponent {} over shares {}", adjustment.tau, shares.join(", "))
         }
     }
-}
-
-/// What conformal sets and abstention promise, a sentence each.
-fn promises(decision: &Decision) -> Vec<String> {
-    let mut out = Vec::new();
-    if let Some(conformal) = decision.conformal {
-        let risk = 100.0 * conformal.risk;
-        out.push(format!("- Sets of classes miss the true class for at most {risk:.1} % of rows."));
-    }
-    if let Some(rule) = decision.abstention {
-        let (risk, certainty) = (100.0 * rule.risk, 100.0 * rule.certainty);
-        out.push(if rule.coverage > 0.0 {
-            let coverage = 100.0 * rule.coverage;
-            format!(
-                "- Rows of confidence below {:.4} are left uncalled; of those called, {coverage:.1} % \
-                 of the rows it was fitted on, at most {risk:.1} % are wrong, with a certainty of \
-                 {certainty:.1} %.",
-                rule.cutoff
-            )
-        } else {
-            format!(
-                "- No cutoff keeps the errors among calls below {risk:.1} % with a certainty of \
-                 {certainty:.1} %: no row is called."
-            )
-        });
-    }
-    if !out.is_empty() {
-        out.push("- Both hold for rows exchangeable with those they were fitted on.".into());
-    }
-    out
 }

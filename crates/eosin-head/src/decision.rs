@@ -3,12 +3,16 @@
 //! From a head's probabilities to calls: calibration, logit adjustment, threshold, sets, abstention.
 
 use eosin_core::{Error, Probabilities, Result};
+use eosin_eval::splits;
 use serde::{Deserialize, Serialize};
 
 use crate::abstention::{Abstention, confidence};
 use crate::calibrate::{Calibration, CalibrationMethod};
 use crate::conformal::Conformal;
 use crate::tune::threshold;
+
+/// Folds in which calibration and threshold are fitted again for sets and abstention.
+const CROSS_FITS: usize = 10;
 
 /// What to fit on out-of-fold predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,9 +23,9 @@ pub struct DecisionOptions {
     /// The exponent τ by which class shares are divided out; 0 leaves them in, 1 makes classes
     /// equally likely before a tile is seen (logit adjustment, Menon et al. 2021).
     pub logit_adjustment: f64,
-    /// Give sets of classes that miss the true one at most so often.
+    /// Give sets of classes that, for tiles of a new patient, miss the true one at most so often.
     pub conformal_risk: Option<f64>,
-    /// Leave rows uncalled so that those called are wrong at most so often.
+    /// Leave rows uncalled so that those called of new patients are wrong at most so often.
     pub abstention_risk: Option<f64>,
     /// The probability with which `abstention_risk` is kept.
     pub certainty: f64,
@@ -79,9 +83,39 @@ impl Decision {
     /// probabilities as corrected; without options, that is
     /// [`Tuned::threshold`](crate::Tuned::threshold).
     ///
-    /// All parts see the same predictions, so that their guarantees lack what one or two fitted
-    /// numbers of a calibration take.
+    /// Sets and abstention are calibrated on cross-fitted predictions: calibration, adjustment and
+    /// threshold of a row are fitted again on the patients of other folds. Their guarantees are for
+    /// new patients.
     pub fn fit(
+        oof: &Probabilities,
+        labels: &[u32],
+        groups: &[u32],
+        options: &DecisionOptions,
+        seed: u64,
+    ) -> Result<(Self, Option<f64>)> {
+        let (mut decision, threshold) = Self::correction(oof, labels, groups, options, seed)?;
+        if options.conformal_risk.is_none() && options.abstention_risk.is_none() {
+            return Ok((decision, threshold));
+        }
+        let crossed = CrossFitted::new(oof, labels, groups, options, seed)?;
+        if let Some(risk) = options.conformal_risk {
+            let rule = Conformal::fit(&crossed.probabilities, labels, groups, risk)?;
+            decision.conformal = Some(rule);
+        }
+        if let Some(risk) = options.abstention_risk {
+            let calls: Vec<(u32, f64)> = (0..labels.len())
+                .map(|i| confidence(crossed.probabilities.row(i), crossed.thresholds[i]))
+                .collect();
+            let sure: Vec<f64> = calls.iter().map(|c| c.1).collect();
+            let wrong: Vec<bool> = calls.iter().zip(labels).map(|(c, l)| c.0 != *l).collect();
+            let rule = Abstention::fit(&sure, &wrong, groups, risk, options.certainty)?;
+            decision.abstention = Some(rule);
+        }
+        Ok((decision, threshold))
+    }
+
+    /// Calibration, adjustment and threshold.
+    fn correction(
         oof: &Probabilities,
         labels: &[u32],
         groups: &[u32],
@@ -101,13 +135,6 @@ impl Decision {
             2 => threshold(&corrected, labels, groups, seed)?,
             _ => None,
         };
-        if let Some(risk) = options.conformal_risk {
-            decision.conformal = Some(Conformal::fit(&corrected, labels, risk)?);
-        }
-        if let Some(risk) = options.abstention_risk {
-            let rule = Abstention::fit(&corrected, labels, threshold, risk, options.certainty)?;
-            decision.abstention = Some(rule);
-        }
         Ok((decision, threshold))
     }
 
@@ -119,7 +146,7 @@ impl Decision {
             self.abstention.is_none_or(|rule| sure >= rule.cutoff).then_some(class)
         };
         let called = (0..probabilities.n_rows()).map(call).collect();
-        let sets = self.conformal.map(|conformal| conformal.sets(&probabilities));
+        let sets = self.conformal.as_ref().map(|conformal| conformal.sets(&probabilities));
         Ok(Decided { probabilities, called, sets })
     }
 
@@ -140,6 +167,16 @@ impl Decision {
         if let Some(calibration) = &self.calibration {
             calibration.check()?;
         }
+        if let Some(conformal) = &self.conformal
+            && conformal.classes.len() != n_classes
+        {
+            return Err(Error::input(
+                "conformal sets",
+                format!("a cutoff for each of {n_classes} classes"),
+                conformal.classes.len().to_string(),
+                "train the head again",
+            ));
+        }
         match &self.logit_adjustment {
             Some(adjustment) if adjustment.shares.len() != n_classes => {
                 Err(adjustment.mismatch(n_classes))
@@ -147,6 +184,53 @@ impl Decision {
             _ => Ok(()),
         }
     }
+}
+
+/// Predictions that were corrected by what other patients gave.
+struct CrossFitted {
+    probabilities: Probabilities,
+    /// The threshold of each row.
+    thresholds: Vec<Option<f64>>,
+}
+
+impl CrossFitted {
+    fn new(
+        oof: &Probabilities,
+        labels: &[u32],
+        groups: &[u32],
+        options: &DecisionOptions,
+        seed: u64,
+    ) -> Result<Self> {
+        let n_classes = oof.n_classes();
+        let k = splits::feasible_folds(labels, groups, n_classes, CROSS_FITS)?;
+        if k < 2 {
+            return Err(Error::input(
+                "guarantees for a new patient",
+                "every class in tiles of at least 2 patients",
+                format!("a class in {k}"),
+                "give tiles of more patients, or ask for no sets and no abstention",
+            ));
+        }
+        let mut values = vec![0.0; oof.values().len()];
+        let mut thresholds = vec![None; labels.len()];
+        for fold in splits::grouped_stratified_kfold(labels, groups, n_classes, k, seed)? {
+            let pick = |all: &[u32]| fold.train.iter().map(|&i| all[i]).collect::<Vec<u32>>();
+            let train = select(oof, &fold.train)?;
+            let (decision, threshold) =
+                Decision::correction(&train, &pick(labels), &pick(groups), options, seed)?;
+            let held_out = decision.correct(&select(oof, &fold.held_out)?)?;
+            for (i, &row) in fold.held_out.iter().enumerate() {
+                values[row * n_classes..(row + 1) * n_classes].copy_from_slice(held_out.row(i));
+                thresholds[row] = threshold;
+            }
+        }
+        Ok(Self { probabilities: Probabilities::new(n_classes, values)?, thresholds })
+    }
+}
+
+fn select(probabilities: &Probabilities, rows: &[usize]) -> Result<Probabilities> {
+    let values = rows.iter().flat_map(|&row| probabilities.row(row).iter().copied()).collect();
+    Probabilities::new(probabilities.n_classes(), values)
 }
 
 impl LogitAdjustment {

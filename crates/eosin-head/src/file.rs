@@ -17,8 +17,9 @@ use crate::decision::{Decided, Decision};
 
 /// Key of the metadata entry.
 const METADATA_KEY: &str = "eosin-head";
-/// Version of the metadata that is written. Version 1 had no `decision`; both are read.
-const FORMAT_VERSION: u32 = 2;
+/// Version of the metadata that is written. Version 1 had no `decision`, and in version 2 sets and
+/// abstention were calibrated on rows instead of patients; all are read.
+const FORMAT_VERSION: u32 = 3;
 /// The oldest version that is read.
 const OLDEST_VERSION: u32 = 1;
 /// A head is small; a file beyond this is not one.
@@ -183,7 +184,7 @@ pub fn load_head(path: &Path) -> Result<HeadFile> {
             "use the release of Eosin that wrote it",
         ));
     }
-    let metadata: Metadata =
+    let mut metadata: Metadata =
         serde_json::from_str(json).map_err(|e| not_a_head(format!("bad metadata: {e}")))?;
     let fingerprint = metadata.contract.fingerprint();
     if fingerprint.as_str() != metadata.fingerprint {
@@ -191,6 +192,9 @@ pub fn load_head(path: &Path) -> Result<HeadFile> {
             "fingerprint {} with a contract of {fingerprint}",
             metadata.fingerprint
         )));
+    }
+    if let Some(conformal) = &mut metadata.decision.conformal {
+        conformal.spread(metadata.classes.len());
     }
     metadata
         .decision

@@ -41,12 +41,13 @@ mod decision;
 
 mod card;
 mod file;
+mod promise;
 mod record;
 
 pub use abstention::{Abstention, confidence};
 pub use calibrate::{Calibration, CalibrationMethod};
 pub use card::card;
-pub use conformal::Conformal;
+pub use conformal::{ClassCutoff, Conformal};
 pub use decision::{Decided, Decision, DecisionOptions, LogitAdjustment};
 pub use file::{HeadFile, load_head, save_head, training_digest};
 pub use lda::LdaTrainer;

@@ -57,6 +57,8 @@ pub struct PredictOutcome {
     pub n_unreadable: usize,
     /// Tiles that could not be read.
     pub skipped: Vec<Skipped>,
+    /// Sentences on guarantees that were asked for and cannot be given.
+    pub lacking_guarantees: Vec<String>,
 }
 
 /// Fields that a user may accept as different: how tiles were cut, not how they were embedded.
@@ -136,6 +138,7 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
         called,
         n_unreadable: outcome.n_unreadable,
         skipped: outcome.skipped,
+        lacking_guarantees: file.lacking_guarantees(),
     })
 }
 

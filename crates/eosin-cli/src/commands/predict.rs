@@ -45,6 +45,9 @@ pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
         None => println!("{} tiles: {}", outcome.n_tiles, called.join(", ")),
         Some(n) => println!("{n} slides of {} tiles: {}", outcome.n_tiles, called.join(", ")),
     }
+    for sentence in &outcome.lacking_guarantees {
+        println!("note: {sentence}");
+    }
     println!("{}", arguments.out.display());
     Ok(Outcome::of(outcome.skipped.len()))
 }

@@ -2,67 +2,63 @@
 
 use super::*;
 
-/// Two classes whose probabilities are true, from a stream of uniform numbers.
-fn calibrated(n: u32, state: &mut u64) -> (Probabilities, Vec<u32>) {
-    let mut uniform = || {
-        *state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (*state >> 11) as f64 / (1_u64 << 53) as f64
-    };
-    let (mut values, mut labels) = (Vec::new(), Vec::new());
-    for _ in 0..n {
-        let p = uniform();
-        values.extend([1.0 - p, p]);
-        labels.push(u32::from(uniform() < p));
+/// `n` patients of `rows` rows that are all sure; the first `bad` patients are all wrong.
+fn patients(n: usize, rows: usize, bad: usize) -> (Vec<f64>, Vec<bool>, Vec<u32>) {
+    let groups: Vec<u32> = (0..n * rows).map(|row| (row / rows) as u32).collect();
+    let wrong = groups.iter().map(|&g| (g as usize) < bad).collect();
+    (vec![0.9; n * rows], wrong, groups)
+}
+
+fn fit(n: usize, rows: usize, bad: usize, risk: f64) -> Abstention {
+    let (sure, wrong, groups) = patients(n, rows, bad);
+    Abstention::fit(&sure, &wrong, &groups, risk, 0.95).unwrap()
+}
+
+#[test]
+fn as_many_patients_are_needed_as_are_enough_without_an_error() {
+    for risk in [0.05, 0.1, 0.2, 0.3] {
+        let needed = fit(2, 1, 0, risk).needed();
+        assert!(fit(needed, 3, 0, risk).is_guaranteed(), "{needed} at {risk}");
+        assert!(!fit(needed - 1, 3, 0, risk).is_guaranteed(), "{needed} at {risk}");
+        // The exact bound of one look at patients who are all right or all wrong.
+        let least = (0.05_f64.ln() / (1.0 - risk).ln()).ceil() as usize;
+        assert!(needed >= least && needed < 2 * least, "{needed} against {least}");
     }
-    (Probabilities::new(2, values).unwrap(), labels)
 }
 
 #[test]
-fn the_bound_is_that_of_clopper_and_pearson() {
-    // R: binom.test(3, 40, alternative = "less")$conf.int; 1 − 0.05^(1/40) for no error.
-    assert!((upper_bound(0, 40, 0.05) - (1.0 - 0.05_f64.powf(1.0 / 40.0))).abs() < 1e-12);
-    let at = upper_bound(3, 40, 0.05);
-    let cdf: f64 = (0..=3)
-        .map(|k| {
-            let ways: f64 = (0..k).map(|i| f64::from(40 - i) / f64::from(i + 1)).product();
-            ways * at.powi(k) * (1.0 - at).powi(40 - k)
-        })
-        .sum();
-    assert!((cdf - 0.05).abs() < 1e-10, "{at} {cdf}");
-    assert!((upper_bound(5, 5, 0.05) - 1.0).abs() < 1e-15);
+fn more_rows_of_the_same_patients_buy_nothing() {
+    assert!(!fit(10, 1, 0, 0.1).is_guaranteed());
+    assert!(!fit(10, 1000, 0, 0.1).is_guaranteed());
+    let rule = fit(10, 1000, 0, 0.1);
+    assert!(rule.cutoff > 1.0 && rule.coverage == 0.0 && rule.patients == 10);
 }
 
 #[test]
-fn calls_are_wrong_no_more_often_than_stated() {
-    let mut state = 1;
-    let (fresh, truth) = calibrated(20_000, &mut state);
-    let mut broken = 0;
-    for _ in 0..100 {
-        let (held_out, labels) = calibrated(2000, &mut state);
-        let rule = Abstention::fit(&held_out, &labels, None, 0.1, 0.9).unwrap();
-        let (mut called, mut wrong) = (0, 0);
-        for (i, &label) in truth.iter().enumerate() {
-            let (class, sure) = confidence(fresh.row(i), None);
-            called += u32::from(sure >= rule.cutoff);
-            wrong += u32::from(sure >= rule.cutoff && class != label);
-        }
-        assert!(called > 0);
-        broken += u32::from(f64::from(wrong) > 0.1 * f64::from(called));
-        // One call in four is wrong without abstention, one in ten with 40 % called.
-        assert!((0.1..0.42).contains(&rule.coverage), "{rule:?}");
-    }
-    assert!(broken <= 10, "{broken} of 100 rules at a certainty of 0.9");
+fn patients_who_are_all_wrong_end_the_guarantee() {
+    assert!(fit(100, 5, 0, 0.1).is_guaranteed());
+    assert!(fit(100, 5, 1, 0.1).is_guaranteed());
+    assert!(!fit(100, 5, 8, 0.1).is_guaranteed());
 }
 
 #[test]
-fn nothing_is_called_where_no_bound_holds() {
-    let (held_out, labels) = calibrated(20, &mut 3);
-    let rule = Abstention::fit(&held_out, &labels, None, 0.001, 0.95).unwrap();
-    assert!(rule.cutoff > 1.0 && rule.coverage == 0.0);
-    assert!(Abstention::fit(&held_out, &labels[1..], None, 0.1, 0.95).is_err());
-    assert!(Abstention::fit(&held_out, &labels, None, 0.0, 0.95).is_err());
-    assert!(Abstention::fit(&held_out, &labels, None, 0.1, 1.0).is_err());
+fn doubtful_rows_are_left_uncalled() {
+    // Half of every patient's rows are doubtful, and wrong.
+    let groups: Vec<u32> = (0..2000).map(|row| row / 20).collect();
+    let sure: Vec<f64> = (0..2000).map(|row| if row % 2 == 0 { 0.9 } else { 0.2 }).collect();
+    let wrong: Vec<bool> = sure.iter().map(|&s| s < 0.5).collect();
+    let rule = Abstention::fit(&sure, &wrong, &groups, 0.1, 0.95).unwrap();
+    assert!(rule.is_guaranteed() && rule.cutoff > 0.2 && (rule.coverage - 0.5).abs() < 1e-9);
+}
+
+#[test]
+fn bad_input_is_refused() {
+    let (sure, wrong, groups) = patients(5, 2, 0);
+    assert!(Abstention::fit(&sure, &wrong[1..], &groups, 0.1, 0.95).is_err());
+    assert!(Abstention::fit(&sure, &wrong, &groups[1..], 0.1, 0.95).is_err());
+    assert!(Abstention::fit(&sure, &wrong, &groups, 0.0, 0.95).is_err());
+    assert!(Abstention::fit(&sure, &wrong, &groups, 0.1, 1.0).is_err());
+    assert!(Abstention::fit(&[], &[], &[], 0.1, 0.95).is_err());
 }
 
 #[test]

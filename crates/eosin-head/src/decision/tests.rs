@@ -2,10 +2,10 @@
 
 use super::*;
 
-/// 120 rows of 12 groups, a quarter positive, with noisy probabilities.
+/// 600 rows of 60 groups, a quarter positive, with noisy probabilities.
 fn example() -> (Probabilities, Vec<u32>, Vec<u32>) {
     let (mut values, mut labels, mut groups) = (Vec::new(), Vec::new(), Vec::new());
-    for i in 0..120_u32 {
+    for i in 0..600_u32 {
         let label = u32::from(i % 4 == 0);
         let p = 0.15 + 0.45 * f64::from(label) + 0.3 * f64::from(i * 37 % 11) / 11.0;
         values.extend([1.0 - p, p]);
@@ -37,7 +37,7 @@ fn all_parts_work_together() {
         calibration: CalibrationMethod::Platt,
         logit_adjustment: 1.0,
         conformal_risk: Some(0.1),
-        abstention_risk: Some(0.2),
+        abstention_risk: Some(0.4),
         certainty: 0.9,
     };
     let (decision, threshold) = Decision::fit(&oof, &labels, &groups, &options, 1).unwrap();
@@ -45,10 +45,10 @@ fn all_parts_work_together() {
     let calls: Vec<(u32, u32)> =
         decided.called.iter().zip(&labels).filter_map(|(c, l)| c.map(|c| (c, *l))).collect();
     let wrong = calls.iter().filter(|(c, l)| c != l).count();
-    assert!(!calls.is_empty() && wrong as f64 <= 0.2 * calls.len() as f64);
+    assert!(!calls.is_empty() && wrong as f64 <= 0.4 * calls.len() as f64);
     let sets = decided.sets.unwrap();
     let covered = sets.iter().zip(&labels).filter(|(set, label)| set.contains(label)).count();
-    assert!(covered >= 108, "{covered}");
+    assert!(covered >= 530, "{covered}");
     decision.check(2).unwrap();
     assert!(decision.check(3).is_err());
     let json = serde_json::to_string(&decision).unwrap();

@@ -3,7 +3,7 @@
 use eosin_core::Use;
 
 use super::*;
-use crate::{Abstention, Calibration, Conformal, LogitAdjustment};
+use crate::{Abstention, Calibration, ClassCutoff, Conformal, LogitAdjustment};
 
 fn example() -> HeadFile {
     HeadFile {
@@ -38,12 +38,16 @@ fn example() -> HeadFile {
         decision: Decision {
             calibration: Some(Calibration::Platt { slope: 1.0 / 3.0, intercept: -0.1 }),
             logit_adjustment: Some(LogitAdjustment { tau: 1.0, shares: vec![0.9, 0.1] }),
-            conformal: Some(Conformal { risk: 0.1, cutoff: 0.2 }),
+            conformal: Some(Conformal {
+                risk: 0.1,
+                classes: [12, 4].map(|patients| ClassCutoff { cutoff: 0.2, patients }).to_vec(),
+            }),
             abstention: Some(Abstention {
                 risk: 0.05,
                 certainty: 0.95,
                 cutoff: f64::MAX,
                 coverage: 0.0,
+                patients: 12,
             }),
         },
         penalty: Some(0.1),
@@ -142,12 +146,32 @@ fn a_file_of_version_1_has_no_decision() {
 }
 
 #[test]
+fn a_guarantee_of_version_2_is_read_and_said_to_be_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head");
+    save_changed(&path, |metadata| {
+        metadata["version"] = 2.into();
+        metadata["decision"]["conformal"] = serde_json::json!({ "risk": 0.1, "cutoff": 0.2 });
+        metadata["decision"]["abstention"] = serde_json::json!(
+            { "risk": 0.1, "certainty": 0.95, "cutoff": 0.3, "coverage": 0.5 }
+        );
+    });
+    let old = load_head(&path).unwrap();
+    let said = old.lacking_guarantees();
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said.iter().all(|s| s.contains("an older release")), "{said:?}");
+    // What it decides is what it decided.
+    let raw = Probabilities::new(2, vec![0.6, 0.4]).unwrap();
+    assert_eq!(old.decide(&raw).unwrap().sets, Some(vec![vec![1]]));
+}
+
+#[test]
 fn a_later_version_and_a_damaged_decision_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("head");
-    save_changed(&path, |metadata| metadata["version"] = 3.into());
+    save_changed(&path, |metadata| metadata["version"] = 4.into());
     let error = load_head(&path).unwrap_err().to_string();
-    assert!(error.contains("version 1 to 2"), "{error}");
+    assert!(error.contains("version 1 to 3"), "{error}");
     save_changed(&path, |metadata| {
         metadata["decision"]["logit_adjustment"]["shares"] = [1.0].into();
     });
@@ -180,7 +204,9 @@ fn the_card_tells_what_a_user_must_know() {
         "auroc | 0.9000",
         "undefined",
         "Platt's line",
-        "no row is called",
+        "no tile is called",
+        "(12 with normal were calibrated on)",
+        "4 patients of tumour where at least 9 are needed",
         "10.0 %",
         &digits,
     ] {
