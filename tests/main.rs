@@ -14,3 +14,4 @@ mod select;
 mod slides;
 mod steps;
 mod store;
+mod sureness;

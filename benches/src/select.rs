@@ -54,7 +54,7 @@ pub fn measure(options: &Options) -> Result<Vec<Measurement>> {
     let numbers = |values: &[u32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     std::fs::write(path("labels"), numbers(labels))?;
     std::fs::write(path("groups"), numbers(&made.groups))?;
-    let folds = splits::repeated(labels, &made.groups, 2, size.folds, size.repeats, SEED)?;
+    let folds = splits::repeated(labels, &made.groups, 2, size.folds, size.repeats, SEED)?.folds;
     let held_out = [&folds[0].held_out];
     let config = SelectionConfig::default();
     let penalties: Vec<f64> =
@@ -154,6 +154,7 @@ fn eosin_select(size: &Size, made: &Made) -> Result<eosin::Selection> {
         shortlist: 3,
         pca: 0,
         training_free: false,
+        nested: 0,
     };
     let proxies = made.labels.iter().enumerate().map(|(i, labels)| SelectTask {
         name: format!("proxy {i}"),

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Confidence intervals by resampling patients or slides, never tiles.
+//! Confidence intervals of fixed heads by resampling patients or slides, never tiles.
+//!
+//! They speak of a head on rows that it never saw. Arms under cross-validation are compared by
+//! [`CrossValidated`](crate::CrossValidated): resampling their predictions leaves out how much
+//! arms vary with their training rows.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +14,23 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Resamples whole groups with replacement within strata of the groups' labels.
+mod form;
+
+pub use form::{FEWEST_GROUPS, Form, PERCENTILE_GROUPS, Scale};
+
+use crate::nan_as_null;
+
+/// Resamples whole groups with replacement.
+///
+/// From [`PERCENTILE_GROUPS`] groups on an interval is that of the percentiles of resamples within
+/// strata of the groups' labels. With fewer, percentiles cover too seldom: resamples are of all
+/// groups together, and the interval is Student's on the statistic's [`Scale`]. Below
+/// [`FEWEST_GROUPS`] there is none.
 ///
 /// With two classes a group's stratum says whether it holds any row of class 1, so that no
 /// replicate runs out of patients with the finding by chance alone; with more, it is the group's
-/// most frequent class. A statistic is called with one weight per row, the number of times the
+/// most frequent class; where a stratum has fewer than [`FEWEST_GROUPS`], intervals have none, since
+/// a stratum of one group would never vary. A statistic is called with one weight per row, the number of times the
 /// row's group was drawn. Replicate `r` draws from stream `r` of the seed, so that results do not
 /// depend on the number of threads.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,16 +44,16 @@ pub struct GroupBootstrap {
     pub level: f64,
 }
 
-/// A statistic with its percentile interval.
+/// A statistic with its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The statistic of the rows as they are.
     #[serde(with = "nan_as_null")]
     pub estimate: f64,
-    /// Lower end; NaN if no replicate was defined.
+    /// Lower end; NaN where there is no interval.
     #[serde(with = "nan_as_null")]
     pub lower: f64,
-    /// Upper end; NaN if no replicate was defined.
+    /// Upper end; NaN where there is no interval.
     #[serde(with = "nan_as_null")]
     pub upper: f64,
     /// Replicates for which the statistic was undefined, such as those of one class. They are
@@ -45,6 +61,12 @@ pub struct Interval {
     pub undefined: usize,
     /// Replicates in all.
     pub replicates: usize,
+    /// Groups that were resampled.
+    #[serde(default)]
+    pub n_groups: usize,
+    /// How the interval was made, or that there is none.
+    #[serde(default)]
+    pub form: Form,
 }
 
 /// Two arms' statistic on the same resamples.
@@ -56,9 +78,6 @@ pub struct PairedInterval {
     pub second: Interval,
     /// Second minus first, replicate by replicate.
     pub difference: Interval,
-    /// The share of replicates in which the second arm is better, ties counting half.
-    #[serde(with = "nan_as_null")]
-    pub second_better: f64,
 }
 
 impl Default for GroupBootstrap {
@@ -68,33 +87,62 @@ impl Default for GroupBootstrap {
 }
 
 impl GroupBootstrap {
-    /// The interval of one statistic.
+    /// The interval of one statistic between 0 and 1; see [`interval_on`](Self::interval_on).
     pub fn interval<F>(&self, groups: &[u32], labels: &[u32], statistic: F) -> Result<Interval>
     where
         F: Fn(&[f64]) -> f64 + Sync,
     {
-        let replicates = self.replicates(groups, labels, 1, |w| vec![statistic(w)])?;
-        let estimate = statistic(&vec![1.0; groups.len()]);
-        Ok(self.percentile(estimate, replicates.into_iter().map(|r| r[0]).collect()))
+        self.interval_on(Scale::Unit, groups, labels, statistic)
     }
 
-    /// The intervals of several statistics on the same resamples.
+    /// The interval of one statistic of any scale.
+    pub fn interval_on<F>(
+        &self,
+        scale: Scale,
+        groups: &[u32],
+        labels: &[u32],
+        statistic: F,
+    ) -> Result<Interval>
+    where
+        F: Fn(&[f64]) -> f64 + Sync,
+    {
+        let found = self.intervals(groups, labels, &[scale], |w| vec![statistic(w)])?;
+        Ok(found[0])
+    }
+
+    /// The intervals of several statistics on the same resamples, each on its scale.
     pub fn intervals<F>(
         &self,
         groups: &[u32],
         labels: &[u32],
+        scales: &[Scale],
         statistics: F,
     ) -> Result<Vec<Interval>>
     where
         F: Fn(&[f64]) -> Vec<f64> + Sync,
     {
+        let plan = Plan::new(groups, labels)?;
+        self.check()?;
         let estimates = statistics(&vec![1.0; groups.len()]);
-        let replicates = self.replicates(groups, labels, estimates.len(), statistics)?;
-        let column = |i: usize| replicates.iter().map(|r| r[i]).collect();
-        Ok(estimates.iter().enumerate().map(|(i, &e)| self.percentile(e, column(i))).collect())
+        if estimates.len() != scales.len() {
+            return Err(wrong_number(scales.len(), estimates.len()));
+        }
+        let form = plan.form();
+        let replicates = match form {
+            Form::None => Vec::new(),
+            _ => self.draws(&plan.for_intervals(), scales.len(), &statistics)?,
+        };
+        let made = estimates.iter().zip(scales).enumerate();
+        Ok(made
+            .map(|(i, (&estimate, &scale))| {
+                let values: Vec<f64> = replicates.iter().map(|r| r[i]).collect();
+                form::interval(form, scale, estimate, values, plan.n_groups, self.level)
+            })
+            .collect())
     }
 
-    /// The intervals of two arms on the same resamples and of their difference.
+    /// The intervals of two arms' statistic between 0 and 1 on the same resamples, and of their
+    /// difference.
     pub fn paired<F, G>(
         &self,
         groups: &[u32],
@@ -106,30 +154,19 @@ impl GroupBootstrap {
         F: Fn(&[f64]) -> f64 + Sync,
         G: Fn(&[f64]) -> f64 + Sync,
     {
-        let ones = vec![1.0; groups.len()];
-        let (a, b) = (first(&ones), second(&ones));
-        let draws = self.replicates(groups, labels, 2, |w| vec![first(w), second(w)])?;
-        let differences: Vec<f64> = draws.iter().map(|r| r[1] - r[0]).collect();
-        let defined: Vec<f64> = differences.iter().copied().filter(|d| !d.is_nan()).collect();
-        let wins = |&d: &f64| {
-            if d > 0.0 {
-                1.0
-            } else if d < 0.0 {
-                0.0
-            } else {
-                0.5
-            }
+        let scales = [Scale::Unit, Scale::Unit, Scale::Real];
+        let found = self.intervals(groups, labels, &scales, |w| {
+            let (a, b) = (first(w), second(w));
+            vec![a, b, b - a]
+        })?;
+        let [first, second, difference] = found[..] else {
+            return Err(wrong_number(3, found.len()));
         };
-        let second_better = defined.iter().map(wins).sum::<f64>() / defined.len() as f64;
-        Ok(PairedInterval {
-            first: self.percentile(a, draws.iter().map(|r| r[0]).collect()),
-            second: self.percentile(b, draws.iter().map(|r| r[1]).collect()),
-            difference: self.percentile(b - a, differences),
-            second_better,
-        })
+        Ok(PairedInterval { first, second, difference })
     }
 
-    /// Every replicate of `n` statistics, in the order of their numbers.
+    /// Every replicate of `n` statistics, in the order of their numbers, drawn within strata of
+    /// whatever size.
     pub fn replicates<F>(
         &self,
         groups: &[u32],
@@ -141,18 +178,26 @@ impl GroupBootstrap {
         F: Fn(&[f64]) -> Vec<f64> + Sync,
     {
         let plan = Plan::new(groups, labels)?;
-        if self.replicates == 0 || !(self.level > 0.0 && self.level < 1.0) {
+        self.check()?;
+        if plan.n_groups < 2 {
             return Err(Error::input(
-                "bootstrap",
-                "at least 1 replicate and a level between 0 and 1",
-                format!("{} and {}", self.replicates, self.level),
-                "the usual choice is 2000 and 0.95",
+                "bootstrap over groups",
+                "at least 2 groups",
+                plan.n_groups.to_string(),
+                "score rows of more patients or slides; one group says nothing of the spread",
             ));
         }
+        self.draws(&plan, n, &statistics)
+    }
+
+    fn draws<F>(&self, plan: &Plan, n: usize, statistics: &F) -> Result<Vec<Vec<f64>>>
+    where
+        F: Fn(&[f64]) -> Vec<f64> + Sync,
+    {
         (0..self.replicates as u64)
             .into_par_iter()
             .map_init(
-                || (vec![0.0; plan.n_groups], vec![0.0; groups.len()]),
+                || (vec![0.0; plan.n_groups], vec![0.0; plan.group_of_row.len()]),
                 |(counts, weights), replicate| {
                     let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
                     rng.set_stream(replicate);
@@ -161,34 +206,32 @@ impl GroupBootstrap {
                         *weight = counts[group];
                     }
                     let values = statistics(weights);
-                    if values.len() == n {
-                        Ok(values)
-                    } else {
-                        Err(Error::input(
-                            "bootstrap statistics",
-                            format!("{n} values"),
-                            values.len().to_string(),
-                            "return as many values for every resample",
-                        ))
-                    }
+                    if values.len() == n { Ok(values) } else { Err(wrong_number(n, values.len())) }
                 },
             )
             .collect()
     }
 
-    fn percentile(&self, estimate: f64, mut values: Vec<f64>) -> Interval {
-        let replicates = values.len();
-        values.retain(|v| !v.is_nan());
-        values.sort_by(f64::total_cmp);
-        let tail = (1.0 - self.level) / 2.0;
-        Interval {
-            estimate,
-            lower: quantile(&values, tail),
-            upper: quantile(&values, 1.0 - tail),
-            undefined: replicates - values.len(),
-            replicates,
+    fn check(&self) -> Result<()> {
+        if self.replicates > 0 && self.level > 0.0 && self.level < 1.0 {
+            return Ok(());
         }
+        Err(Error::input(
+            "bootstrap",
+            "at least 1 replicate and a level between 0 and 1",
+            format!("{} and {}", self.replicates, self.level),
+            "the usual choice is 2000 and 0.95",
+        ))
     }
+}
+
+fn wrong_number(expected: usize, found: usize) -> Error {
+    Error::input(
+        "bootstrap statistics",
+        format!("{expected} values"),
+        found.to_string(),
+        "return as many values for every resample",
+    )
 }
 
 /// Linearly interpolated quantile of sorted values; NaN if there are none.
@@ -220,14 +263,6 @@ impl Plan {
         let mut names = groups.to_vec();
         names.sort_unstable();
         names.dedup();
-        if names.len() < 2 {
-            return Err(Error::input(
-                "bootstrap over groups",
-                "at least 2 groups",
-                names.len().to_string(),
-                "score rows of more patients or slides; one group says nothing of the spread",
-            ));
-        }
         let index = |group: u32| names.partition_point(|&name| name < group);
         let group_of_row: Vec<usize> = groups.iter().map(|&g| index(g)).collect();
         let mut counts = vec![BTreeMap::<u32, usize>::new(); names.len()];
@@ -248,6 +283,23 @@ impl Plan {
         Ok(Self { n_groups: names.len(), group_of_row, strata: strata.into_values().collect() })
     }
 
+    /// What the number of groups allows.
+    fn form(&self) -> Form {
+        match self.n_groups {
+            PERCENTILE_GROUPS.. => Form::Percentile,
+            FEWEST_GROUPS.. => Form::Student,
+            _ => Form::None,
+        }
+    }
+
+    /// The same groups without strata where there are few, or few in any of them.
+    fn for_intervals(&self) -> Self {
+        let few = self.n_groups < PERCENTILE_GROUPS
+            || self.strata.iter().any(|stratum| stratum.len() < FEWEST_GROUPS);
+        let strata = if few { vec![(0..self.n_groups).collect()] } else { self.strata.clone() };
+        Self { n_groups: self.n_groups, group_of_row: self.group_of_row.clone(), strata }
+    }
+
     fn draw(&self, rng: &mut ChaCha8Rng, counts: &mut [f64]) {
         counts.fill(0.0);
         for stratum in &self.strata {
@@ -255,20 +307,6 @@ impl Plan {
                 counts[stratum[rng.random_range(0..stratum.len())]] += 1.0;
             }
         }
-    }
-}
-
-/// JSON has no NaN; `null` stands for it.
-mod nan_as_null {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-        if value.is_nan() { serializer.serialize_none() } else { serializer.serialize_some(value) }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-        Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
     }
 }
 

@@ -41,6 +41,23 @@ pub struct Wilcoxon {
     pub p: f64,
 }
 
+impl CorrectedT {
+    /// The mean's interval at a level between 0 and 1.
+    pub fn interval(&self, level: f64) -> Result<(f64, f64)> {
+        if !(level > 0.0 && level < 1.0) {
+            return Err(Error::input(
+                "level of an interval",
+                "a number between 0 and 1",
+                level.to_string(),
+                "the usual choice is 0.95",
+            ));
+        }
+        let half = student(0.0, 1.0, self.df)?.inverse_cdf(f64::midpoint(1.0, level))
+            * self.standard_error;
+        Ok((self.mean - half, self.mean + half))
+    }
+}
+
 /// The corrected resampled t-test (Nadeau & Bengio 2003).
 ///
 /// t = d̄ / √((1/R + n_te/n_tr)·s²) with R − 1 degrees of freedom; `test_train_ratio` is n_te/n_tr

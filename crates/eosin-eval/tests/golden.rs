@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! Metrics and tests against scikit-learn, SciPy and statsmodels; made by `tests/golden/eval/make.py`;
-//! standard errors of areas against MLstatkit and a full matrix of pairs, by `areas.py` there.
+//! standard errors of areas against MLstatkit and a full matrix of pairs, by `areas.py` there;
+//! shares of unlabelled rows against scipy's optimiser, by `prevalence.py` there.
 
 use eosin_core::Probabilities;
 use eosin_eval::delong::{
@@ -11,8 +12,9 @@ use eosin_eval::hypothesis::{bayesian_correlated_t, corrected_resampled_t, holm,
 use eosin_eval::metrics::{
     BinaryCounts, ConfusionMatrix, CurvePoint, Ranked, brier, brier_multiclass,
     confusion_by_centre, expected_calibration_error, log_loss, log_loss_multiclass,
-    metrics_by_centre, reliability,
+    metrics_by_centre, perfect_ece, reliability,
 };
+use eosin_eval::prevalence::{estimate_shares, recalibrated};
 use serde_json::Value;
 
 const TOLERANCE: f64 = 1e-10;
@@ -288,4 +290,46 @@ fn centres_are_scored_by_themselves() {
     assert_eq!(pooled, ConfusionMatrix::new(&truth, &called, 3, None).unwrap());
     assert!(metrics_by_centre(&scores, &labels, &centres[1..], 0.5).is_err());
     assert!(confusion_by_centre(&truth, &called[1..], 3, &centres).is_err());
+}
+
+#[test]
+fn shares_of_unlabelled_rows_are_where_scipy_finds_the_likelihood_largest() {
+    for case in file("prevalence.json")["shares"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let n_classes = case["n_classes"].as_u64().unwrap() as usize;
+        let probabilities = Probabilities::new(n_classes, numbers(&case["probabilities"])).unwrap();
+        let prior = numbers(&case["prior"]);
+        let found = estimate_shares(&probabilities, &prior, None).unwrap();
+        let expected = numbers(&case["shares"]);
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-5, "{name}: {found} against {expected}");
+        }
+        let there = recalibrated(&probabilities, &prior, &expected).unwrap();
+        let first = &there.values()[..5 * n_classes];
+        same_all(&format!("{name} recalibrated"), first, &case["recalibrated"]);
+    }
+}
+
+#[test]
+fn a_perfect_head_errs_as_much_as_scikit_learn_counts() {
+    for case in file("prevalence.json")["perfect"].as_array().unwrap() {
+        let found = perfect_ece(&numbers(&case["probabilities"]), 15, 2000, 3);
+        // Both are means over draws: 2,000 of them have a standard error below 0.0003.
+        assert!((found.mean - number(&case["mean"])).abs() < 0.0015, "{found:?}");
+        assert!((found.upper - number(&case["upper"])).abs() < 0.004, "{found:?}");
+    }
+}
+
+#[test]
+fn the_threshold_of_a_precision_is_that_of_scikit_learn() {
+    for case in file("prevalence.json")["at_precision"].as_array().unwrap() {
+        let ranked = Ranked::new(&numbers(&case["scores"]), &flags(&case["labels"])).unwrap();
+        for point in case["points"].as_array().unwrap() {
+            let found = ranked.point_at_precision(number(&point[0]), None).unwrap();
+            same("recall", found.x, &point[1]);
+            same("precision", found.y, &point[2]);
+            same("threshold", found.threshold, &point[3]);
+        }
+        assert_eq!(ranked.point_at_precision(1.1, None), None);
+    }
 }

@@ -66,6 +66,8 @@ pub struct Tuned {
     pub threshold: Option<f64>,
     /// Folds that were used in a round.
     pub folds: usize,
+    /// Why folds or rounds are fewer than was asked for, where they are.
+    pub notes: Vec<String>,
 }
 
 /// A penalty and how it scored.
@@ -147,11 +149,12 @@ pub fn search(
 ) -> Result<Tuned> {
     let Searched { classes, labels, groups, penalties } = searched;
     let n_classes = classes.len();
-    let k = splits::feasible_folds(labels, groups, n_classes, options.folds)?;
-    if k < 2 || options.repeats == 0 {
+    let feasible = splits::feasible_folds(labels, groups, n_classes, options.folds)?;
+    if feasible < 2 || options.repeats == 0 {
         return Err(too_few_groups(searched, options));
     }
-    let folds = splits::repeated(labels, groups, n_classes, k, options.repeats, options.seed)?;
+    let splits::Repeated { folds, k, notes, .. } =
+        splits::repeated(labels, groups, n_classes, options.folds, options.repeats, options.seed)?;
     progress.start("tune", folds.len() as u64);
     let predictions = predict(&folds, k)?;
     progress.finish();
@@ -181,7 +184,7 @@ pub fn search(
     let oof = mean(&rounds(chosen)?)?;
     let threshold =
         if n_classes == 2 { threshold(&oof, labels, groups, options.seed)? } else { None };
-    Ok(Tuned { penalty: penalties[chosen], scores, oof, threshold, folds: k })
+    Ok(Tuned { penalty: penalties[chosen], scores, oof, threshold, folds: k, notes })
 }
 
 /// A head on all rows, and what its transforms tell of their fits.

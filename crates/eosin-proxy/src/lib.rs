@@ -13,7 +13,7 @@
 //! let classes = vec!["stroma".into(), "tumour".into()];
 //! let set = LabelledSet::new(Matrix::from_rows(&rows)?, classes, labels, &groups)?;
 //! let train = TrainView::whole(&set);
-//! let folds = splits::repeated(&train.labels(), &train.groups(), 2, 5, 5, 7)?;
+//! let folds = splits::repeated(&train.labels(), &train.groups(), 2, 5, 5, 7)?.folds;
 //! for probe in [&KnnProbe { k: 5 } as &dyn ProxyTask, &SimpleShot] {
 //!     assert_eq!(probe.score(&train, &folds)?.folds, vec![1.0; 25]);
 //! }

@@ -57,7 +57,7 @@ pub fn rankings(report: &RunReport) -> String {
         for row in &ranking.rows {
             let mut remarks = Vec::new();
             if row.tied_with_best {
-                remarks.push("tied with the best");
+                remarks.push("not told apart from the best");
             }
             if row.is_control {
                 remarks.push("control");

@@ -2,7 +2,9 @@
 
 use eosin_core::{Probabilities, Result};
 use eosin_eval::metrics::{brier, expected_calibration_error, log_loss, log_loss_multiclass};
-use eosin_eval::{BinaryCounts, ConfusionMatrix, GroupBootstrap, Interval, PairedInterval, Ranked};
+use eosin_eval::{
+    BinaryCounts, ConfusionMatrix, GroupBootstrap, Interval, PairedInterval, Ranked, Scale,
+};
 
 /// Bins of equal mass for the expected calibration error.
 const ECE_BINS: usize = 15;
@@ -83,8 +85,9 @@ impl Scored {
     /// Every metric with its interval over groups.
     pub fn metrics(&self, bootstrap: &GroupBootstrap) -> Result<Vec<Metric>> {
         let statistics = self.statistics()?;
-        let intervals =
-            bootstrap.intervals(&self.groups, &self.labels, |weights| statistics(weights))?;
+        let scales: Vec<Scale> = self.names().iter().map(|name| scale(name)).collect();
+        let intervals = bootstrap
+            .intervals(&self.groups, &self.labels, &scales, |weights| statistics(weights))?;
         Ok(self
             .names()
             .iter()
@@ -156,5 +159,14 @@ impl Scored {
                 expected_calibration_error(&scores, &truths, Some(weights), ECE_BINS),
             ]
         }))
+    }
+}
+
+/// The range of a metric, for its interval.
+fn scale(metric: &str) -> Scale {
+    match metric {
+        "MCC" | "Cohen's kappa" => Scale::Signed,
+        "log loss" => Scale::Positive,
+        _ => Scale::Unit,
     }
 }

@@ -120,14 +120,13 @@ fn backbone(embedded: &Embedded) -> report::BackboneSummary {
 
 /// The ranking that decided, then one table per task and probe.
 fn rankings(findings: &Findings) -> Vec<report::Ranking> {
-    let repeats = findings.session.config.run.selection.repeats;
     let table = |task: &ProxyRanking, ranking: &Ranking, verdict: String| report::Ranking {
         proxy: format!("{} ({})", task.proxy, task.description),
         probe: ranking.probe.clone(),
         metric: ranking.metric.clone(),
         design: format!(
-            "{repeats} × {} grouped folds, {} tiles, {} groups",
-            task.n_folds, task.n_rows, task.n_groups
+            "{} × {} grouped folds, {} tiles, {} groups",
+            task.n_repeats, task.n_folds, task.n_rows, task.n_groups
         ),
         rows: ranking.arms.iter().map(ranking_row).collect(),
         verdict,

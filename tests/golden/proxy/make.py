@@ -81,33 +81,39 @@ def ranking():
     for i, a in enumerate(order):
         for b in order[i + 1 :]:
             mean, se = moments(scores[a] - scores[b])
-            low, high = scipy.stats.t.interval(0.95, df, mean, se)
             worse = scipy.stats.t.cdf(-rope, df, mean, se)
             better = scipy.stats.t.sf(rope, df, mean, se)
-            pairs.append(
-                dict(
-                    first=a, second=b, difference=mean, lower=low, upper=high,
-                    p=2 * scipy.stats.t.sf(abs(mean / se), df), worse=worse, better=better,
-                    equivalent=1 - worse - better,
-                )
-            )
-    # Holm (1979): the largest of (m − rank)·p so far, at most 1.
-    largest = 0.0
+            posterior = dict(worse=worse, better=better, equivalent=1 - worse - better)
+            p = 2 * scipy.stats.t.sf(abs(mean / se), df)
+            pairs.append(dict(arm=a, against=b, estimate=mean, se=se, p=p, posterior=posterior))
+    # Holm (1979): the largest of (m − rank)·p so far, at most 1. A pair's interval has the level
+    # at which it was tested; from the first that is not rejected on, that one's.
+    largest, share = 0.0, None
     for rank, i in enumerate(np.argsort([p["p"] for p in pairs])):
-        largest = min(1.0, max(largest, (len(pairs) - rank) * pairs[i]["p"]))
-        pairs[i]["p_holm"] = largest
+        pair, own = pairs[i], len(pairs) - rank
+        largest = min(1.0, max(largest, own * pair["p"]))
+        share = own if share is None or rejected else share
+        rejected = largest < 0.05
+        pair["p_holm"] = largest
+        pair["interval_level"] = level = 1 - 0.05 / share
+        pair["lower"], pair["upper"] = scipy.stats.t.interval(level, df, pair["estimate"], pair.pop("se"))
+        alike = "equivalent" if pair["posterior"]["equivalent"] >= 0.95 else "not-told-apart"
+        pair["word"] = ("better" if pair["estimate"] > 0 else "worse") if rejected else alike
     arms = []
     for a in order:
         mean, se = moments(scores[a])
         low, high = scipy.stats.t.interval(0.95, df, mean, se)
         arms.append(dict(backbone=a, mean=mean, lower=low, upper=high))
-    # The joint posterior of all means, drawn from scipy's multivariate t.
-    table = np.array([scores[a] for a in order])
+    # The joint posterior of all means, drawn from scipy's multivariate t. The control is no
+    # candidate.
+    candidates = [a for a in order if a != "colour"]
+    table = np.array([scores[a] for a in candidates])
     cov = (1 / n_folds + ratio) * np.cov(table)
     draws = scipy.stats.multivariate_t(table.mean(1), cov, df, seed=5).rvs(400_000)
-    best = np.bincount(draws.argmax(1), minlength=len(order)) / len(draws)
-    for arm, chance in zip(arms, best):
-        arm["probability_best"] = chance
+    best = np.bincount(draws.argmax(1), minlength=len(candidates)) / len(draws)
+    chances = dict(zip(candidates, best))
+    for arm in arms:
+        arm["probability_best"] = chances.get(arm["backbone"])
     return {
         "test_train_ratio": ratio,
         "scores": {k: v.tolist() for k, v in scores.items()},

@@ -62,14 +62,14 @@ fn print_ranking(ranking: &SelectRanking) {
     for row in &ranking.rows {
         let note = match (row.is_control, row.tied_with_best) {
             (true, _) => "control",
-            (false, true) => "tied with the best",
+            (false, true) => "not told apart from the best",
             (false, false) => "",
         };
         shown.add_row([
             row.backbone.clone(),
             format!("{:.3}", row.mean),
             format!("{:.3} to {:.3}", row.lower, row.upper),
-            format!("{:.2}", row.p_best),
+            if row.p_best.is_finite() { format!("{:.2}", row.p_best) } else { "–".into() },
             note.to_string(),
         ]);
     }

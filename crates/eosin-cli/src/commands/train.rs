@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use comfy_table::{Table, presets};
-use eosin::crates::eval::Interval;
+use eosin::crates::eval::{Form, Interval};
 use eosin::{SavedHead, TrainPlan, TrainedHead, train_many};
 
 use super::run::dry_run;
@@ -74,7 +74,10 @@ fn table(trained: &[TrainedHead]) -> Table {
 fn shown(interval: Option<&Interval>) -> String {
     interval.map_or_else(
         || "–".into(),
-        |i| format!("{:.3} ({:.3} to {:.3})", i.estimate, i.lower, i.upper),
+        |i| match i.form {
+            Form::None => format!("{:.3} (no interval: {} groups)", i.estimate, i.n_groups),
+            _ => format!("{:.3} ({:.3} to {:.3})", i.estimate, i.lower, i.upper),
+        },
     )
 }
 

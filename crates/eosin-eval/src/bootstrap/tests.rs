@@ -54,13 +54,14 @@ fn groups_widen_the_interval() {
 
 #[test]
 fn undefined_replicates_are_counted() {
+    let groups: Vec<u32> = (0..6).collect();
     let interval = bootstrap(100)
-        .interval(&[0, 1, 2, 3], &[0; 4], |w| if w[0] > 0.0 { w[0] } else { f64::NAN })
+        .interval(&groups, &[0; 6], |w| if w[0] > 0.0 { w[1] / 6.0 } else { f64::NAN })
         .unwrap();
     assert!(interval.undefined > 10 && interval.undefined < 60, "{interval:?}");
-    assert_eq!(interval.replicates, 100);
-    let none = bootstrap(10).interval(&[0, 1], &[0; 2], |_| f64::NAN).unwrap();
-    assert!(none.lower.is_nan() && none.undefined == 10);
+    assert_eq!((interval.replicates, interval.n_groups, interval.form), (100, 6, Form::Student));
+    let none = bootstrap(10).interval(&groups, &[0; 6], |_| f64::NAN).unwrap();
+    assert!(none.lower.is_nan() && none.undefined == 10 && none.form == Form::None);
     let text = serde_json::to_string(&none).unwrap();
     assert!(text.contains("\"lower\":null"), "{text}");
     assert!(serde_json::from_str::<Interval>(&text).unwrap().lower.is_nan());
@@ -68,16 +69,56 @@ fn undefined_replicates_are_counted() {
 
 #[test]
 fn paired_arms_share_resamples() {
-    let groups: Vec<u32> = (0..30).collect();
-    let labels: Vec<u32> = groups.iter().map(|g| g % 2).collect();
-    let value = |w: &[f64]| w.iter().enumerate().map(|(i, w)| w * i as f64).sum::<f64>();
-    let paired = bootstrap(300).paired(&groups, &labels, value, |w| value(w) + 1.0).unwrap();
-    assert!((paired.difference.lower - 1.0).abs() < 1e-9, "{paired:?}");
-    assert!((paired.difference.upper - 1.0).abs() < 1e-9);
-    assert!((paired.second_better - 1.0).abs() < 1e-12);
-    let all =
-        bootstrap(300).intervals(&groups, &labels, |w| vec![value(w), value(w) + 1.0]).unwrap();
-    assert_eq!((all[0], all[1]), (paired.first, paired.second));
+    for n in [30, 60_u32] {
+        let groups: Vec<u32> = (0..n).collect();
+        let labels: Vec<u32> = groups.iter().map(|g| g % 2).collect();
+        let value = |w: &[f64]| {
+            w.iter().enumerate().map(|(i, w)| w * i as f64).sum::<f64>() / f64::from(n * n * 2)
+        };
+        let paired = bootstrap(300).paired(&groups, &labels, value, |w| value(w) + 0.1).unwrap();
+        assert!((paired.difference.lower - 0.1).abs() < 1e-9, "{paired:?}");
+        assert!((paired.difference.upper - 0.1).abs() < 1e-9);
+        let all = bootstrap(300)
+            .intervals(&groups, &labels, &[Scale::Unit; 2], |w| vec![value(w), value(w) + 0.1])
+            .unwrap();
+        assert_eq!((all[0], all[1]), (paired.first, paired.second));
+    }
+}
+
+#[test]
+fn few_groups_have_no_interval_and_no_error() {
+    for n in [1, 2, 4_u32] {
+        let groups: Vec<u32> = (0..n).collect();
+        let found = bootstrap(50).interval(&groups, &vec![1; n as usize], |w| w[0] / 2.0).unwrap();
+        assert_eq!((found.form, found.n_groups as u32), (Form::None, n));
+        assert!(found.lower.is_nan() && found.upper.is_nan() && found.estimate > 0.0);
+    }
+}
+
+#[test]
+fn a_stratum_of_one_group_has_a_width() {
+    // One group of 45 is positive: drawn within strata, it would be there once in every replicate.
+    let groups: Vec<u32> = (0..45).collect();
+    let labels: Vec<u32> = groups.iter().map(|g| u32::from(*g == 7)).collect();
+    let found = bootstrap(200).interval(&groups, &labels, |w| w[7] / 4.0).unwrap();
+    assert!(found.upper > found.lower, "{found:?}");
+    let few = bootstrap(200).interval(&groups[..9], &labels[..9], |w| w[7] / 9.0).unwrap();
+    assert!(few.upper > few.lower && few.lower > 0.0 && few.upper < 1.0, "{few:?}");
+}
+
+#[test]
+fn a_scale_keeps_an_interval_inside_its_ends() {
+    let groups: Vec<u32> = (0..8).collect();
+    let share = |w: &[f64]| w[..7].iter().sum::<f64>() / 8.0;
+    let on = |scale, f: fn(f64) -> f64| {
+        bootstrap(400).interval_on(scale, &groups, &[0; 8], |w| f(share(w))).unwrap()
+    };
+    let unit = on(Scale::Unit, |x| x);
+    assert!(unit.lower > 0.0 && unit.upper < 1.0 && unit.lower < 0.875 && unit.upper > 0.875);
+    let signed = on(Scale::Signed, |x| 2.0 * x - 1.0);
+    assert!((signed.lower - (2.0 * unit.lower - 1.0)).abs() < 1e-9);
+    assert!(on(Scale::Positive, |x| x).lower > 0.0);
+    assert!(on(Scale::Real, |x| x).upper > 1.0);
 }
 
 #[test]
@@ -99,9 +140,19 @@ fn threads_do_not_change_a_bit() {
 
 #[test]
 fn bad_input_is_refused() {
-    assert!(bootstrap(10).interval(&[0, 0], &[0, 1], |_| 0.0).is_err());
+    assert!(bootstrap(10).replicates(&[0, 0], &[0, 1], 1, |_| vec![0.0]).is_err());
+    assert!(bootstrap(10).intervals(&[0, 1], &[0, 1], &[], |_| vec![0.0]).is_err());
     assert!(bootstrap(10).interval(&[0, 1], &[0], |_| 0.0).is_err());
     assert!(bootstrap(0).interval(&[0, 1], &[0, 1], |_| 0.0).is_err());
     let level = GroupBootstrap { level: 1.0, ..bootstrap(10) };
     assert!(level.interval(&[0, 1], &[0, 1], |_| 0.0).is_err());
+}
+
+#[test]
+fn the_form_of_few_groups_is_that_of_scipy() {
+    // scipy.stats.t.ppf(0.975, 8) · std(logit v) · √(9/8) around logit 0.83.
+    let replicates = vec![0.8, 0.85, 0.9, 0.7, 0.82, 0.88];
+    let found = form::interval(Form::Student, Scale::Unit, 0.83, replicates, 9, 0.95);
+    assert!((found.lower - 0.602_069_996_143_570_7).abs() < 1e-9, "{found:?}");
+    assert!((found.upper - 0.940_316_276_408_980_3).abs() < 1e-9, "{found:?}");
 }

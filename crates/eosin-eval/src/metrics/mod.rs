@@ -9,6 +9,7 @@ mod binary;
 mod calibration;
 mod centres;
 mod confusion;
+mod perfect;
 mod ranked;
 
 pub use binary::{BinaryCounts, precision_at_prevalence};
@@ -18,6 +19,7 @@ pub use calibration::{
 };
 pub use centres::{CentreMetrics, confusion_by_centre, metrics_by_centre, rows_by_centre};
 pub use confusion::ConfusionMatrix;
+pub use perfect::{PerfectEce, perfect_ece};
 pub use ranked::{CurvePoint, Ranked, Threshold, auprc, auroc};
 
 /// The weight of row `i`.

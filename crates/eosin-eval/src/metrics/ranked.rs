@@ -179,6 +179,19 @@ impl Ranked {
         points.iter().skip(1).filter(|p| p.y >= precision).map(|p| p.x).fold(0.0, f64::max)
     }
 
+    /// The point of that recall with its threshold; of equal recall the one of higher precision.
+    /// `None` where no threshold has the precision.
+    pub fn point_at_precision(
+        &self,
+        precision: f64,
+        weights: Option<&[f64]>,
+    ) -> Option<CurvePoint> {
+        let points = self.pr_points(weights).into_iter().skip(1);
+        points.filter(|p| p.y >= precision).reduce(|best, p| {
+            if p.x > best.x || (p.x >= best.x && p.y > best.y) { p } else { best }
+        })
+    }
+
     fn totals(&self, weights: Option<&[f64]>) -> (f64, f64) {
         self.runs(weights).fold((0.0, 0.0), |(p, n), run| (p + run.positive, n + run.negative))
     }

@@ -42,11 +42,19 @@ fn a_class_in_k_groups_is_held_out_in_every_fold() {
 }
 
 #[test]
-fn sizes_are_balanced() {
+fn sizes_are_within_the_tolerance() {
     let (labels, groups) = example();
     let folds = grouped_stratified_kfold(&labels, &groups, 3, 5, 3).unwrap();
     let sizes: Vec<usize> = folds.iter().map(|f| f.held_out.len()).collect();
-    assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 6, "{sizes:?}");
+    let mean = labels.len() as f64 / 5.0;
+    let within = |&n: &usize| n as f64 * TOLERANCE >= mean && n as f64 <= mean * TOLERANCE;
+    assert!(sizes.iter().all(within), "{sizes:?}");
+    // Groups are dealt evenly, whatever their sizes.
+    for fold in &folds {
+        let mut own: Vec<u32> = fold.held_out.iter().map(|&row| groups[row]).collect();
+        own.dedup();
+        assert_eq!(own.len(), 8);
+    }
 }
 
 #[test]
@@ -56,9 +64,115 @@ fn the_seed_decides() {
     assert_eq!(make(5), make(5));
     assert_ne!(make(5), make(6));
     let rounds = repeated(&labels, &groups, 3, 5, 3, 5).unwrap();
-    assert_eq!(rounds.len(), 15);
-    assert_eq!(rounds[..5], make(5));
-    assert_ne!(rounds[..5], rounds[5..10]);
+    assert_eq!((rounds.k, rounds.repeats, rounds.folds.len()), (5, 3, 15));
+    assert_eq!(rounds.folds[..5], make(5));
+    assert_ne!(rounds.folds[..5], rounds.folds[5..10]);
+}
+
+/// Patients of very unequal size, as of colon nuclei: `sizes` rows each, one in three positive.
+fn unequal(sizes: &[usize]) -> (Vec<u32>, Vec<u32>) {
+    let rows = sizes
+        .iter()
+        .enumerate()
+        .flat_map(|(group, &n)| (0..n).map(move |i| (u32::from(i % 3 == group % 3), group as u32)));
+    rows.unzip()
+}
+
+/// The partition that each repeat makes, whatever the order of its folds.
+fn partitions(rounds: &Repeated) -> BTreeSet<BTreeSet<Vec<usize>>> {
+    let of = |folds: &[Fold]| folds.iter().map(|f| f.held_out.clone()).collect();
+    rounds.folds.chunks(rounds.k).map(of).collect()
+}
+
+#[test]
+fn the_seed_makes_other_partitions_of_patients_of_unequal_size() {
+    let sizes = [900, 610, 420, 300, 240, 190, 150, 120, 95, 80, 66, 54, 44, 36, 28, 20, 12];
+    let (labels, groups) = unequal(&sizes);
+    let mut seen = BTreeSet::new();
+    for seed in 0..200 {
+        let rounds = repeated(&labels, &groups, 2, 5, 1, seed).unwrap();
+        assert_eq!((rounds.k, rounds.notes.len()), (5, 0), "{:?}", rounds.notes);
+        seen.extend(partitions(&rounds));
+    }
+    assert!(seen.len() > 190, "{} partitions by 200 seeds", seen.len());
+    let rounds = repeated(&labels, &groups, 2, 5, 5, 1).unwrap();
+    assert_eq!((rounds.repeats, partitions(&rounds).len()), (5, 5));
+}
+
+#[test]
+fn repeats_are_the_partitions_that_there_are() {
+    // Four groups part into two pairs in three ways.
+    let (labels, groups) = unequal(&[9, 9, 9, 9]);
+    let rounds = repeated(&labels, &groups, 2, 2, 5, 1).unwrap();
+    assert_eq!((rounds.k, rounds.repeats, rounds.folds.len()), (2, 3, 6));
+    assert_eq!(partitions(&rounds).len(), 3);
+    assert!(
+        rounds.notes[0].contains("5 repeats were asked for and 3 are made"),
+        "{:?}",
+        rounds.notes
+    );
+}
+
+#[test]
+fn folds_that_cannot_be_are_lowered_and_said() {
+    // Five folds of five groups are one partition; four are ten.
+    let (labels, groups) = unequal(&[9, 9, 12, 9, 15]);
+    let rounds = repeated(&labels, &groups, 2, 5, 5, 1).unwrap();
+    assert_eq!((rounds.k, rounds.repeats), (4, 5));
+    assert!(
+        rounds.notes[0].contains("5 folds were asked for and 4 are made"),
+        "{:?}",
+        rounds.notes
+    );
+    // A class in three groups alone.
+    let labels: Vec<u32> = (0..30).map(|row| u32::from(row % 10 < 3)).collect();
+    let groups: Vec<u32> = (0..30).map(|row| row % 10).collect();
+    let rounds = repeated(&labels, &groups, 2, 5, 4, 1).unwrap();
+    assert_eq!((rounds.k, rounds.repeats), (3, 4));
+    assert!(rounds.notes[0].contains("a class has rows in 3 groups alone"), "{:?}", rounds.notes);
+    // A class of one group is on one side, and said to be.
+    let alone: Vec<u32> = groups.iter().map(|&g| u32::from(g == 0)).collect();
+    let rounds = repeated(&alone, &groups, 2, 5, 2, 1).unwrap();
+    assert_eq!(rounds.k, 5);
+    assert!(rounds.notes[0].contains("in one group alone"), "{:?}", rounds.notes);
+}
+
+#[test]
+fn many_classes_are_dealt_one_by_one() {
+    // Nine classes, six patients each: a permutation of all hardly ever has every class in
+    // every fold.
+    let groups: Vec<u32> = (0..540).map(|row| row / 10).collect();
+    let labels: Vec<u32> = groups.iter().map(|g| g % 9).collect();
+    let rounds = repeated(&labels, &groups, 9, 5, 5, 1).unwrap();
+    assert_eq!((rounds.k, rounds.repeats), (5, 5));
+    assert!(rounds.notes[0].contains("dealt to the folds by themselves"), "{:?}", rounds.notes);
+    for fold in &rounds.folds {
+        assert!((0..9).all(|class| fold.held_out.iter().any(|&row| labels[row] == class)));
+    }
+}
+
+#[test]
+fn inner_folds_stay_inside_the_outer_training_part() {
+    let (labels, groups) = unequal(&[40, 30, 22, 30, 12, 18, 50, 9, 21, 15]);
+    let outer = repeated(&labels, &groups, 2, 5, 2, 1).unwrap().folds;
+    let inner = inner_folds(&labels, &groups, 2, &outer, 3, 1).unwrap().unwrap();
+    assert_eq!(inner.counts, [3; 10]);
+    for (fold, made) in outer.iter().zip(inner.folds.chunks(3)) {
+        let mut rows: Vec<usize> = made.iter().flat_map(|f| f.held_out.clone()).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, fold.train);
+        for f in made {
+            assert_eq!(f.train.len() + f.held_out.len(), fold.train.len());
+            assert!(f.train.iter().all(|&t| f.held_out.iter().all(|&h| groups[t] != groups[h])));
+        }
+    }
+    let scores: Vec<f64> = (0..30).map(|i| f64::from(i / 3)).collect();
+    assert_eq!(inner.means(&scores), (0..10).map(f64::from).collect::<Vec<_>>());
+    // Two groups of a class: an outer fold leaves one to train on.
+    let (labels, groups) = ([1, 0, 1, 0, 0, 0], [0, 0, 1, 1, 2, 3]);
+    let outer = repeated(&labels, &groups, 2, 2, 1, 1).unwrap().folds;
+    assert_eq!(inner_folds(&labels, &groups, 2, &outer, 3, 1).unwrap(), None);
+    assert!((test_train_ratio(&outer, &groups) - 1.0).abs() < 1e-12);
 }
 
 #[test]

@@ -7,19 +7,15 @@ mod posterior;
 mod rank;
 mod resume;
 mod shortlist;
-mod tally;
 mod verdict;
 
 pub use agreement::{Agreement, agreement, kendall_tau_b};
-pub use rank::{rank, test_train_ratio};
-pub use resume::{NoCache, ScoreCache, UnitScores, score_repeats};
+pub use rank::rank;
+pub use resume::{NoCache, ScoreCache, UnitScores, score_folds, score_repeats};
 pub use shortlist::{ParetoPoint, Shortlisted, pareto_front, shortlist};
-pub use tally::Tally;
-
-use std::collections::BTreeMap;
 
 use eosin_core::ProxyScores;
-use eosin_eval::Interval;
+use eosin_eval::{Comparison, Estimate, Word};
 use serde::{Deserialize, Serialize};
 
 /// One backbone with its scores on a proxy task.
@@ -36,9 +32,10 @@ pub struct Arm {
     pub cost: Cost,
     /// Scores of each probe, all on the same folds as those of the other arms.
     pub scores: Vec<ProxyScores>,
-    /// Right calls by probe, where it calls classes: what patients are resampled by.
+    /// By the deciding probe, for each of these folds: the mean over folds within its training
+    /// part. The gain of the choice is measured with them; without them it is not measured.
     #[serde(default)]
-    pub tallies: BTreeMap<String, Tally>,
+    pub inner: Option<Vec<f64>>,
 }
 
 /// What a backbone costs; among equally good ones the cheapest is selected.
@@ -63,17 +60,15 @@ pub struct RankOptions {
     pub probe: String,
     /// Half the width of the region in which a difference does not matter.
     pub rope: f64,
-    /// Held-out groups over training groups of a fold, 1/(k − 1) for k folds;
-    /// see [`test_train_ratio`].
+    /// Held-out groups over training groups of a fold, 1/(k − 1) for k folds; see
+    /// [`test_train_ratio`](eosin_eval::splits::test_train_ratio).
     pub test_train_ratio: f64,
     /// Level of intervals; 1 − level is the error allowed over all pairs together.
     pub level: f64,
     /// Draws for the probability of being best.
     pub draws: usize,
-    /// Seed of those draws and of the bootstrap.
+    /// Seed of those draws.
     pub seed: u64,
-    /// Resamples of patients for the intervals of differences; 0 makes none.
-    pub replicates: usize,
     /// The backbone that one would take without selecting, shown among the baselines.
     pub default_backbone: Option<String>,
 }
@@ -93,10 +88,11 @@ pub struct Ranking {
     pub level: f64,
     /// The arms by descending mean.
     pub arms: Vec<RankedArm>,
-    /// Every pair of arms, the better-placed first.
-    pub pairs: Vec<Pair>,
-    /// Runs of neighbours in the ranking among which no pair differs; an arm may be in several.
-    pub groups: Vec<Vec<String>>,
+    /// Every pair of arms, the better-placed one compared with the other; all are one family.
+    ///
+    /// Arms that no test tells apart do not make groups: the first may be like the second, the
+    /// second like the third, and the first better than the third.
+    pub pairs: Vec<Comparison>,
     /// Ways to choose without looking at any score, for comparison.
     #[serde(default)]
     pub baselines: Vec<Baseline>,
@@ -119,10 +115,11 @@ pub struct RankedArm {
     pub lower: f64,
     /// Upper end of the interval of the mean.
     pub upper: f64,
-    /// Posterior probability that its mean is the largest of all arms'.
-    pub probability_best: f64,
-    /// Whether no test tells it from the best arm that is not a control.
-    pub tied_with_best: bool,
+    /// Posterior probability that its mean is the largest of all candidates'; none for controls,
+    /// which are no candidates.
+    pub probability_best: Option<f64>,
+    /// What may be said of it against the best arm that is no control; none for that arm itself.
+    pub against_best: Option<Word>,
     /// What it costs.
     pub cost: Cost,
     /// Mean score of every probe.
@@ -138,12 +135,9 @@ pub struct Baseline {
     pub backbone: Option<String>,
     /// Its mean score, that of a random pick being the mean over the candidates.
     pub mean: f64,
-    /// What the selected backbone scores above it.
-    pub gain: f64,
-    /// Lower end of the gain's interval.
-    pub lower: f64,
-    /// Upper end of the gain's interval.
-    pub upper: f64,
+    /// What choosing gains over it, measured by nested selection: folds within each training part
+    /// choose, and the fold that had no say scores. None where it was not measured.
+    pub gain: Option<Estimate>,
 }
 
 /// The mean score of one probe.
@@ -157,35 +151,6 @@ pub struct ProbeMean {
     pub mean: f64,
 }
 
-/// A comparison of two arms on the same folds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pair {
-    /// The arm with the larger mean.
-    pub first: String,
-    /// The other arm.
-    pub second: String,
-    /// Mean difference, first minus second.
-    pub difference: f64,
-    /// Lower end of its interval.
-    pub lower: f64,
-    /// Upper end of its interval.
-    pub upper: f64,
-    /// Two-sided p of the corrected resampled t-test.
-    pub p: f64,
-    /// The same, adjusted by Holm's method over all pairs.
-    pub p_holm: f64,
-    /// Posterior probability that the first is worse by more than the ROPE.
-    pub worse: f64,
-    /// Posterior probability that they differ by no more than the ROPE.
-    pub equivalent: f64,
-    /// Posterior probability that the first is better by more than the ROPE.
-    pub better: f64,
-    /// The difference of pooled scores with its interval by resampling patients, where the probe
-    /// calls classes.
-    #[serde(default)]
-    pub by_patient: Option<Interval>,
-}
-
 impl Default for RankOptions {
     fn default() -> Self {
         Self {
@@ -195,7 +160,6 @@ impl Default for RankOptions {
             level: 0.95,
             draws: 10_000,
             seed: 0,
-            replicates: 2000,
             default_backbone: None,
         }
     }
@@ -208,9 +172,7 @@ impl Ranking {
     }
 
     /// The comparison of two backbones, whichever stands first.
-    pub fn pair(&self, a: &str, b: &str) -> Option<&Pair> {
-        self.pairs
-            .iter()
-            .find(|p| (p.first == a && p.second == b) || (p.first == b && p.second == a))
+    pub fn pair(&self, a: &str, b: &str) -> Option<&Comparison> {
+        self.pairs.iter().find(|p| (p.arm == a && p.against == b) || (p.arm == b && p.against == a))
     }
 }

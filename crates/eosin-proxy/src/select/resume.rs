@@ -3,7 +3,6 @@
 use eosin_core::{Error, Fold, ProxyScores, ProxyTask, Result, TrainView};
 use serde::{Deserialize, Serialize};
 
-use super::Tally;
 use crate::probe::score_calls;
 
 /// What a probe found on some folds.
@@ -12,9 +11,6 @@ use crate::probe::score_calls;
 pub struct UnitScores {
     /// A score per fold.
     pub scores: ProxyScores,
-    /// Right calls per group and class, from probes that call classes.
-    #[serde(default)]
-    pub tally: Option<Tally>,
 }
 
 /// Keeps the scores of repeats that are done, so that an interrupted selection goes on.
@@ -104,15 +100,19 @@ pub fn score_repeats(
     })?;
     for unit in units {
         all.scores.folds.extend(unit.scores.folds);
-        all.tally = match (all.tally, unit.tally) {
-            (Some(mut total), Some(tally)) => {
-                total.add(&tally)?;
-                Some(total)
-            }
-            _ => None,
-        };
     }
     Ok(all)
+}
+
+/// Scores folds that are no repeats, such as those within training parts, in one unit.
+pub fn score_folds(
+    probe: &dyn ProxyTask,
+    train: &TrainView,
+    folds: &[Fold],
+    cache: &dyn ScoreCache,
+    key: &str,
+) -> Result<ProxyScores> {
+    Ok(score_repeats(probe, train, folds, folds.len(), cache, key)?.scores)
 }
 
 /// Scores the folds of one or more repeats, a unit per repeat.
@@ -127,14 +127,13 @@ fn score_units(
         return repeats
             .map(|(folds, calls)| {
                 let scores = score_calls(probe.kind(), train, folds, calls)?;
-                Ok(UnitScores { scores, tally: Some(Tally::new(train, folds, calls)) })
+                Ok(UnitScores { scores })
             })
             .collect();
     }
     let scores = probe.score(train, folds)?;
     let unit = |values: &[f64]| UnitScores {
         scores: ProxyScores { folds: values.to_vec(), ..scores.clone() },
-        tally: None,
     };
     Ok(scores.folds.chunks(folds_per_repeat).map(unit).collect())
 }

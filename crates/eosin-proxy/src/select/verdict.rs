@@ -4,6 +4,8 @@
 
 use std::cmp::Ordering;
 
+use eosin_eval::Word;
+
 use super::{Cost, RankedArm, Ranking};
 
 /// The selected arm with what led to it.
@@ -18,49 +20,63 @@ pub(super) struct Choice<'a> {
 pub(super) fn select(ranking: &Ranking) -> Choice<'_> {
     let candidates: Vec<&RankedArm> = ranking.arms.iter().filter(|a| !a.control).collect();
     let best = candidates.first().copied().unwrap_or(&ranking.arms[0]);
-    let near: Vec<&RankedArm> =
-        candidates.into_iter().filter(|a| best.mean - a.mean <= ranking.rope).collect();
-    let costs: Vec<Cost> = near.iter().map(|a| a.cost).collect();
-    // The first of equals wins, which is the one with the better mean.
-    let arm = near.iter().copied().reduce(|cheapest, arm| {
-        match compare_cost(&costs, arm.cost, cheapest.cost) {
-            Ordering::Less => arm,
-            _ => cheapest,
-        }
-    });
-    let arm = arm.unwrap_or(best);
+    let means: Vec<f64> = candidates.iter().map(|a| a.mean).collect();
+    let costs: Vec<Cost> = candidates.iter().map(|a| a.cost).collect();
+    let arm = candidates.get(choose(&means, &costs, ranking.rope)).copied().unwrap_or(best);
     let cheaper =
         (arm.backbone != best.backbone).then(|| advantage(arm.cost, best.cost, &best.backbone));
     Choice { arm, best, cheaper }
 }
 
+/// The position of the best mean, or of the cheapest of those at most the ROPE below it; of equally
+/// cheap ones that of the better mean.
+pub(super) fn choose(means: &[f64], costs: &[Cost], rope: f64) -> usize {
+    let best = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut near: Vec<usize> = (0..means.len()).filter(|&i| best - means[i] <= rope).collect();
+    near.sort_by(|&a, &b| means[b].total_cmp(&means[a]).then(a.cmp(&b)));
+    let own: Vec<Cost> = near.iter().map(|&i| costs[i]).collect();
+    let cheapest = near.iter().copied().reduce(|cheapest, arm| {
+        match compare_cost(&own, costs[arm], costs[cheapest]) {
+            Ordering::Less => arm,
+            _ => cheapest,
+        }
+    });
+    cheapest.unwrap_or(0)
+}
+
 pub(super) fn verdict(ranking: &Ranking, choice: &Choice) -> String {
     let (arm, best) = (choice.arm, choice.best);
     let mut clauses = Vec::new();
-    let tied: Vec<&str> = ranking
-        .arms
-        .iter()
-        .filter(|a| !a.control && a.tied_with_best)
-        .map(|a| a.backbone.as_str())
-        .collect();
-    let n_candidates = ranking.arms.iter().filter(|a| !a.control).count();
-    clauses.push(if n_candidates == 1 {
+    let others: Vec<&RankedArm> =
+        ranking.arms.iter().filter(|a| !a.control && a.backbone != best.backbone).collect();
+    let said = |word: Word| -> Vec<&str> {
+        let of = others.iter().filter(|a| a.against_best == Some(word));
+        of.map(|a| a.backbone.as_str()).collect()
+    };
+    let (alike, equal) = (said(Word::NotToldApart), said(Word::Equivalent));
+    let mut known = Vec::new();
+    if !alike.is_empty() {
+        known.push(format!("is not told apart from {}", list(&alike)));
+    }
+    if !equal.is_empty() {
+        known.push(format!("is equivalent to {} within {}", list(&equal), ranking.rope));
+    }
+    clauses.push(if others.is_empty() {
         format!("{} is the only candidate", best.backbone)
-    } else if tied.len() > 1 {
-        format!("{} are tied", list(&tied))
-    } else {
-        let second = ranking.arms.iter().filter(|a| !a.control).nth(1);
-        let pair = second.and_then(|s| ranking.pair(&best.backbone, &s.backbone));
+    } else if known.is_empty() {
+        let pair = others.first().and_then(|s| ranking.pair(&best.backbone, &s.backbone));
         match pair {
             Some(p) => format!(
                 "{} is better than all other candidates, by {:.3} over {} (adjusted p {})",
-                p.first,
-                p.difference,
-                p.second,
+                p.arm,
+                p.estimate,
+                p.against,
                 p_value(p.p_holm)
             ),
             None => format!("{} is the best candidate", best.backbone),
         }
+    } else {
+        format!("{} scores highest and {}", best.backbone, known.join(" and "))
     });
     clauses.push(match &choice.cheaper {
         Some(cheaper) => format!(
@@ -73,13 +89,13 @@ pub(super) fn verdict(ranking: &Ranking, choice: &Choice) -> String {
             number(best.mean)
         ),
         None => format!(
-            "take {}: {} {} [{}, {}], probability of being best {:.2}",
+            "take {}: {} {} [{}, {}], probability of being the best candidate {}",
             arm.backbone,
             ranking.metric,
             number(arm.mean),
             number(arm.lower),
             number(arm.upper),
-            arm.probability_best
+            arm.probability_best.map_or_else(|| "unknown".into(), |p| format!("{p:.2}"))
         ),
     });
     let mut text = format!("{}.", clauses.join("; "));
@@ -92,11 +108,10 @@ pub(super) fn verdict(ranking: &Ranking, choice: &Choice) -> String {
 
 /// A control that does as well, or better, means that the proxy shows no use of the network.
 fn control_warning(ranking: &Ranking, arm: &RankedArm) -> Option<String> {
-    let alpha = 1.0 - ranking.level;
     let (mut better, mut tied) = (Vec::new(), Vec::new());
     for control in ranking.arms.iter().filter(|c| c.control) {
         let differs =
-            ranking.pair(&control.backbone, &arm.backbone).is_some_and(|p| p.p_holm < alpha);
+            ranking.pair(&control.backbone, &arm.backbone).is_some_and(|p| p.word.differs());
         match (differs, control.mean >= arm.mean) {
             (true, true) => better.push(control.backbone.as_str()),
             (false, _) => tied.push(control.backbone.as_str()),

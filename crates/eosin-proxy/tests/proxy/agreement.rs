@@ -95,3 +95,33 @@ fn the_shortlist_weighs_proxies_alike_whatever_their_spread() {
     assert_eq!(names(1), ["c"]);
     assert!(shortlist(&[], 3).is_err());
 }
+
+#[test]
+fn a_proxy_whose_differences_are_noise_does_not_order_the_shortlist() {
+    let clear = ranking(&[("a", 0.80), ("b", 0.78), ("c", 0.70)]);
+    // Folds disagree about which is best: the means differ by chance.
+    let arm = |name: &str, folds: [f64; 4]| Arm {
+        backbone: name.into(),
+        scores: vec![ProxyScores {
+            probe: "linear".into(),
+            metric: "balanced accuracy".into(),
+            folds: folds.to_vec(),
+        }],
+        ..Arm::default()
+    };
+    let arms = [
+        arm("a", [0.40, 0.90, 0.50, 0.60]),
+        arm("b", [0.90, 0.42, 0.60, 0.70]),
+        arm("c", [0.60, 0.80, 0.90, 0.62]),
+    ];
+    let noisy = rank(&arms, &RankOptions { draws: 10, ..RankOptions::default() }).unwrap();
+    assert_eq!(noisy.arms[0].backbone, "c");
+    let list = shortlist(&[&clear, &noisy], 3).unwrap();
+    let alone = shortlist(&[&clear], 3).unwrap();
+    let order = |list: &[eosin_proxy::select::Shortlisted]| -> Vec<(String, f64)> {
+        list.iter().map(|s| (s.backbone.clone(), s.standardised)).collect()
+    };
+    assert_eq!(order(&list), order(&alone));
+    // Where nothing but noise is there, it is taken as it is.
+    assert_eq!(shortlist(&[&noisy], 1).unwrap()[0].backbone, "c");
+}

@@ -8,3 +8,4 @@ mod proxies;
 mod ranking;
 mod scores;
 mod support;
+mod truth;

@@ -39,7 +39,7 @@ fn probes() -> Vec<Box<dyn ProxyTask>> {
 }
 
 fn folds(view: &TrainView) -> Vec<Fold> {
-    splits::repeated(&view.labels(), &view.groups(), 2, 5, 2, 3).unwrap()
+    splits::repeated(&view.labels(), &view.groups(), 2, 5, 2, 3).unwrap().folds
 }
 
 #[test]
@@ -154,7 +154,7 @@ impl ScoreCache for Memory {
 fn an_interrupted_selection_goes_on_and_ends_the_same() {
     let set = patients(15, 8, 5, 0.8, 0.3, 11);
     let view = TrainView::whole(&set);
-    let folds = splits::repeated(&view.labels(), &view.groups(), 2, 3, 4, 3).unwrap();
+    let folds = splits::repeated(&view.labels(), &view.groups(), 2, 3, 4, 3).unwrap().folds;
     for probe in probes() {
         let cache = Memory::default();
         *cache.left.lock().unwrap() = 2;

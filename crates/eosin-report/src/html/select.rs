@@ -305,9 +305,12 @@ fn methods(report: &SelectReport) -> Markup {
             "All backbones are scored on the same repeated grouped folds, with " (report.budget)
             ". Intervals (" (level) ") and p-values are those of the corrected resampled t-test (Nadeau and "
             "Bengio 2003), adjusted by Holm over all pairs; probabilities those of the Bayesian correlated "
-            "t-test (Benavoli et al. 2017) with differences below " (report.rope) " taken for none; patients "
-            "are resampled " (report.replicates) " times. Two backbones are tied where the adjusted p is not "
-            "below " (format!("{:.2}", 1.0 - report.level)) ". Of the candidates within " (report.rope) " of the "
+            "t-test (Benavoli et al. 2017) with differences below " (report.rope) " taken for none; repeats "
+            "are different random partitions. Two backbones are told apart where the adjusted p is below "
+            (format!("{:.2}", 1.0 - report.level)) ", which is where their interval leaves 0 out, and equivalent "
+            "where the posterior of a difference below " (report.rope) " is 0.95 or more; otherwise nothing is "
+            "known of their difference. What choosing gains is measured by choosing again within the training "
+            "part of every fold (nested selection). Of the candidates within " (report.rope) " of the "
             "best, those licensed for commercial use come first, then the one with the fewest parameters."
         }
         p {

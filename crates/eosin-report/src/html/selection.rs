@@ -44,7 +44,7 @@ fn interval_row(report: &RunReport, row: &RankingRow) -> IntervalRow {
         remarks.push("control".into());
     }
     if row.tied_with_best {
-        remarks.push("tied".into());
+        remarks.push("not told apart from the best".into());
     }
     IntervalRow {
         name: row.backbone.clone(),

@@ -10,7 +10,7 @@ use eosin_proxy::select::{
     rank, shortlist,
 };
 
-use super::scoring::{Context, Scored, score_task};
+use super::scoring::{Context, Scored, inner_means, score_task};
 use super::{
     Candidate, Column, Compared, LeftOut, ProxyAgreement, ProxyRanking, Role, SelectInput,
     SelectOptions, SelectTask, Selection, verdict,
@@ -65,7 +65,10 @@ pub fn select(
     } else {
         shortlist(&deciding_proxies, options.shortlist)?
     };
-    let decision = decide(input, &tasks, &rankings, &listed, &alive, options)?;
+    for (_, _, scored) in &tasks {
+        notes.extend(scored.notes.iter().cloned());
+    }
+    let decision = decide(input, &tasks, &rankings, &listed, &alive, &context, &mut notes)?;
     let agreement = agreements(&rankings, &alive)?;
     let mut left_out: Vec<LeftOut> = failed
         .into_iter()
@@ -127,9 +130,6 @@ fn require_candidates(alive: &[&Candidate], failed: &BTreeMap<String, String>) -
 fn arm(candidate: &Candidate, scored: &Scored) -> Option<Arm> {
     let info = &candidate.info;
     let units = scored.units.get(&info.name)?;
-    let tally = |unit: &eosin_proxy::select::UnitScores| {
-        Some((unit.scores.probe.clone(), unit.tally.clone()?))
-    };
     Some(Arm {
         backbone: info.name.clone(),
         control: candidate.control,
@@ -141,7 +141,7 @@ fn arm(candidate: &Candidate, scored: &Scored) -> Option<Arm> {
             commercial: Some(info.licence.is_commercial()),
         },
         scores: units.iter().map(|u| u.scores.clone()).collect(),
-        tallies: units.iter().filter_map(tally).collect(),
+        inner: None,
     })
 }
 
@@ -157,7 +157,6 @@ fn rank_options(
         test_train_ratio: scored.ratio,
         level: options.level,
         seed: options.seed,
-        replicates: options.replicates,
         default_backbone: input.map(str::to_string),
         ..RankOptions::default()
     }
@@ -189,6 +188,7 @@ fn ranking(
         n_rows: scored.n_rows,
         n_groups: scored.n_groups,
         n_folds: scored.k,
+        n_repeats: scored.repeats,
         beside,
     })
 }
@@ -201,9 +201,11 @@ fn decide(
     rankings: &[ProxyRanking],
     listed: &[Shortlisted],
     alive: &[&Candidate],
-    options: &SelectOptions,
+    context: &Context,
+    notes: &mut Vec<String>,
 ) -> Result<Ranking> {
-    let Some(((_, role, scored), whole)) = tasks.iter().zip(rankings).next() else {
+    let options = context.options;
+    let Some(((task, role, scored), whole)) = tasks.iter().zip(rankings).next() else {
         return Err(Error::input("selection", "a task", "none", "name a target or a proxy"));
     };
     let default = input.default_backbone.as_deref();
@@ -215,7 +217,25 @@ fn decide(
             || Some(name) == default
             || listed.iter().any(|s| s.backbone == name)
     };
-    let arms: Vec<Arm> = alive.iter().filter(is_listed).filter_map(|c| arm(c, scored)).collect();
+    let arms = alive.iter().filter(is_listed).copied();
+    let compared: Vec<&Candidate> =
+        arms.filter(|c| scored.units.contains_key(&c.info.name)).collect();
+    let mut arms: Vec<Arm> = compared.iter().filter_map(|c| arm(c, scored)).collect();
+    let candidates: Vec<&Candidate> = compared.into_iter().filter(|c| !c.control).collect();
+    if options.nested > 1 && candidates.len() > 1 {
+        match inner_means(task, *role, &candidates, context)? {
+            Some(mut means) => {
+                for arm in &mut arms {
+                    arm.inner = means.remove(&arm.backbone);
+                }
+            }
+            None => notes.push(format!(
+                "{}: the training part of some fold has too few groups to choose within it, so the \
+                 gain of the choice is not measured",
+                task.name
+            )),
+        }
+    }
     let probe = whole.rankings.first().map_or("", |r| r.probe.as_str());
     rank(&arms, &rank_options(probe, scored, default, options))
 }

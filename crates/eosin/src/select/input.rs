@@ -85,15 +85,18 @@ pub struct SelectOptions {
     pub probes: Vec<Probe>,
     /// Folds of every repeat, fewer where the groups do not allow as many.
     pub folds: usize,
-    /// Repeats with other folds.
+    /// Repeats with other folds, fewer where there are no more different ones.
     pub repeats: usize,
+    /// Folds within each fold's training part in which the choice is made again, so that its gain
+    /// is measured on folds that had no say; 0 measures none.
+    pub nested: usize,
     /// What a fold of the target holds out.
     pub hold_out: HoldOut,
     /// Differences below this are taken for none.
     pub rope: f64,
     /// Level of intervals.
     pub level: f64,
-    /// Resamples of patients.
+    /// Resamples of patients for the robustness index.
     pub replicates: usize,
     /// Seed of folds, draws and resamples.
     pub seed: u64,

@@ -73,6 +73,7 @@ pub fn options(registry: &Registry, run: &RunConfig) -> Result<SelectOptions> {
         probes: probes(registry, selection, run.seed)?,
         folds: selection.folds,
         repeats: selection.repeats,
+        nested: selection.nested,
         hold_out: selection.hold_out,
         rope: selection.rope,
         level: run.evaluation.level,

@@ -28,6 +28,8 @@ pub struct ProxyRanking {
     pub n_groups: usize,
     /// Folds of each repeat.
     pub n_folds: usize,
+    /// Repeats: different partitions into these folds.
+    pub n_repeats: usize,
     /// Scores that decide nothing, by name and backbone: without training, or on fewer dimensions.
     pub beside: Vec<Column>,
 }

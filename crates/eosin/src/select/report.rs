@@ -171,7 +171,7 @@ fn folds(task: &ProxyRanking, selection: &SelectionConfig) -> String {
     if task.role == Role::Target && selection.hold_out == HoldOut::Centre {
         return format!("a fold for each of {} centres", task.n_folds);
     }
-    format!("{} × {} grouped folds", selection.repeats, task.n_folds)
+    format!("{} × {} grouped folds", task.n_repeats, task.n_folds)
 }
 
 fn ranking(
@@ -194,30 +194,31 @@ fn ranking(
             task.n_groups
         ),
         rows: ranking.arms.iter().map(ranking_row).collect(),
-        groups: ranking.groups.clone(),
+        groups: Vec::new(),
         pairs: ranking
             .pairs
             .iter()
             .map(|p| report::PairRow {
-                first: p.first.clone(),
-                second: p.second.clone(),
-                difference: metric("difference", p.difference, p.lower, p.upper),
-                by_patient: p
-                    .by_patient
-                    .map(|i| metric("difference", i.estimate, i.lower, i.upper)),
+                first: p.arm.clone(),
+                second: p.against.clone(),
+                difference: metric("difference", p.estimate, p.lower, p.upper),
+                by_patient: None,
                 p: p.p,
                 p_holm: p.p_holm,
-                posterior: [p.worse, p.equivalent, p.better],
+                posterior: p.posterior.map_or([f64::NAN; 3], |q| [q.worse, q.equivalent, q.better]),
             })
             .collect(),
         baselines: ranking
             .baselines
             .iter()
-            .map(|b| report::BaselineRow {
-                name: b.name.clone(),
-                backbone: b.backbone.clone(),
-                mean: b.mean,
-                gain: metric("gain", b.gain, b.lower, b.upper),
+            .filter_map(|b| {
+                let gain = b.gain?;
+                Some(report::BaselineRow {
+                    name: b.name.clone(),
+                    backbone: b.backbone.clone(),
+                    mean: b.mean,
+                    gain: metric("gain", gain.estimate, gain.lower, gain.upper),
+                })
             })
             .collect(),
         beside: if role == "decides" { BTreeMap::new() } else { beside },
@@ -232,8 +233,8 @@ pub(crate) fn ranking_row(arm: &eosin_proxy::select::RankedArm) -> RankingRow {
         mean: arm.mean,
         lower: arm.lower,
         upper: arm.upper,
-        p_best: arm.probability_best,
-        tied_with_best: arm.tied_with_best,
+        p_best: arm.probability_best.unwrap_or(f64::NAN),
+        tied_with_best: arm.against_best.is_none_or(|word| !word.differs()),
         is_control: arm.control,
     }
 }

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use eosin_core::{
     Error, Fold, LabelledSet, Progress, ProxyScores, Result, TileMeta, TrainView, ViewBank,
 };
-use eosin_eval::{GroupBootstrap, Interval, splits};
+use eosin_eval::splits::{self, test_train_ratio};
+use eosin_eval::{GroupBootstrap, Interval};
 use eosin_proxy::Reduced;
 use eosin_proxy::robustness::{RobustnessOptions, robustness_index};
 use eosin_proxy::scores::training_free;
-use eosin_proxy::select::{ScoreCache, UnitScores, score_repeats, test_train_ratio};
+use eosin_proxy::select::{ScoreCache, UnitScores, score_folds, score_repeats};
 
 use super::kinds::{Nuisance, NuisanceOf, Problem};
 use super::{Candidate, CandidateSet, Probe, ProxyKind, Role, SelectOptions, SelectTask, gather};
@@ -26,6 +27,8 @@ struct Part {
     problem: Problem,
     folds: Vec<Fold>,
     k: usize,
+    /// What had to be given up for the folds.
+    notes: Vec<String>,
 }
 
 /// What was found on one task.
@@ -39,6 +42,9 @@ pub(super) struct Scored {
     pub(super) centre_probe: BTreeMap<String, f64>,
     pub(super) ratio: f64,
     pub(super) k: usize,
+    pub(super) repeats: usize,
+    /// What had to be given up for the folds.
+    pub(super) notes: Vec<String>,
     pub(super) n_rows: usize,
     pub(super) n_groups: usize,
 }
@@ -154,6 +160,29 @@ fn load(task: &SelectTask, name: &str) -> Result<Rows> {
 }
 
 impl Plan {
+    /// What the scores of some folds depend on, for the cache.
+    fn key(
+        &self,
+        task: &SelectTask,
+        set: &CandidateSet,
+        options: &SelectOptions,
+        what: &str,
+        problem: &str,
+    ) -> String {
+        let text = format!(
+            "eosin {} random partitions {} {:?} {} {} {what} {problem} {} {} {}",
+            env!("CARGO_PKG_VERSION"),
+            set.set,
+            set.bank,
+            task.kind.kind(),
+            self.digest,
+            options.folds,
+            options.repeats,
+            options.seed
+        );
+        blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
+    }
+
     fn new(
         task: &SelectTask,
         role: Role,
@@ -189,6 +218,34 @@ impl Plan {
         Ok(Self { parts, probes, role, centres, digest })
     }
 
+    fn inner_folds(&self, options: &SelectOptions) -> Result<Option<Vec<splits::InnerFolds>>> {
+        let of = |part: &Part| {
+            let problem = &part.problem;
+            splits::inner_folds(
+                &problem.labels,
+                &numbered(&problem.groups),
+                problem.classes.len(),
+                &part.folds,
+                options.nested,
+                options.seed,
+            )
+        };
+        self.parts.iter().map(of).collect()
+    }
+
+    fn notes(&self, task: &str) -> Vec<String> {
+        let of = |part: &Part| {
+            let name = match part.problem.name.as_str() {
+                "" => task.to_string(),
+                problem => format!("{task}, {problem}"),
+            };
+            part.notes.iter().map(|note| format!("{name}: {note}")).collect::<Vec<String>>()
+        };
+        let mut notes: Vec<String> = self.parts.iter().flat_map(of).collect();
+        notes.dedup();
+        notes
+    }
+
     fn empty(&self, task: &SelectTask) -> Scored {
         let n_groups: BTreeSet<&String> =
             self.parts.iter().flat_map(|p| &p.problem.groups).collect();
@@ -199,6 +256,8 @@ impl Plan {
             centre_probe: BTreeMap::new(),
             ratio: 0.0,
             k: self.parts.iter().map(|p| p.k).min().unwrap_or(0),
+            repeats: self.parts.iter().map(|p| p.folds.len() / p.k.max(1)).min().unwrap_or(0),
+            notes: self.notes(&task.name),
             n_rows: task.rows.tile_ids.len(),
             n_groups: n_groups.len(),
         }
@@ -212,17 +271,15 @@ fn folds(problems: Vec<Problem>, options: &SelectOptions) -> Result<Vec<Part>> {
         .map(|problem| {
             let groups = numbered(&problem.groups);
             let n_classes = problem.classes.len();
-            let k = splits::feasible_folds(&problem.labels, &groups, n_classes, options.folds)?;
-            let k = k.max(2);
-            let folds = splits::repeated(
+            let splits::Repeated { folds, k, notes, .. } = splits::repeated(
                 &problem.labels,
                 &groups,
                 n_classes,
-                k,
+                options.folds,
                 options.repeats,
                 options.seed,
             )?;
-            Ok(Part { problem, folds, k })
+            Ok(Part { problem, folds, k, notes })
         })
         .collect()
 }
@@ -266,7 +323,7 @@ fn folds_by_centre(
                 ));
             }
         }
-        Ok(Part { problem, k: folds.len(), folds })
+        Ok(Part { problem, k: folds.len(), folds, notes: Vec::new() })
     };
     problems.into_iter().map(part).collect()
 }
@@ -303,27 +360,14 @@ fn score_candidate(
     context: &Context,
 ) -> Result<Found> {
     let options = context.options;
-    let key = |what: &str, problem: &str| {
-        let text = format!(
-            "eosin {} {} {:?} {} {} {what} {problem} {} {} {}",
-            env!("CARGO_PKG_VERSION"),
-            rows.set.set,
-            rows.set.bank,
-            task.kind.kind(),
-            plan.digest,
-            options.folds,
-            options.repeats,
-            options.seed
-        );
-        blake3::hash(text.as_bytes()).to_hex()[..32].to_string()
-    };
+    let key = |what: &str, problem: &str| plan.key(task, &rows.set, options, what, problem);
     let mut per_probe: Vec<Vec<UnitScores>> = vec![Vec::new(); plan.probes.len()];
     let (mut beside, mut ratio) = (BTreeMap::new(), 0.0);
     let (mut robustness, mut centre_probe) = (None, None);
     for part in &plan.parts {
         let set = labelled(&part.problem, rows)?;
         let view = TrainView::whole(&set);
-        ratio += test_train_ratio(&view, &part.folds) / plan.parts.len() as f64;
+        ratio += test_train_ratio(&part.folds, &view.groups()) / plan.parts.len() as f64;
         for (units, probe) in per_probe.iter_mut().zip(&plan.probes) {
             let key = key(&probe.key, &part.problem.name);
             let task = probe.task.as_ref();
@@ -433,7 +477,7 @@ fn without_training(
         metric: found.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(" "),
         folds: found.iter().map(|s| s.value).collect(),
     };
-    context.cache.store(key, 0, &UnitScores { scores, tally: None })?;
+    context.cache.store(key, 0, &UnitScores { scores })?;
     Ok(found.into_iter().map(|s| (s.name, s.value)).collect())
 }
 
@@ -444,14 +488,60 @@ fn combine(units: Vec<UnitScores>, kind: &dyn ProxyKind) -> UnitScores {
     let n = units.len() as f64;
     let fold = |f: usize| invert(units.iter().map(|u| u.scores.folds[f]).sum::<f64>() / n);
     let folds = (0..n_folds).map(fold).collect();
-    let single = units.len() == 1 && !kind.is_nuisance();
-    let first = units.into_iter().next();
-    let (probe, metric, tally) = match first {
-        Some(unit) => (unit.scores.probe, unit.scores.metric, unit.tally.filter(|_| single)),
-        None => (String::new(), String::new(), None),
+    let (probe, metric) = match units.into_iter().next() {
+        Some(unit) => (unit.scores.probe, unit.scores.metric),
+        None => (String::new(), String::new()),
     };
     let metric = if kind.is_nuisance() { format!("1 − {metric}") } else { metric };
-    UnitScores { scores: ProxyScores { probe, metric, folds }, tally }
+    UnitScores { scores: ProxyScores { probe, metric, folds } }
+}
+
+/// The deciding probe's mean on folds within the training part of every fold, by candidate, from
+/// which the choice is made again where it is scored by none of its own folds; `None` where the
+/// groups allow no such folds.
+pub(super) fn inner_means(
+    task: &SelectTask,
+    role: Role,
+    candidates: &[&Candidate],
+    context: &Context,
+) -> Result<Option<BTreeMap<String, Vec<f64>>>> {
+    let options = context.options;
+    let mut plan: Option<(Plan, Vec<splits::InnerFolds>)> = None;
+    let mut found = BTreeMap::new();
+    context.progress.start("choose again within training parts", candidates.len() as u64);
+    for candidate in candidates {
+        let rows = load(task, &candidate.info.name)?;
+        if plan.is_none() {
+            let made = Plan::new(task, role, &rows.metas, options)?;
+            let Some(inner) = made.inner_folds(options)? else { return Ok(None) };
+            plan = Some((made, inner));
+        }
+        let Some((plan, inner)) = &plan else { continue };
+        let Some(probe) = plan.probes.first() else { return Ok(None) };
+        let mut units = Vec::new();
+        for (part, inner) in plan.parts.iter().zip(inner) {
+            let set = labelled(&part.problem, &rows)?;
+            let view = TrainView::whole(&set);
+            let mut scores = Vec::with_capacity(inner.folds.len());
+            // Those of a repeat together: probes share work among them, and memory is bounded.
+            for (repeat, counts) in inner.counts.chunks(part.k.max(1)).enumerate() {
+                let n: usize = counts.iter().sum();
+                let folds = &inner.folds[scores.len()..scores.len() + n];
+                let what = format!("{} within {} {repeat}", probe.key, options.nested);
+                let key = plan.key(task, &rows.set, options, &what, &part.problem.name);
+                let own = score_folds(probe.task.as_ref(), &view, folds, context.cache, &key)?;
+                scores.extend(own.folds);
+            }
+            let folds = inner.means(&scores);
+            let scores = ProxyScores { probe: String::new(), metric: String::new(), folds };
+            units.push(UnitScores { scores });
+        }
+        let means = combine(units, task.kind.as_ref()).scores.folds;
+        found.insert(candidate.info.name.clone(), means);
+        context.progress.advance(1);
+    }
+    context.progress.finish();
+    Ok(Some(found))
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -38,19 +38,24 @@ fn how(selection: &Selection) -> Option<String> {
     ))
 }
 
-/// What selecting gained over choices that look at nothing.
+/// What selecting gained over choices that look at nothing, on folds that had no say in it.
 fn worth(selection: &Selection) -> Option<String> {
     let shown: Vec<String> = selection
         .decision
         .baselines
         .iter()
         .filter(|b| b.backbone.as_deref() != Some(selection.selected.as_str()))
-        .map(|b| {
-            let sure = if b.lower > 0.0 || b.upper < 0.0 { "" } else { ", which may be chance" };
-            format!("{:+.3} [{:+.3}, {:+.3}] over the {}{sure}", b.gain, b.lower, b.upper, b.name)
+        .filter_map(|b| {
+            let gain = b.gain?;
+            let sure =
+                if gain.lower > 0.0 || gain.upper < 0.0 { "" } else { ", which may be chance" };
+            let (estimate, lower, upper) = (gain.estimate, gain.lower, gain.upper);
+            Some(format!("{estimate:+.3} [{lower:+.3}, {upper:+.3}] over the {}{sure}", b.name))
         })
         .collect();
-    (!shown.is_empty()).then(|| format!("The choice scores {}.", shown.join("; ")))
+    (!shown.is_empty()).then(|| {
+        format!("On folds that had no say in it, choosing so scores {}.", shown.join("; "))
+    })
 }
 
 fn foretold(selection: &Selection) -> Option<String> {
@@ -73,17 +78,20 @@ fn foretold(selection: &Selection) -> Option<String> {
 /// A backbone that cannot be told from the choice, and whose neighbours are less those of a centre.
 fn fragile(selection: &Selection, taken: &Compared) -> Option<String> {
     let own = taken.robustness?;
-    let tied = |name: &str| selection.decision.arm(name).is_some_and(|a| a.tied_with_best);
+    let near = |name: &str| {
+        let word = selection.decision.arm(name).map(|a| a.against_best);
+        word.is_some_and(|word| word.is_none_or(|w| !w.differs()))
+    };
     let better = selection
         .compared
         .iter()
-        .filter(|c| !c.control && c.info.name != taken.info.name && tied(&c.info.name))
+        .filter(|c| !c.control && c.info.name != taken.info.name && near(&c.info.name))
         .filter_map(|c| Some((c, c.robustness?)))
         .filter(|(_, r)| r.lower > own.upper)
         .max_by(|a, b| a.1.estimate.total_cmp(&b.1.estimate))?;
     Some(format!(
-        "Caution: the robustness index of {} is {:.2} [{:.2}, {:.2}], that of {}, which is tied with \
-         the best, {:.2} [{:.2}, {:.2}]: where tiles come from other centres, take the latter.",
+        "Caution: the robustness index of {} is {:.2} [{:.2}, {:.2}], that of {}, which is not told \
+         apart from the best, {:.2} [{:.2}, {:.2}]: where tiles come from other centres, take the latter.",
         taken.info.name,
         own.estimate,
         own.lower,

@@ -87,6 +87,11 @@ pub fn study_sets(
     let shuffled =
         permuted.first().map(|set| Folds::new(set, input, &config.design)).transpose()?;
 
+    // Partitions may be fewer than were asked for.
+    let repeats = main.repeats().min(shuffled.as_ref().map_or(usize::MAX, Folds::repeats));
+    let mut config = config.clone();
+    config.design.repeats = config.design.repeats.min(repeats);
+    let config = &config;
     let jobs = plan::jobs(config, input, main.k);
     let pending: Vec<UnitKey> = jobs.iter().filter(|k| !done.contains_key(k)).copied().collect();
     tracing::info!(units = jobs.len(), done = jobs.len() - pending.len(), "study");
@@ -145,9 +150,20 @@ impl Folds {
         let (train, _) = TrainView::whole(set).split(input.split)?;
         let (labels, groups) = (train.labels(), train.groups());
         let n_classes = train.classes().len();
-        let k = splits::feasible_folds(&labels, &groups, n_classes, design.folds)?.max(2);
-        let folds = splits::repeated(&labels, &groups, n_classes, k, design.repeats, input.seed)?;
+        let splits::Repeated { folds, k, .. } = splits::repeated(
+            &labels,
+            &groups,
+            n_classes,
+            design.folds,
+            design.repeats,
+            input.seed,
+        )?;
         Ok(Self { k, folds })
+    }
+
+    /// Partitions, no two alike.
+    fn repeats(&self) -> usize {
+        self.folds.len() / self.k.max(1)
     }
 
     fn get(&self, repeat: usize, fold: usize) -> &Fold {

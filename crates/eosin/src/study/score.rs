@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use eosin_core::{Fold, Probabilities, Result};
 use eosin_eval::hypothesis::corrected_resampled_t;
-use eosin_eval::{ConfusionMatrix, GroupBootstrap, PairedInterval, Ranked};
+use eosin_eval::{ConfusionMatrix, GroupBootstrap, PairedInterval, Ranked, Scale};
 use eosin_report::{Metric, StudyGain};
 
 use super::unit::{Fitted, called};
@@ -82,7 +82,10 @@ impl Scores {
 
     /// Every metric, the mean over rounds, with its interval over groups.
     pub fn metrics(&self, bootstrap: &GroupBootstrap) -> Result<Vec<Metric>> {
-        let found = bootstrap.intervals(&self.groups, &self.labels, |w| self.statistics(w))?;
+        let scales = names(self.n_classes)
+            .map(|name| if name == "Cohen's kappa" { Scale::Signed } else { Scale::Unit });
+        let found =
+            bootstrap.intervals(&self.groups, &self.labels, &scales, |w| self.statistics(w))?;
         Ok(names(self.n_classes)
             .iter()
             .zip(found)
