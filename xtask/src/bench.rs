@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use xshell::cmd;
@@ -9,8 +9,19 @@ use crate::python;
 use crate::readme_table;
 use crate::workspace::Workspace;
 
-/// What can be measured; each but `speed` has a Python peer of the same name in `benches/peers`.
-const BENCHES: &[&str] = &["embed", "heads", "pipeline", "select", "speed", "store", "tiles"];
+/// What can be measured; each but `speed` and `truth` has a Python peer of the same name in
+/// `benches/peers`.
+const BENCHES: &[&str] =
+    &["embed", "heads", "pipeline", "select", "speed", "store", "tiles", "truth"];
+
+/// Tests that simulate how often what is said is true: package, test binary, filter.
+const TRUTH: &[[&str; 3]] = &[
+    ["eosin-eval", "truth", ""],
+    ["eosin-head", "truth", ""],
+    ["eosin-proxy", "proxy", "truth::"],
+];
+/// What begins a line of such a test; the rest is JSON.
+const TRUTH_LINE: &str = "truth: ";
 
 const PEERS: &str = "benches/peers/requirements.txt";
 const PEERS_ON_TORCH: &str = "benches/peers/requirements-torch.txt";
@@ -19,7 +30,7 @@ const PEERS_ON_TORCH: &str = "benches/peers/requirements-torch.txt";
 #[command(
     after_help = "Examples:\n  cargo xtask bench heads --quick\n  cargo xtask bench embed -- --models vit-s --batches 8 --merge\n  \
     cargo xtask bench speed -- --data DIR --label label --group group\n  \
-    cargo xtask bench --readme"
+    cargo xtask bench truth\n  cargo xtask bench --readme"
 )]
 pub struct Options {
     /// What to measure; without it and without --readme, everything.
@@ -47,6 +58,9 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     if options.readme {
         return readme_table::rewrite(workspace, &folder);
     }
+    if options.name.as_deref() == Some("truth") {
+        return truth(workspace, &folder, options.quick);
+    }
     let mut build = workspace.cargo("build --release --package eosin-bench");
     if std::env::var_os("LIBTORCH").is_some() {
         build = build.args(["--features", "tch"]);
@@ -55,9 +69,9 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     build.run()?;
     let binary = workspace.binary("eosin-bench", true);
-    let names = match &options.name {
+    let names: Vec<&str> = match &options.name {
         Some(name) => vec![name.as_str()],
-        None => BENCHES.to_vec(),
+        None => BENCHES.iter().copied().filter(|name| *name != "truth").collect(),
     };
     for name in names {
         let python = match name {
@@ -84,5 +98,44 @@ pub fn bench(workspace: &Workspace, options: &Options) -> Result<()> {
         command.args(&options.rest).run()?;
         println!("written: {}", out.display());
     }
+    Ok(())
+}
+
+/// Runs the simulations that tests run at a small size at their full one, and prints each rate
+/// beside its bar.
+fn truth(workspace: &Workspace, folder: &Path, quick: bool) -> Result<()> {
+    let mut cases: Vec<serde_json::Value> = Vec::new();
+    for [package, test, filter] in TRUTH {
+        // The full sizes are ignored tests, so that the suite stays short.
+        let size = if quick { None } else { Some("--ignored") };
+        let said = workspace
+            .cargo(&format!("test --package {package} --test {test} -- {filter}"))
+            .args(size)
+            .args(["--nocapture", "--test-threads", "1"])
+            .read()?;
+        // The harness may leave its own words before a line.
+        let lines = said.lines().filter_map(|l| l.split_once(TRUTH_LINE)).map(|l| l.1);
+        for line in lines {
+            cases.push(serde_json::from_str(line)?);
+        }
+    }
+    println!("| case | rate | bar | | draws |\n|---|---|---|---|---|");
+    let mut missed = 0;
+    for case in &cases {
+        let text = |key: &str| case[key].as_str().unwrap_or_default().to_string();
+        let (value, bar) = (case["value"].as_f64().unwrap_or(f64::NAN), text("bar"));
+        let word = match bar.rsplit_once(' ').map(|(kind, at)| (kind, at.parse::<f64>())) {
+            Some(("at most", Ok(at))) if value <= at => "met",
+            Some(("at least", Ok(at))) if value >= at => "met",
+            Some((_, Ok(_))) => "missed",
+            _ => "",
+        };
+        missed += usize::from(word == "missed");
+        println!("| {} | {value:.4} | {bar} | {word} | {} |", text("case"), case["draws"]);
+    }
+    println!("{missed} of {} bars missed", cases.iter().filter(|c| c["bar"] != "beside").count());
+    let out = folder.join("truth.json");
+    std::fs::write(&out, serde_json::to_string_pretty(&cases)? + "\n")?;
+    println!("written: {}", out.display());
     Ok(())
 }
