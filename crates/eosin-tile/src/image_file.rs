@@ -14,6 +14,9 @@ use crate::tiff::{FileBytes, Tiff, TiffImage, is_tiff};
 /// A tile file with more bytes than this is taken for a slide.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
+/// Bytes of a PNG's pixels as they are stored: 16-bit RGB of as many as are allowed.
+const MAX_PNG_BYTES: u64 = MAX_PIXELS * 6;
+
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 const JPEG: &[u8] = b"\xFF\xD8\xFF";
 
@@ -69,7 +72,7 @@ pub(crate) fn probe_size(head: &[u8]) -> Option<(u32, u32)> {
             |at: usize| head.get(at..at + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]));
         Some((side(16)?, side(20)?))
     } else if head.starts_with(JPEG) {
-        jpeg::size(head).ok()
+        jpeg::size(head)
     } else {
         None
     }
@@ -82,6 +85,9 @@ fn decode_png(bytes: &[u8]) -> Result<RgbImage, Fault> {
         .map_err(|e| e.to_string())?;
     let (width, height) = decoder.dimensions();
     checked_pixels(u64::from(width), u64::from(height))?;
+    if decoder.total_bytes() > MAX_PNG_BYTES {
+        return Err(format!("{width} × {height} px of {:?}", decoder.color_type()));
+    }
     let image = image::DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
     RgbImage::new(width, height, image.into_rgb8().into_raw()).map_err(|e| e.to_string())
 }
@@ -94,12 +100,19 @@ fn decode_tiff(tiff: &Tiff) -> Result<RgbImage> {
     whole_tiff_image(tiff, &TiffImage::read(tiff, directory)?)
 }
 
-/// All pieces of a small image put together.
+/// All pieces of a small image put together, turned as its orientation says.
 pub(crate) fn whole_tiff_image(tiff: &Tiff, image: &TiffImage) -> Result<RgbImage> {
-    checked_pixels(u64::from(image.width), u64::from(image.height)).map_err(|found| {
+    let (width, height) = (image.width, image.height);
+    checked_pixels(u64::from(width), u64::from(height)).map_err(|found| {
         Error::data(tiff.name(), "a small image", found, "open it as a slide instead of as a tile")
     })?;
-    let mut whole = RgbImage::filled(image.width, image.height, [255; 3]);
+    // A single piece is the image already; a second copy would be twice the memory.
+    if (image.piece_width, image.piece_height) == (width, height) {
+        let whole = image.decode(tiff, 0, 0)?;
+        let whole = whole.unwrap_or_else(|| RgbImage::filled(width, height, [255; 3]));
+        return turned(whole, image.orientation());
+    }
+    let mut whole = RgbImage::filled(width, height, [255; 3]);
     for row in 0..image.rows() {
         for column in 0..image.columns() {
             if let Some(piece) = image.decode(tiff, column, row)? {
@@ -111,7 +124,30 @@ pub(crate) fn whole_tiff_image(tiff: &Tiff, image: &TiffImage) -> Result<RgbImag
             }
         }
     }
-    Ok(whole)
+    turned(whole, image.orientation())
+}
+
+/// The image as it is to be seen, whose stored first row and column lie where TIFF's orientation
+/// says: 1 top left, 2 top right, 3 bottom right, 4 bottom left, and 5 to 8 with rows for columns.
+fn turned(image: RgbImage, orientation: u8) -> Result<RgbImage> {
+    if orientation == 1 {
+        return Ok(image);
+    }
+    let (width, height) = (image.width(), image.height());
+    let swapped = orientation > 4;
+    let (out_width, out_height) = if swapped { (height, width) } else { (width, height) };
+    let mut data = Vec::with_capacity(image.data().len());
+    for y in 0..out_height {
+        for x in 0..out_width {
+            let (along, down) = if swapped { (y, x) } else { (x, y) };
+            let right = matches!(orientation, 2 | 3 | 7 | 8);
+            let bottom = matches!(orientation, 3 | 4 | 6 | 7);
+            let from_x = if right { width - 1 - along } else { along };
+            let from_y = if bottom { height - 1 - down } else { down };
+            data.extend_from_slice(&image.pixel(from_x, from_y));
+        }
+    }
+    RgbImage::new(out_width, out_height, data)
 }
 
 /// Copies `piece` into `target` with its corner at `at`; what falls outside is left out.

@@ -15,6 +15,7 @@
 //! # Ok::<(), eosin_core::Error>(())
 //! ```
 
+mod budget;
 mod codec;
 mod digest;
 mod icc;

@@ -21,7 +21,7 @@ use eosin_core::{Error, Mpp, Result, RgbImage, SlideReader};
 
 use cache::{Found, PieceCache};
 pub(crate) use open::is_slide;
-use pyramid::Parts;
+use pyramid::{Parts, Spacing};
 pub use thumbnail::Thumbnail;
 
 use crate::digest::{Coverage, of_slide, source_text};
@@ -77,7 +77,7 @@ pub struct Slide {
 }
 
 /// Version of the pixels that come from slides by the built-in reader.
-const READER_VERSION: &str = "3";
+const READER_VERSION: &str = "4";
 
 /// Bytes of decoded pieces that a slide keeps unless told otherwise.
 pub(crate) const DEFAULT_CACHE_BYTES: usize = 128 << 20;
@@ -170,9 +170,22 @@ impl Slide {
         self.parts.levels.first().map_or((0, 0), |level| (level.width, level.height))
     }
 
-    /// Resolution of level 0, where the file says it.
+    /// Resolution of level 0, where the file says one for both axes.
     pub fn mpp(&self) -> Option<Mpp> {
-        self.parts.mpp
+        match self.parts.spacing {
+            Spacing::Square(mpp) => Some(mpp),
+            Spacing::Unknown | Spacing::Unequal(_) => None,
+        }
+    }
+
+    /// µm per pixel across and down, where the file says two that differ. Such a slide has no
+    /// [`mpp`](Self::mpp) of its own, and is read where [`TilingOptions`](crate::TilingOptions)
+    /// give one for both axes.
+    pub fn unequal_spacing(&self) -> Option<[f64; 2]> {
+        match self.parts.spacing {
+            Spacing::Unequal(sides) => Some(sides),
+            Spacing::Unknown | Spacing::Square(_) => None,
+        }
     }
 
     /// What else the file says of itself, by the file's own names.
@@ -251,6 +264,18 @@ impl Slide {
         // The last pieces may reach past the level; what they hold there is not the slide's.
         whiten_outside(&mut region, end_x - x, end_y - y);
         Ok(region)
+    }
+
+    /// Columns and rows of the pieces of a level that are to be asked for, row by row.
+    pub(crate) fn places(&self, level: usize) -> Box<dyn Iterator<Item = (u32, u32)> + '_> {
+        let Some(shape) = self.parts.levels.get(level) else { return Box::new(std::iter::empty()) };
+        if let Some(mut placed) = self.parts.pyramid.placed(level) {
+            placed.sort_unstable_by_key(|&(column, row)| (row, column));
+            return Box::new(placed.into_iter());
+        }
+        let columns = shape.width.div_ceil(shape.piece_width);
+        let rows = shape.height.div_ceil(shape.piece_height);
+        Box::new((0..rows).flat_map(move |row| (0..columns).map(move |column| (column, row))))
     }
 
     /// A piece past the cache, for work that visits every piece once.

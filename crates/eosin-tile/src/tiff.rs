@@ -8,8 +8,10 @@
 
 mod bytes;
 mod directory;
+mod format;
 mod image;
+pub(crate) mod tag;
 
 pub(crate) use bytes::FileBytes;
-pub(crate) use directory::{Directory, Tiff, is_tiff, tag};
+pub(crate) use directory::{Directory, Tiff, is_tiff};
 pub(crate) use image::TiffImage;

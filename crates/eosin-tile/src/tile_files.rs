@@ -56,7 +56,7 @@ struct TileFiles {
 }
 
 /// Version of the pixels that come from image files.
-const READER_VERSION: &str = "3";
+const READER_VERSION: &str = "4";
 
 impl ManifestSource {
     /// Plans the tiles of a manifest.

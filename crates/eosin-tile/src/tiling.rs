@@ -209,6 +209,15 @@ fn resolution(slide: &Slide, options: &TilingOptions) -> Result<Mpp> {
         _ => None,
     };
     options.mpp.or(in_table).or(slide.mpp()).ok_or_else(|| {
+        if let Some([x, y]) = slide.unequal_spacing() {
+            return Error::data(
+                slide.path(),
+                "square pixels",
+                format!("pixels of {x} × {y} µm"),
+                "give the resolution of both axes with --mpp, or one per slide with --mpp-csv; the \
+                 slide is then read as if its pixels were square",
+            );
+        }
         let found = match &options.mpp_csv {
             Some(table) => format!("none, nor a row in {}", table.display()),
             None => "none".into(),

@@ -109,9 +109,10 @@ fn manifest(path: &Path) -> Result<Inspection> {
 fn slide(path: &Path) -> Result<Inspection> {
     // Nothing is decoded here, so no memory for pieces is needed.
     let slide = Slide::open_with(path, "auto", Registry::with_defaults().slide_readers(), 0)?;
-    let mpp = match slide.mpp() {
-        Some(mpp) => format!("{} µm/px", mpp.get()),
-        None => "unknown; give --mpp or --mpp-csv".into(),
+    let mpp = match (slide.mpp(), slide.unequal_spacing()) {
+        (Some(mpp), _) => format!("{} µm/px", mpp.get()),
+        (None, Some([x, y])) => format!("{x} × {y} µm/px, not square; give --mpp or --mpp-csv"),
+        (None, None) => "unknown; give --mpp or --mpp-csv".into(),
     };
     let mut facts = vec![
         fact("format", slide.format().name()),

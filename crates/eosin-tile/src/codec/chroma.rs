@@ -7,7 +7,7 @@
 //! the image, whereas zune-jpeg also mixes in the padding behind it, of which writers make what
 //! they like. The true sample follows from the two pixels before the last.
 
-use super::jpeg::walk;
+use super::jpeg::Headers;
 
 /// Which edges of an image were interpolated with padding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,23 +18,13 @@ pub(super) struct Edges {
 
 impl Edges {
     /// Reads a JPEG's headers.
-    pub(super) fn of(stream: &[u8]) -> Self {
-        let mut edges = Self::default();
-        let walked = walk(stream, |marker, _, segment| {
-            // Height and width stand behind the precision; three bytes describe a component.
-            if let 0xC0..=0xC2 = marker
-                && let &[_, _, _, _, _, h1, h0, w1, w0, 3, _, y, _, _, cb, _, _, cr, ..] = segment
-                && (cb, cr) == (0x11, 0x11)
-            {
-                // Of an odd size, the last pixel leans on the sample before its own only.
-                let mixed = |factor: u8, size: u16| {
-                    factor == 2 && !size.is_multiple_of(16) && size.is_multiple_of(2)
-                };
-                edges.right = mixed(y >> 4, u16::from_be_bytes([w1, w0]));
-                edges.bottom = mixed(y & 15, u16::from_be_bytes([h1, h0]));
-            }
-        });
-        if walked.is_ok() { edges } else { Self::default() }
+    pub(super) fn of(headers: &Headers) -> Self {
+        // Of an odd size, the last pixel leans on the sample before its own only.
+        let mixed = |factor: usize, size: u32| {
+            factor == 2 && !size.is_multiple_of(16) && size.is_multiple_of(2)
+        };
+        let (across, down) = headers.most();
+        Self { right: mixed(across, headers.width), bottom: mixed(down, headers.height) }
     }
 
     /// Whether any edge needs mending.

@@ -9,49 +9,27 @@
 //! times. So every decoded sample is there, and is put in its place and interpolated here.
 //! Source of the arithmetic: libjpeg, `jdsample.c` (`h2v2_fancy_upsample`) and `jdcolor.c`.
 
-use super::Fault;
-use super::jpeg::walk;
+use super::jpeg::{Colour, Headers, Said};
 
 /// Sides of a unit: as the image has it, and as the changed header says.
 const UNIT: usize = 16;
 const SAID: (usize, usize) = (32, 8);
 
-/// A baseline JPEG with such chrominance, and where its header is changed.
+/// A JPEG with such chrominance in one scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Halved {
     width: usize,
     height: usize,
-    /// Where the frame header stands in the stream.
-    frame_at: usize,
 }
 
 impl Halved {
-    /// Reads a JPEG's headers. `None` where it is another kind, in several scans (which may order
-    /// blocks by component), or too wide for the changed header.
-    pub(super) fn of(stream: &[u8]) -> Option<Self> {
-        let (mut found, mut n_frames) = (None, 0);
-        let scan = walk(stream, |marker, at, segment| {
-            if let 0xC0..=0xC2 = marker {
-                n_frames += 1;
-            }
-            // Precision, height, width and three components of three bytes.
-            if let 0xC0 | 0xC1 = marker
-                && let &[_, _, _, _, 8, h1, h0, w1, w0, 3, _, 0x22, _, _, 0x11, _, _, 0x11, ..] =
-                    segment
-            {
-                let size = |high, low| usize::from(u16::from_be_bytes([high, low]));
-                found = Some(Self { width: size(w1, w0), height: size(h1, h0), frame_at: at });
-            }
-        });
-        let interleaved = stream.get(scan.ok()? + 4) == Some(&3);
-        let found: Self = found?;
-        let sized = found.width > 0 && found.height > 0 && u16::try_from(found.said().0).is_ok();
-        (sized && interleaved && n_frames == 1).then_some(found)
-    }
-
-    /// Width and height of the image.
-    pub(super) fn size(&self) -> (u32, u32) {
-        (self.width as u32, self.height as u32)
+    /// Reads a JPEG's headers. `None` where it is another kind, or too wide for the changed header.
+    pub(super) fn of(headers: &Headers, colour: Colour) -> Option<Self> {
+        if colour != Colour::YCbCr || headers.most() != (2, 2) {
+            return None;
+        }
+        let found = Self { width: headers.width as usize, height: headers.height as usize };
+        u16::try_from(found.said().0).is_ok().then_some(found)
     }
 
     /// Units in a row, and rows of them.
@@ -71,20 +49,10 @@ impl Halved {
         width * height * 3
     }
 
-    /// The stream with the changed header.
-    pub(super) fn changed(&self, stream: &[u8]) -> Result<Vec<u8>, Fault> {
+    /// What the changed header says.
+    pub(super) fn said_in_header(&self) -> Said {
         let (width, height) = self.said();
-        let mut changed = stream.to_vec();
-        let header = changed.get_mut(self.frame_at + 5..self.frame_at + 12);
-        let (Some(header), Ok(width), Ok(height)) =
-            (header, u16::try_from(width), u16::try_from(height))
-        else {
-            return Err("a JPEG frame header that is cut short".into());
-        };
-        header[..2].copy_from_slice(&height.to_be_bytes());
-        header[2..4].copy_from_slice(&width.to_be_bytes());
-        header[6] = 0x41;
-        Ok(changed)
+        Said { width: width as u16, height: height as u16, factors: (4, 1) }
     }
 
     /// From the Y, Cb, Cr pixels of the changed stream to the image's red, green and blue.
@@ -247,32 +215,29 @@ mod tests {
 
     #[test]
     fn only_a_header_of_that_kind_is_taken() {
-        let jpeg = |kind: u8, factor: u8, width: u16, n_in_scan: u8| {
+        let jpeg = |kind: u8, factor: u8, width: u16| {
             let mut stream = vec![0xFF, 0xD8, 0xFF, kind, 0, 17, 8, 0, 33];
             stream.extend(width.to_be_bytes());
             stream.extend([3, 1, factor, 0, 2, 0x11, 1, 3, 0x11, 1]);
-            stream.extend([0xFF, 0xDA, 0, 12, n_in_scan]);
+            stream.extend([0xFF, 0xDA, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0]);
+            // Enough data for any of the sizes.
+            stream.resize(stream.len() + 10_000, 0);
             stream
         };
-        let found = Halved::of(&jpeg(0xC0, 0x22, 50, 3)).unwrap();
-        assert_eq!(found, Halved { width: 50, height: 33, frame_at: 2 });
+        let of = |stream: &[u8], colour| Halved::of(&Headers::read(&[], stream).unwrap(), colour);
+        let found = of(&jpeg(0xC0, 0x22, 50), Colour::YCbCr).unwrap();
+        assert_eq!(found, Halved { width: 50, height: 33 });
         assert_eq!((found.units(), found.said()), ((4, 3), (128, 24)));
-        for (kind, factor, width, n_in_scan) in [
-            (0xC2, 0x22, 50, 3),
-            (0xC0, 0x21, 50, 3),
-            (0xC0, 0x11, 50, 3),
-            (0xC0, 0x22, 0, 3),
-            (0xC0, 0x22, 40_000, 3),
-            (0xC0, 0x22, 50, 1),
+        let said = found.said_in_header();
+        assert_eq!((said.width, said.height, said.factors), (128, 24, (4, 1)));
+        assert!(of(&jpeg(0xC2, 0x22, 50), Colour::YCbCr).is_some());
+        for (factor, width, colour) in [
+            (0x22, 50, Colour::Rgb),
+            (0x21, 50, Colour::YCbCr),
+            (0x11, 50, Colour::YCbCr),
+            (0x22, 40_000, Colour::YCbCr),
         ] {
-            let stream = jpeg(kind, factor, width, n_in_scan);
-            assert_eq!(Halved::of(&stream), None, "{kind:x} {factor:x} {width} {n_in_scan}");
+            assert_eq!(of(&jpeg(0xC0, factor, width), colour), None, "{factor:x} {width}");
         }
-        let whole = jpeg(0xC0, 0x22, 50, 3);
-        for keep in 0..whole.len() {
-            assert_eq!(Halved::of(&whole[..keep]), None, "{keep} bytes");
-        }
-        let changed = found.changed(&whole).unwrap();
-        assert_eq!(changed[7..14], [0, 24, 0, 128, 3, 1, 0x41]);
     }
 }

@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 //! JPEG by zune-jpeg, with the colour and the tables that the container says.
+//!
+//! The decoder is given one form only: sequential, in a single scan, with a marker that says the
+//! colour. Every other kind is brought into it exactly, or refused by its name.
+
+mod coefficients;
+mod headers;
+mod huffman;
+mod scan;
 
 use eosin_core::RgbImage;
 use zune_core::bytestream::ZCursor;
@@ -11,12 +19,17 @@ use zune_jpeg::JpegDecoder;
 use super::chroma::{Edges, ycbcr_to_rgb};
 use super::halved::Halved;
 use super::{Fault, checked_pixels};
+pub(super) use headers::Headers;
+use headers::walk;
+pub(super) use scan::Said;
 
-/// What the three components of a JPEG are.
+/// What the components of a JPEG are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colour {
     /// As the stream's own markers say, which is right for files that stand alone.
     Stream,
+    /// One component.
+    Grey,
     /// Red, green and blue, whatever the stream says.
     Rgb,
     /// Luminance and chrominance, whatever the stream says.
@@ -36,161 +49,68 @@ const ADOBE: u8 = 0xEE;
 /// The colour of a TIFF's JPEG is that of its photometric tag: CMU-1-Small-Region.svs holds RGB
 /// with no marker that says so, and decoders guess wrongly.
 pub(crate) fn decode(tables: &[u8], stream: &[u8], colour: Colour) -> Result<RgbImage, Fault> {
-    if colour == Colour::Stream && tables.is_empty() {
-        return decode_whole(stream);
-    }
-    decode_whole(&splice(tables, stream, colour)?)
-}
-
-/// Width and height from the headers.
-pub(crate) fn size(stream: &[u8]) -> Result<(u32, u32), Fault> {
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options(ColorSpace::RGB));
-    decoder.decode_headers().map_err(|e| e.to_string())?;
-    let info = decoder.info().ok_or("a JPEG without a frame header")?;
-    Ok((u32::from(info.width), u32::from(info.height)))
-}
-
-/// Whether the stream itself shows that it holds luminance and chrominance: by a JFIF marker, which
-/// allows nothing else, or by components of unequal size.
-pub(crate) fn shows_ycbcr(stream: &[u8]) -> bool {
-    let mut shows = false;
-    let walked = walk(stream, |marker, _, segment| match marker {
-        0xE0 => shows |= segment.get(4..8) == Some(b"JFIF"),
-        0xC0..=0xC2 => {
-            let factor = |i: usize| segment.get(11 + 3 * i);
-            shows |= segment.get(9) == Some(&3) && factor(0) != factor(1);
-        }
-        _ => {}
-    });
-    walked.is_ok() && shows
-}
-
-fn options(colour: ColorSpace) -> DecoderOptions {
-    let side = usize::from(u16::MAX);
-    DecoderOptions::default()
-        .set_max_width(side)
-        .set_max_height(side)
-        .jpeg_set_out_colorspace(colour)
-}
-
-fn decode_whole(stream: &[u8]) -> Result<RgbImage, Fault> {
-    if let Some(halved) = Halved::of(stream)
-        && let Some(image) = decode_halved(stream, &halved)?
-    {
-        return Ok(image);
-    }
-    let mut decoder = with_headers(stream, ColorSpace::RGB)?;
-    let info = decoder.info().ok_or("a JPEG without a frame header")?;
-    let (width, height) = (u32::from(info.width), u32::from(info.height));
+    let headers = Headers::read(tables, stream)?;
+    let colour = headers.colour(colour)?;
+    let (width, height) = (headers.width, headers.height);
     let n_pixels = checked_pixels(u64::from(width), u64::from(height))?;
-    let edges = Edges::of(stream);
-    let mend = edges.any() && decoder.input_colorspace() == Some(ColorSpace::YCbCr);
-    if mend {
-        decoder.set_options(options(ColorSpace::YCbCr));
-    }
-    let mut data = vec![0; n_pixels * 3];
-    decoder.decode_into(&mut data).map_err(|e| format!("a damaged JPEG ({e})"))?;
-    if mend {
-        edges.mend(&mut data, width as usize);
-        ycbcr_to_rgb(&mut data);
-    }
+    let halved = Halved::of(&headers, colour);
+    let said = match &halved {
+        Some(halved) => halved.said_in_header(),
+        None => Said::true_of(&headers),
+    };
+    let single = scan::single(&headers, stream, colour, said)?;
+    let single = match single {
+        Some(single) => single,
+        None => coefficients::gathered(&headers, stream, colour, said)?,
+    };
+    let data = match halved {
+        Some(halved) => halved.to_rgb(decode_single(&single, ColorSpace::YCbCr, halved.n_bytes())?),
+        None => {
+            let edges =
+                if colour == Colour::YCbCr { Edges::of(&headers) } else { Edges::default() };
+            let space = if edges.any() { ColorSpace::YCbCr } else { ColorSpace::RGB };
+            let mut data = decode_single(&single, space, n_pixels * 3)?;
+            if edges.any() {
+                edges.mend(&mut data, width as usize);
+                ycbcr_to_rgb(&mut data);
+            }
+            data
+        }
+    };
     RgbImage::new(width, height, data).map_err(|e| e.to_string())
 }
 
-/// `None` where the components are not luminance and chrominance.
-fn decode_halved(stream: &[u8], halved: &Halved) -> Result<Option<RgbImage>, Fault> {
-    let (width, height) = halved.size();
-    checked_pixels(u64::from(width), u64::from(height))?;
-    let changed = halved.changed(stream)?;
-    let mut decoder = with_headers(&changed, ColorSpace::YCbCr)?;
-    if decoder.input_colorspace() != Some(ColorSpace::YCbCr) {
-        return Ok(None);
-    }
-    let mut data = vec![0; halved.n_bytes()];
-    decoder.decode_into(&mut data).map_err(|e| format!("a damaged JPEG ({e})"))?;
-    let image = RgbImage::new(width, height, halved.to_rgb(data));
-    image.map(Some).map_err(|e| e.to_string())
+/// Width and height from the headers, if they come in time.
+pub(crate) fn size(stream: &[u8]) -> Option<(u32, u32)> {
+    let mut size = None;
+    // A file's first bytes may end in a segment behind the frame header.
+    let _ = walk(stream, |marker, _, segment| {
+        if let (0xC0..=0xC2, &[_, _, _, _, _, h1, h0, w1, w0, ..]) = (marker, segment) {
+            let side = |high, low| u32::from(u16::from_be_bytes([high, low]));
+            size = Some((side(w1, w0), side(h1, h0)));
+        }
+    });
+    size
 }
 
-/// A decoder that has read the headers.
-fn with_headers(stream: &[u8], out: ColorSpace) -> Result<JpegDecoder<ZCursor<&[u8]>>, Fault> {
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options(out));
+/// Whether the stream itself shows that it holds luminance and chrominance.
+pub(crate) fn shows_ycbcr(stream: &[u8]) -> bool {
+    Headers::read(&[], stream).is_ok_and(|headers| headers.shows_ycbcr())
+}
+
+/// Decodes a stream in a single scan; damage ends it, as the scan's form provides.
+fn decode_single(stream: &[u8], out: ColorSpace, n_bytes: usize) -> Result<Vec<u8>, Fault> {
+    let side = usize::from(u16::MAX);
+    let options = DecoderOptions::default()
+        .set_max_width(side)
+        .set_max_height(side)
+        .set_strict_mode(true)
+        .jpeg_set_out_colorspace(out);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(stream), options);
     decoder.decode_headers().map_err(|e| format!("a damaged JPEG header ({e})"))?;
-    Ok(decoder)
-}
-
-/// The stream with the tables and, for a forced colour, an Adobe marker that says it.
-fn splice(tables: &[u8], stream: &[u8], colour: Colour) -> Result<Vec<u8>, Fault> {
-    let mut out = Vec::with_capacity(tables.len() + stream.len() + 32);
-    out.extend_from_slice(&SOI);
-    copy_segments(tables, &mut out, |marker| matches!(marker, DQT | DHT))?;
-    let scan = copy_segments(stream, &mut out, |marker| {
-        // Application data and comments are not needed, and an Adobe marker would contradict ours.
-        !matches!(marker, 0xE0..=0xEF | 0xFE) || (marker == ADOBE && colour == Colour::Stream)
-    })?;
-    let transform = match colour {
-        Colour::Stream => None,
-        Colour::Rgb => Some(0),
-        Colour::YCbCr => Some(1),
-    };
-    if let Some(transform) = transform {
-        out.extend_from_slice(&[0xFF, ADOBE, 0, 14]);
-        out.extend_from_slice(b"Adobe\0\x64\0\0\0\0");
-        out.push(transform);
-    }
-    out.extend_from_slice(&stream[scan..]);
-    Ok(out)
-}
-
-/// Copies the wanted header segments and returns where the scan (or the end) begins.
-fn copy_segments(
-    stream: &[u8],
-    out: &mut Vec<u8>,
-    wanted: impl Fn(u8) -> bool,
-) -> Result<usize, Fault> {
-    walk(stream, |marker, _, segment| {
-        if wanted(marker) {
-            out.extend_from_slice(segment);
-        }
-    })
-}
-
-/// Visits the header segments (marker, position, bytes from the marker on) and returns where the
-/// scan (or the end) begins.
-pub(super) fn walk(stream: &[u8], mut visit: impl FnMut(u8, usize, &[u8])) -> Result<usize, Fault> {
-    if stream.is_empty() {
-        return Ok(0);
-    }
-    if !stream.starts_with(&SOI) {
-        return Err("a JPEG stream that does not begin with FF D8".into());
-    }
-    let mut at = 2;
-    loop {
-        let Some(&[first, marker]) = stream.get(at..at + 2) else {
-            return Ok(stream.len());
-        };
-        if first != 0xFF {
-            return Err(format!("no JPEG marker at byte {at}"));
-        }
-        // Any number of fill bytes may stand before a marker.
-        if marker == 0xFF {
-            at += 1;
-            continue;
-        }
-        if marker == SOS || marker == EOI {
-            return Ok(at);
-        }
-        let length = match stream.get(at + 2..at + 4) {
-            Some(&[high, low]) => usize::from(u16::from_be_bytes([high, low])),
-            _ => 0,
-        };
-        let segment = stream.get(at..at + 2 + length).filter(|_| length >= 2);
-        let Some(segment) = segment else {
-            return Err(format!("a JPEG segment that runs past the end at byte {at}"));
-        };
-        visit(marker, at, segment);
-        at += 2 + length;
-    }
+    let mut data = vec![0; n_bytes];
+    decoder.decode_into(&mut data).map_err(|e| format!("a damaged JPEG ({e})"))?;
+    Ok(data)
 }
 
 /// What a JPEG's header says of its grid, for cutting it at restart markers.

@@ -2,67 +2,87 @@
 
 //! JPEG 2000 by hayro-jpeg2000, with the colour that the container says.
 
+mod headers;
+
 use eosin_core::RgbImage;
-use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
+use hayro_jpeg2000::{ColorSpace, DecodeSettings, DecoderContext, Image};
 
-use super::{Fault, checked_pixels};
+use super::Fault;
+use headers::Headers;
 
-/// What the three components of a codestream are.
+/// What the components of a codestream are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colour {
+    /// One component.
+    Grey,
     /// Red, green and blue.
     Rgb,
     /// Luminance and chrominance, which the codestream itself does not say.
     YCbCr,
 }
 
-/// Decodes a codestream or a JP2 file to RGB of exactly `width` × `height`.
+/// Decodes a codestream or a JP2 file to RGB of exactly `width` × `height`; of samples with more
+/// than 8 bits, the upper 8.
 pub(crate) fn decode(
     stream: &[u8],
     colour: Colour,
     width: u32,
     height: u32,
 ) -> Result<RgbImage, Fault> {
-    let image = Image::new(stream, &DecodeSettings::default())
-        .map_err(|e| format!("a damaged JPEG 2000 header ({e})"))?;
-    if (image.width(), image.height()) != (width, height) {
+    let headers = Headers::read(stream)?;
+    if (headers.width, headers.height) != (width, height) {
         return Err(format!(
             "a JPEG 2000 image of {} × {} px instead of {width} × {height} px",
-            image.width(),
-            image.height()
+            headers.width, headers.height
         ));
     }
-    let n_pixels = checked_pixels(u64::from(width), u64::from(height))?;
+    if (colour == Colour::Grey) != (headers.components < 3) {
+        return Err(format!("{} JPEG 2000 components of {colour:?}", headers.components));
+    }
+    let image = Image::new(stream, &DecodeSettings::default())
+        .map_err(|e| format!("a damaged JPEG 2000 header ({e})"))?;
+    if let ColorSpace::CMYK | ColorSpace::Unknown { .. } = image.color_space() {
+        return Err(format!(
+            "{} JPEG 2000 components of CMYK or no known colour",
+            headers.components
+        ));
+    }
     let mut context = DecoderContext::default();
     let decoded =
         image.decode(&mut context).map_err(|e| format!("damaged JPEG 2000 data ({e})"))?;
+    let n_pixels = width as usize * height as usize;
     let components = decoded.components();
     let n_components = components.len();
-    let sound = components
-        .iter()
-        .all(|c| c.samples().len() >= n_pixels && (1..=16).contains(&c.bit_depth()));
-    if !(1..=4).contains(&n_components) || !sound {
+    let sound =
+        components.iter().all(|c| c.samples().len() >= n_pixels && c.bit_depth() == headers.depth);
+    if n_components != headers.components || !sound {
         return Err(format!("{n_components} JPEG 2000 components of unequal size"));
     }
-    let bytes = decoded.data_u8();
+    let bytes = if headers.depth == 8 {
+        decoded.data_u8()
+    } else {
+        let (most, shift) = ((1u32 << headers.depth) - 1, headers.depth - 8);
+        let value = |v: f32| ((v.round().max(0.0) as u32).min(most) >> shift) as u8;
+        let pixel = |i: usize| components.iter().map(move |c| value(c.samples()[i]));
+        (0..n_pixels).flat_map(pixel).collect()
+    };
     // A codestream whose chrominance is subsampled is converted by the decoder already.
-    let convert = colour == Colour::YCbCr && !chroma_is_subsampled(stream);
-    let mut data = Vec::with_capacity(n_pixels * 3);
-    for pixel in bytes.chunks_exact(n_components).take(n_pixels) {
-        match *pixel {
-            [a, b, c, ..] if convert => data.extend(rgb_of_ycbcr([a, b, c])),
-            [a, b, c, ..] => data.extend([a, b, c]),
-            [grey, ..] => data.extend([grey; 3]),
-            [] => {}
+    let convert = colour == Colour::YCbCr && !headers.chroma_is_subsampled;
+    let data = if n_components == 3 && !convert {
+        bytes
+    } else {
+        let mut data = Vec::with_capacity(n_pixels * 3);
+        for pixel in bytes.chunks_exact(n_components).take(n_pixels) {
+            match *pixel {
+                [a, b, c, ..] if convert => data.extend(rgb_of_ycbcr([a, b, c])),
+                [a, b, c, ..] => data.extend([a, b, c]),
+                [grey, ..] => data.extend([grey; 3]),
+                [] => {}
+            }
         }
-    }
+        data
+    };
     RgbImage::new(width, height, data).map_err(|e| e.to_string())
-}
-
-/// Whether the SIZ segment gives the second component fewer samples than the first.
-fn chroma_is_subsampled(stream: &[u8]) -> bool {
-    // Behind SOC, SIZ and 38 bytes of sizes stand three bytes a component: depth, dx, dy.
-    matches!(stream.get(46..48), Some(&[dx, dy]) if dx > 1 || dy > 1)
 }
 
 /// ITU-R BT.601 over the full range, as in JFIF.

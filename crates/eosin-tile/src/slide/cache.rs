@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use eosin_core::{Result, RgbImage};
@@ -20,6 +20,8 @@ pub(crate) struct PieceCache {
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<Key, Entry>,
+    /// What was decoded, by when it was last used; slides may hold very many small pieces.
+    by_use: BTreeMap<u64, Key>,
     bytes: usize,
     clock: u64,
 }
@@ -98,14 +100,17 @@ impl PieceCache {
 
     fn slot(&self, key: Key) -> Arc<Slot> {
         let mut state = lock(&self.state);
-        state.clock += 1;
-        let last_used = state.clock;
-        let entry = state.entries.entry(key).or_insert_with(|| Entry {
+        let State { entries, by_use, clock, .. } = &mut *state;
+        *clock += 1;
+        let entry = entries.entry(key).or_insert_with(|| Entry {
             slot: Arc::default(),
             bytes: 0,
-            last_used,
+            last_used: *clock,
         });
-        entry.last_used = last_used;
+        if by_use.remove(&entry.last_used).is_some() {
+            by_use.insert(*clock, key);
+        }
+        entry.last_used = *clock;
         Arc::clone(&entry.slot)
     }
 
@@ -113,20 +118,17 @@ impl PieceCache {
         // The entry itself costs something too, so that sparse slides stay bounded.
         let bytes = bytes + 256;
         let mut state = lock(&self.state);
+        let state = &mut *state;
         if let Some(entry) = state.entries.get_mut(&key) {
             let before = std::mem::replace(&mut entry.bytes, bytes);
             state.bytes = state.bytes + bytes - before;
+            state.by_use.insert(entry.last_used, key);
         }
         while state.bytes > self.max_bytes {
-            let oldest = state
-                .entries
-                .iter()
-                .filter(|(other, entry)| **other != key && entry.bytes > 0)
-                .min_by_key(|(_, entry)| entry.last_used)
-                .map(|(other, _)| *other);
-            let Some(entry) = oldest.and_then(|oldest| state.entries.remove(&oldest)) else {
-                break;
-            };
+            let oldest = state.by_use.iter().find(|(_, other)| **other != key);
+            let Some((&used, &oldest)) = oldest else { break };
+            state.by_use.remove(&used);
+            let Some(entry) = state.entries.remove(&oldest) else { break };
             state.bytes -= entry.bytes;
         }
     }

@@ -10,9 +10,9 @@ mod frames;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use eosin_core::{Error, Mpp, Result, RgbImage};
+use eosin_core::{Error, Result, RgbImage};
 
-use super::pyramid::{Parts, Pyramid, level, unknown_associated};
+use super::pyramid::{Parts, Pyramid, Spacing, level, unknown_associated};
 use super::{AssociatedImage, SlideFormat};
 use crate::tiff::FileBytes;
 use dataset::{Header, is_dicom_bytes};
@@ -80,7 +80,7 @@ pub(crate) fn parts(path: &Path) -> Result<Parts> {
     };
     let size = |image: &DicomImage| (image.header.width, image.header.height);
     let finest_size = size(finest);
-    let mpp = finest.mpp()?;
+    let spacing = finest.spacing();
     let properties = finest.header.properties();
     let listed = associated
         .iter()
@@ -95,7 +95,7 @@ pub(crate) fn parts(path: &Path) -> Result<Parts> {
             .iter()
             .map(|i| level(size(i), (i.header.columns, i.header.rows), finest_size))
             .collect(),
-        mpp,
+        spacing,
         properties,
         associated: listed,
         pyramid: Box::new(DicomPyramid { levels, associated }),
@@ -108,6 +108,10 @@ impl Pyramid for DicomPyramid {
             Some(image) => image.piece(column, row),
             None => Ok(None),
         }
+    }
+
+    fn placed(&self, level: usize) -> Option<Vec<(u32, u32)>> {
+        self.levels.get(level)?.frames.placed()
     }
 
     fn associated(&self, known: &[AssociatedImage], name: &str) -> Result<RgbImage> {
@@ -156,36 +160,29 @@ impl DicomImage {
     }
 
     fn whole(&self) -> Result<RgbImage> {
-        let mut whole = RgbImage::filled(1, 1, [255; 3]);
         let (width, height) = (self.header.width, self.header.height);
-        if crate::codec::checked_pixels(u64::from(width), u64::from(height)).is_ok() {
-            whole = RgbImage::filled(width, height, [255; 3]);
-        }
-        for row in 0..height.div_ceil(self.header.rows) {
-            for column in 0..width.div_ceil(self.header.columns) {
-                if let Some(piece) = self.piece(column, row)? {
-                    let at = (
-                        i64::from(column) * i64::from(self.header.columns),
-                        i64::from(row) * i64::from(self.header.rows),
-                    );
-                    crate::image_file::paste(&mut whole, &piece, at);
-                }
+        crate::codec::checked_pixels(u64::from(width), u64::from(height)).map_err(|found| {
+            Error::data(&self.path, "a small image", found, "open the file as a slide")
+        })?;
+        let mut whole = RgbImage::filled(width, height, [255; 3]);
+        let (columns, rows) =
+            (width.div_ceil(self.header.columns), height.div_ceil(self.header.rows));
+        let all = || (0..rows).flat_map(|row| (0..columns).map(move |c| (c, row))).collect();
+        for (column, row) in self.frames.placed().unwrap_or_else(all) {
+            if let Some(piece) = self.piece(column, row)? {
+                let at = (
+                    i64::from(column) * i64::from(self.header.columns),
+                    i64::from(row) * i64::from(self.header.rows),
+                );
+                crate::image_file::paste(&mut whole, &piece, at);
             }
         }
         Ok(whole)
     }
 
-    fn mpp(&self) -> Result<Option<Mpp>> {
-        let Some([row, column]) = self.header.spacing_mm else { return Ok(None) };
-        if (row / column - 1.0).abs() > 0.01 {
-            return Err(Error::data(
-                &self.path,
-                "square pixels",
-                format!("pixels of {column} × {row} mm"),
-                "give the resolution with --mpp",
-            ));
-        }
-        Ok(Mpp::new(f64::midpoint(row, column) * 1000.0).ok())
+    fn spacing(&self) -> Spacing {
+        let um = self.header.spacing_mm.map(|[row, column]| [column * 1000.0, row * 1000.0]);
+        um.map_or(Spacing::Unknown, Spacing::of)
     }
 }
 

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 
 use eosin_core::{Result, RgbImage};
 
-use super::pyramid::{Parts, Pyramid, level, unknown_associated};
-use super::tiff_pyramid::resolution;
+use super::pyramid::{Parts, Pyramid, Spacing, level, unknown_associated};
+use super::tiff_pyramid::{resolution, upright};
 use super::{AssociatedImage, SlideFormat};
+use crate::budget::check_stored;
 use crate::codec::{Fault, jpeg};
 use crate::image_file::whole_tiff_image;
 use crate::tiff::{Directory, Tiff, TiffImage, tag};
@@ -54,13 +55,13 @@ pub(crate) fn parts(tiff: Tiff) -> Result<Parts> {
     let mut found: Vec<NdpiLevel> = Vec::new();
     let mut associated = Vec::new();
     let mut properties = BTreeMap::new();
-    let mut mpp = None;
+    let mut spacing = Spacing::Unknown;
     for directory in tiff.directories() {
         let lens = tiff.real(directory, tag::NDPI_SOURCE_LENS)?.unwrap_or(0.0);
         let in_focus = tiff.first_uint(directory, tag::NDPI_FOCAL_PLANE)?.unwrap_or(0) == 0;
         if lens > 0.0 && in_focus {
             if found.is_empty() {
-                mpp = resolution(&tiff, directory)?;
+                spacing = resolution(&tiff, directory)?;
                 properties.insert("SourceLens".to_string(), lens.to_string());
             }
             found.push(NdpiLevel::read(&tiff, directory)?);
@@ -83,7 +84,7 @@ pub(crate) fn parts(tiff: Tiff) -> Result<Parts> {
     Ok(Parts {
         format: SlideFormat::Ndpi,
         levels,
-        mpp,
+        spacing,
         properties,
         associated: listed,
         pyramid: Box::new(NdpiPyramid { tiff, levels: found, associated }),
@@ -104,6 +105,7 @@ impl Pyramid for NdpiPyramid {
     fn associated(&self, known: &[AssociatedImage], name: &str) -> Result<RgbImage> {
         match self.associated.iter().find(|(other, _)| other == name) {
             Some((_, directory)) => {
+                self.tiff.renew_budget();
                 whole_tiff_image(&self.tiff, &TiffImage::read(&self.tiff, directory)?)
             }
             None => Err(unknown_associated(known, name)),
@@ -126,6 +128,11 @@ impl NdpiLevel {
         let Some(stored) = stored else {
             return Err(tiff.fault("a level's JPEG", format!("{len} bytes at byte {at}")));
         };
+        upright(tiff, directory)?;
+        // One piece or many, a level of NDPI is stored whole.
+        let file_bytes = tiff.bytes().len() as u64;
+        check_stored(file_bytes, 1, (width, height), len)
+            .map_err(|found| tiff.fault("a level that fits its file", found))?;
         let (frame, scan) = jpeg::Frame::read(stored)
             .map_err(|found| tiff.fault("a level's JPEG header", found))?;
         let (width, height) = (width as u32, height as u32);
@@ -211,6 +218,10 @@ impl NdpiLevel {
             let data = stored
                 .get(start..end)
                 .ok_or_else(|| format!("a restart interval from byte {start} to {end}"))?;
+            // Intervals lie one behind the other, so together they are no longer than the level.
+            if stream.len() + data.len() > stored.len() + 2 * (last - first) as usize {
+                return Err(format!("restart intervals that overlap at byte {start}"));
+            }
             stream.extend_from_slice(without_marker(data));
             let marker = if interval_row + 1 == last { 0xD9 } else { 0xD0 + (i % 8) as u8 };
             stream.extend_from_slice(&[0xFF, marker]);

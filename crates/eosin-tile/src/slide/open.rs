@@ -46,10 +46,9 @@ pub(crate) fn open(path: &Path, reader: &str, readers: &[Arc<dyn SlideReader>]) 
 }
 
 fn by_plugin(path: &Path, reader: &dyn SlideReader) -> Result<Option<Opened>> {
-    Ok(reader.open(path)?.map(|slide| {
-        let version = slide.version().to_string();
-        Opened { parts: plugin::parts(slide), reader: reader.kind(), version: Some(version) }
-    }))
+    let Some(slide) = reader.open(path)? else { return Ok(None) };
+    let version = Some(slide.version().to_string());
+    Ok(Some(Opened { parts: plugin::parts(path, slide)?, reader: reader.kind(), version }))
 }
 
 /// The first plugin that reads the file; else the built-in reader's error, with what would help.

@@ -13,16 +13,44 @@ use super::{AssociatedImage, Level, SlideFormat};
 pub(crate) struct Parts {
     pub(crate) format: SlideFormat,
     pub(crate) levels: Vec<Level>,
-    pub(crate) mpp: Option<Mpp>,
+    pub(crate) spacing: Spacing,
     pub(crate) properties: BTreeMap<String, String>,
     pub(crate) associated: Vec<AssociatedImage>,
     pub(crate) pyramid: Box<dyn Pyramid>,
+}
+
+/// What a file says of the distance between its pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Spacing {
+    /// Nothing, or what no scanner has.
+    Unknown,
+    /// The same along both axes.
+    Square(Mpp),
+    /// µm across and down that differ. Every later step takes pixels for square, so such a slide
+    /// is read only where its resolution is given.
+    Unequal([f64; 2]),
+}
+
+impl Spacing {
+    /// By µm across and down.
+    pub(crate) fn of([x, y]: [f64; 2]) -> Self {
+        if (x / y - 1.0).abs() > 0.01 {
+            return Self::Unequal([x, y]);
+        }
+        Mpp::new(f64::midpoint(x, y)).map_or(Self::Unknown, Self::Square)
+    }
 }
 
 /// A format's access to its pieces. Levels, columns and rows come from `Parts::levels`.
 pub(crate) trait Pyramid: Send + Sync + fmt::Debug {
     /// Decodes one piece; `None` where the file left it out.
     fn piece(&self, level: usize, column: u32, row: u32) -> Result<Option<RgbImage>>;
+
+    /// Columns and rows of the pieces that a level has, where it lists them because most are left
+    /// out; `None` where all are to be asked for.
+    fn placed(&self, _level: usize) -> Option<Vec<(u32, u32)>> {
+        None
+    }
 
     /// Decodes the associated image `name`.
     fn associated(&self, known: &[AssociatedImage], name: &str) -> Result<RgbImage> {

@@ -36,12 +36,10 @@ impl Slide {
         }
         let mut mean =
             Mean::new(level.width.div_ceil(factor), level.height.div_ceil(factor), factor);
-        for row in 0..level.height.div_ceil(level.piece_height) {
-            for column in 0..level.width.div_ceil(level.piece_width) {
-                if let Some(piece) = self.piece(index, column, row)? {
-                    let at = (column * level.piece_width, row * level.piece_height);
-                    mean.add(&piece, at, (level.width, level.height));
-                }
+        for (column, row) in self.places(index) {
+            if let Some(piece) = self.piece(index, column, row)? {
+                let at = (column * level.piece_width, row * level.piece_height);
+                mean.add(&piece, at, (level.width, level.height));
             }
         }
         Ok(Thumbnail { image: mean.image(), downsample: level.downsample * f64::from(factor) })

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use eosin_core::{Error, Mpp, Result, RgbImage};
 
-use super::pyramid::{Parts, Pyramid, level, unknown_associated};
+use super::pyramid::{Parts, Pyramid, Spacing, level, unknown_associated};
 use super::xml;
 use super::{AssociatedImage, SlideFormat};
 use crate::image_file::whole_tiff_image;
@@ -14,6 +14,9 @@ use crate::tiff::{Directory, Tiff, TiffImage, tag};
 
 /// Levels of a file beyond which it is taken for damaged.
 const MAX_LEVELS: usize = 64;
+
+/// Properties of a description beyond which it is taken for damaged; scanners write some fifty.
+const MAX_PROPERTIES: usize = 4096;
 
 /// Aspect ratios of levels differ by rounding only; an image that differs more is another image.
 const ASPECT_TOLERANCE: f64 = 0.05;
@@ -34,7 +37,7 @@ pub(crate) struct Sorted {
     /// Sizes of the levels where they are smaller than what is stored; otherwise empty.
     pub(crate) sizes: Vec<(u32, u32)>,
     pub(crate) associated: Vec<(String, Directory)>,
-    pub(crate) mpp: Option<Mpp>,
+    pub(crate) spacing: Spacing,
     pub(crate) properties: BTreeMap<String, String>,
 }
 
@@ -94,7 +97,7 @@ pub(crate) fn parts(tiff: Tiff) -> Result<Parts> {
     Ok(Parts {
         format: sorted.format,
         levels,
-        mpp: sorted.mpp,
+        spacing: sorted.spacing,
         properties: sorted.properties,
         associated,
         pyramid: Box::new(TiffPyramid {
@@ -137,6 +140,7 @@ impl Pyramid for TiffPyramid {
     fn associated(&self, known: &[AssociatedImage], name: &str) -> Result<RgbImage> {
         match self.associated.iter().find(|(other, _)| other == name) {
             Some((_, directory)) => {
+                self.tiff.renew_budget();
                 whole_tiff_image(&self.tiff, &TiffImage::read(&self.tiff, directory)?)
             }
             None => Err(unknown_associated(known, name)),
@@ -150,11 +154,12 @@ impl Pyramid for TiffPyramid {
 
 /// Aperio: tiled images are levels; the rest are the thumbnail, the label and the macro.
 fn aperio(tiff: &Tiff, description: &str) -> Result<Sorted> {
-    let properties = aperio_properties(description);
-    let mpp = properties
+    let properties = aperio_properties(tiff, description)?;
+    let spacing = properties
         .get("MPP")
         .and_then(|text| text.parse().ok())
-        .and_then(|value| Mpp::new(value).ok());
+        .and_then(|value| Mpp::new(value).ok())
+        .map_or(Spacing::Unknown, Spacing::Square);
     let mut levels = Vec::new();
     let mut associated = Vec::new();
     for (i, directory) in tiff.directories().iter().enumerate() {
@@ -178,19 +183,23 @@ fn aperio(tiff: &Tiff, description: &str) -> Result<Sorted> {
         levels,
         sizes: Vec::new(),
         associated,
-        mpp,
+        spacing,
         properties,
     })
 }
 
 /// `key = value` pairs between bars in the description.
-fn aperio_properties(description: &str) -> BTreeMap<String, String> {
-    description
+fn aperio_properties(tiff: &Tiff, description: &str) -> Result<BTreeMap<String, String>> {
+    let n_bars = description.bytes().filter(|&byte| byte == b'|').count();
+    if n_bars > MAX_PROPERTIES {
+        return Err(tiff.fault(format!("at most {MAX_PROPERTIES} properties"), n_bars.to_string()));
+    }
+    let pairs = description
         .split('|')
         .skip(1)
         .filter_map(|part| part.split_once('='))
-        .map(|(key, value)| (key.trim().to_string(), value.trim().to_string()))
-        .collect()
+        .map(|(key, value)| (key.trim().to_string(), value.trim().to_string()));
+    Ok(pairs.collect())
 }
 
 /// Any other TIFF: the first image and all smaller ones of its shape, in the main chain and in its
@@ -217,9 +226,9 @@ fn generic(tiff: &Tiff) -> Result<Sorted> {
         }
     }
     sort_levels(&mut levels);
-    let mpp = match tiff.directories().first() {
+    let spacing = match tiff.directories().first() {
         Some(first) => resolution(tiff, first)?,
-        None => None,
+        None => Spacing::Unknown,
     };
     let mut properties = BTreeMap::new();
     for (name, number) in [("Make", tag::MAKE), ("Software", tag::SOFTWARE)] {
@@ -229,7 +238,8 @@ fn generic(tiff: &Tiff) -> Result<Sorted> {
             properties.insert(name.to_string(), text);
         }
     }
-    Ok(Sorted { format: SlideFormat::Tiff, levels, sizes: Vec::new(), associated, mpp, properties })
+    let (format, sizes) = (SlideFormat::Tiff, Vec::new());
+    Ok(Sorted { format, levels, sizes, associated, spacing, properties })
 }
 
 pub(crate) fn push_level(
@@ -240,8 +250,25 @@ pub(crate) fn push_level(
     if levels.len() == MAX_LEVELS {
         return Err(tiff.fault(format!("at most {MAX_LEVELS} levels"), "more"));
     }
+    upright(tiff, directory)?;
     levels.push(TiffImage::read(tiff, directory)?);
     Ok(())
+}
+
+/// Refuses a level that would have to be turned: places on a slide are those of its pieces.
+pub(crate) fn upright(tiff: &Tiff, directory: &Directory) -> Result<()> {
+    match tiff.first_uint(directory, tag::ORIENTATION)?.unwrap_or(1) {
+        1 => Ok(()),
+        other => Err(Error::unsupported(
+            format!(
+                "{}: reading a slide whose TIFF tag Orientation ({}) is {other}",
+                tiff.name().display(),
+                tag::ORIENTATION
+            ),
+            &["1 (the first row on top, the first column left)"],
+            "turn it upright, for example with `vips autorot`",
+        )),
+    }
 }
 
 /// The finest first; of two of one size, the one that stands first in the file stays.
@@ -269,27 +296,18 @@ pub(crate) fn is_reduction(tiff: &Tiff, directory: &Directory, finest: &TiffImag
 
 /// µm per pixel by the resolution tags; 1 and 72 per inch are writers' defaults and fall outside
 /// the range that [`Mpp`] takes.
-pub(crate) fn resolution(tiff: &Tiff, directory: &Directory) -> Result<Option<Mpp>> {
+pub(crate) fn resolution(tiff: &Tiff, directory: &Directory) -> Result<Spacing> {
     let um_per_unit = match tiff.first_uint(directory, tag::RESOLUTION_UNIT)?.unwrap_or(2) {
         2 => 25_400.0,
         3 => 10_000.0,
-        _ => return Ok(None),
+        _ => return Ok(Spacing::Unknown),
     };
     let mut sides = [0.0; 2];
     for (side, tag) in sides.iter_mut().zip([tag::X_RESOLUTION, tag::Y_RESOLUTION]) {
         match tiff.real(directory, tag)? {
             Some(per_unit) if per_unit > 0.0 => *side = um_per_unit / per_unit,
-            _ => return Ok(None),
+            _ => return Ok(Spacing::Unknown),
         }
     }
-    square(tiff, sides)
-}
-
-/// One resolution for both axes; pixels that are not square are refused, because every later step
-/// takes them for square.
-pub(crate) fn square(tiff: &Tiff, [x, y]: [f64; 2]) -> Result<Option<Mpp>> {
-    if (x / y - 1.0).abs() > 0.01 {
-        return Err(tiff.fault("square pixels", format!("pixels of {x} × {y} µm")));
-    }
-    Ok(Mpp::new(f64::midpoint(x, y)).ok())
+    Ok(Spacing::of(sides))
 }

@@ -2,22 +2,33 @@
 
 //! TIFF slides whose levels and resolution stand in an XML description.
 
-use std::collections::BTreeMap;
+mod limits;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use eosin_core::{Error, Result};
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::SlideFormat;
-use super::tiff_pyramid::{Sorted, is_reduction, push_level, sort_levels, square};
+use super::pyramid::Spacing;
+use super::tiff_pyramid::{Sorted, is_reduction, push_level, sort_levels};
 use crate::tiff::{Directory, Tiff, TiffImage, tag};
 
 /// Nodes of a description beyond which it is taken for damaged.
 const MAX_NODES: u32 = 2_000_000;
 
 fn parse<'a>(tiff: &Tiff, text: &'a str) -> Result<Document<'a>> {
+    let fault = |found| tiff.fault("a description in XML", found);
+    limits::check(text).map_err(fault)?;
     let options = ParsingOptions { nodes_limit: MAX_NODES, ..ParsingOptions::default() };
-    Document::parse_with_options(text, options)
-        .map_err(|e| tiff.fault("a description in XML", e.to_string()))
+    Document::parse_with_options(text, options).map_err(|e| fault(e.to_string()))
+}
+
+/// The elements of a name in `node` itself, not in what is in it, whatever their namespace. Below
+/// elements that may hold others of their name, looking at all of them would look at each of them
+/// as often as it is deep.
+fn children<'a, 'i>(node: Node<'a, 'i>, name: &'a str) -> impl Iterator<Item = Node<'a, 'i>> {
+    node.children().filter(move |n| n.is_element() && n.tag_name().name() == name)
 }
 
 /// Elements of a name, whatever their namespace.
@@ -34,9 +45,9 @@ fn number(node: Node, attribute: &str) -> Option<f64> {
 /// Source: OME-TIFF specification 6.0, "Sub-resolutions".
 pub(crate) fn ome(tiff: &Tiff, description: &str) -> Result<Sorted> {
     let document = parse(tiff, description)?;
-    let images: Vec<Node> = elements(document.root_element(), "Image").collect();
+    let images: Vec<Node> = children(document.root_element(), "Image").collect();
     let area = |image: &Node| {
-        elements(*image, "Pixels").next().map_or(0.0, |pixels| {
+        children(*image, "Pixels").next().map_or(0.0, |pixels| {
             number(pixels, "SizeX").unwrap_or(0.0) * number(pixels, "SizeY").unwrap_or(0.0)
         })
     };
@@ -47,11 +58,12 @@ pub(crate) fn ome(tiff: &Tiff, description: &str) -> Result<Sorted> {
     else {
         return Err(tiff.fault("an Image in the OME description", "none"));
     };
-    let Some(main_pixels) = elements(*main, "Pixels").next() else {
+    let Some(main_pixels) = children(*main, "Pixels").next() else {
         return Err(tiff.fault("the Pixels of the OME image", "none"));
     };
     let first_ifd = |image: &Node, otherwise: usize| {
-        elements(*image, "TiffData")
+        children(*image, "Pixels")
+            .flat_map(|pixels| children(pixels, "TiffData"))
             .find_map(|data| number(data, "IFD"))
             .map_or(otherwise, |ifd| ifd as usize)
     };
@@ -77,11 +89,12 @@ pub(crate) fn ome(tiff: &Tiff, description: &str) -> Result<Sorted> {
     }
     sort_levels(&mut levels);
     let mut associated = Vec::new();
+    let mut taken = BTreeSet::from([ifd]);
     for (i, image) in images.iter().enumerate() {
         let other = first_ifd(image, i);
         if let Some(directory) = tiff.directories().get(other)
-            && other != ifd
             && i != index
+            && taken.insert(other)
         {
             let name =
                 image.attribute("Name").map_or_else(|| format!("image-{i}"), str::to_lowercase);
@@ -106,9 +119,9 @@ pub(crate) fn ome(tiff: &Tiff, description: &str) -> Result<Sorted> {
             main_pixels.attribute(format!("PhysicalSize{axis}Unit").as_str()).unwrap_or("µm");
         Some(value * um_per(unit)?)
     };
-    let mpp = match (side("X"), side("Y")) {
-        (Some(x), Some(y)) if x > 0.0 && y > 0.0 => square(tiff, [x, y])?,
-        _ => None,
+    let spacing = match (side("X"), side("Y")) {
+        (Some(x), Some(y)) if x > 0.0 && y > 0.0 => Spacing::of([x, y]),
+        _ => Spacing::Unknown,
     };
     let mut properties = BTreeMap::new();
     for (key, node, attribute) in [
@@ -125,7 +138,7 @@ pub(crate) fn ome(tiff: &Tiff, description: &str) -> Result<Sorted> {
         levels,
         sizes: Vec::new(),
         associated,
-        mpp,
+        spacing,
         properties,
     })
 }
@@ -171,9 +184,9 @@ pub(crate) fn philips(tiff: &Tiff, description: &str) -> Result<Sorted> {
         }
     }
     sort_levels(&mut levels);
-    let mpp = match spacings.first() {
-        Some(&[row, column]) => square(tiff, [column * 1000.0, row * 1000.0])?,
-        None => None,
+    let spacing = match spacings.first() {
+        Some(&[row, column]) => Spacing::of([column * 1000.0, row * 1000.0]),
+        None => Spacing::Unknown,
     };
     let sizes = philips_sizes(&levels, &spacings);
     let mut properties = BTreeMap::new();
@@ -184,7 +197,8 @@ pub(crate) fn philips(tiff: &Tiff, description: &str) -> Result<Sorted> {
             properties.insert(name.to_string(), text.trim().to_string());
         }
     }
-    Ok(Sorted { format: SlideFormat::Philips, levels, sizes, associated, mpp, properties })
+    let format = SlideFormat::Philips;
+    Ok(Sorted { format, levels, sizes, associated, spacing, properties })
 }
 
 /// Level i is level 0 scaled by the ratio of spacings, never larger than what is stored. The first
@@ -222,7 +236,7 @@ pub(crate) fn leica(tiff: &Tiff, description: &str) -> Result<Sorted> {
     };
     let mut scans: Vec<LeicaImage> = Vec::new();
     let mut associated = Vec::new();
-    for image in elements(collection, "image") {
+    for image in children(collection, "image") {
         let Some(read) = LeicaImage::read(tiff, collection, image)? else { continue };
         if read.is_macro {
             if let Some(directory) = read.directories.first() {
@@ -245,15 +259,12 @@ pub(crate) fn leica(tiff: &Tiff, description: &str) -> Result<Sorted> {
         push_level(tiff, &mut levels, directory)?;
     }
     sort_levels(&mut levels);
-    let mpp = match levels.first() {
-        Some(finest) if main.view_nm.0 > 0.0 && main.view_nm.1 > 0.0 => square(
-            tiff,
-            [
-                main.view_nm.0 / 1000.0 / f64::from(finest.width),
-                main.view_nm.1 / 1000.0 / f64::from(finest.height),
-            ],
-        )?,
-        _ => None,
+    let spacing = match levels.first() {
+        Some(finest) if main.view_nm.0 > 0.0 && main.view_nm.1 > 0.0 => Spacing::of([
+            main.view_nm.0 / 1000.0 / f64::from(finest.width),
+            main.view_nm.1 / 1000.0 / f64::from(finest.height),
+        ]),
+        _ => Spacing::Unknown,
     };
     let properties = main.objective.map(|o| ("objective".to_string(), o)).into_iter().collect();
     Ok(Sorted {
@@ -261,7 +272,7 @@ pub(crate) fn leica(tiff: &Tiff, description: &str) -> Result<Sorted> {
         levels,
         sizes: Vec::new(),
         associated,
-        mpp,
+        spacing,
         properties,
     })
 }

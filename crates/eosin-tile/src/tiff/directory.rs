@@ -5,42 +5,8 @@ use std::path::{Path, PathBuf};
 
 use eosin_core::{Error, Result};
 
-use super::FileBytes;
-
-/// Numbers of the tags that are read.
-pub(crate) mod tag {
-    pub(crate) const WIDTH: u16 = 256;
-    pub(crate) const HEIGHT: u16 = 257;
-    pub(crate) const BITS_PER_SAMPLE: u16 = 258;
-    pub(crate) const COMPRESSION: u16 = 259;
-    pub(crate) const PHOTOMETRIC: u16 = 262;
-    pub(crate) const DESCRIPTION: u16 = 270;
-    pub(crate) const MAKE: u16 = 271;
-    pub(crate) const STRIP_OFFSETS: u16 = 273;
-    pub(crate) const SAMPLES_PER_PIXEL: u16 = 277;
-    pub(crate) const ROWS_PER_STRIP: u16 = 278;
-    pub(crate) const STRIP_BYTE_COUNTS: u16 = 279;
-    pub(crate) const X_RESOLUTION: u16 = 282;
-    pub(crate) const Y_RESOLUTION: u16 = 283;
-    pub(crate) const PLANAR_CONFIGURATION: u16 = 284;
-    pub(crate) const RESOLUTION_UNIT: u16 = 296;
-    pub(crate) const SOFTWARE: u16 = 305;
-    pub(crate) const PREDICTOR: u16 = 317;
-    pub(crate) const COLOUR_MAP: u16 = 320;
-    pub(crate) const TILE_WIDTH: u16 = 322;
-    pub(crate) const TILE_HEIGHT: u16 = 323;
-    pub(crate) const TILE_OFFSETS: u16 = 324;
-    pub(crate) const TILE_BYTE_COUNTS: u16 = 325;
-    pub(crate) const SUB_IFDS: u16 = 330;
-    pub(crate) const JPEG_TABLES: u16 = 347;
-    pub(crate) const XMP: u16 = 700;
-    pub(crate) const ICC_PROFILE: u16 = 34675;
-    pub(crate) const NDPI_FORMAT: u16 = 65420;
-    pub(crate) const NDPI_SOURCE_LENS: u16 = 65421;
-    pub(crate) const NDPI_FOCAL_PLANE: u16 = 65424;
-    pub(crate) const NDPI_MCU_STARTS: u16 = 65426;
-    pub(crate) const NDPI_MCU_STARTS_HIGH: u16 = 65432;
-}
+use super::{FileBytes, tag};
+use crate::budget::HeaderBudget;
 
 /// How offsets are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +27,7 @@ pub(crate) struct Tiff {
     little: bool,
     layout: Layout,
     directories: Vec<Directory>,
+    budget: HeaderBudget,
 }
 
 /// One image file directory: where each tag's values lie.
@@ -82,6 +49,9 @@ struct Entry {
 /// Directories in a chain and entries in a directory beyond which a file is taken for damaged.
 const MAX_DIRECTORIES: usize = 4096;
 const MAX_ENTRIES: u64 = 512;
+
+/// Memory that an entry takes in its directory, with a copy of it.
+const ENTRY_BYTES: u64 = 96;
 
 /// Whether these first bytes are a TIFF's.
 pub(crate) fn is_tiff(head: &[u8]) -> bool {
@@ -107,8 +77,9 @@ impl Tiff {
         let little = bytes[0] == b'I';
         let version = if little { bytes[2] } else { bytes[3] };
         let layout = if version == 43 { Layout::Big } else { Layout::Classic };
-        let mut tiff =
-            Self { name: name.to_path_buf(), bytes, little, layout, directories: Vec::new() };
+        let budget = HeaderBudget::of(bytes.len() as u64);
+        let name = name.to_path_buf();
+        let mut tiff = Self { name, bytes, little, layout, directories: Vec::new(), budget };
         tiff.detect_ndpi();
         let first = match tiff.layout {
             Layout::Classic => tiff.uint(4, 4),
@@ -137,6 +108,11 @@ impl Tiff {
             ));
         }
         offsets.into_iter().map(|at| self.directory(at).map(|(directory, _)| directory)).collect()
+    }
+
+    /// Begins the budget for headers anew, for work that is asked for after the slide was opened.
+    pub(crate) fn renew_budget(&self) {
+        self.budget.renew();
     }
 
     /// Whether numbers begin with their lowest byte.
@@ -183,6 +159,7 @@ impl Tiff {
             }
         };
         let values = self.values(entry, tag, size)?;
+        self.spend(entry.count.saturating_mul(8))?;
         let mut out: Vec<u64> =
             values.chunks_exact(size as usize).map(|v| self.number(v)).collect();
         if entry.high != 0
@@ -198,22 +175,27 @@ impl Tiff {
         Ok(self.uints(directory, tag)?.first().copied())
     }
 
+    /// All values of a tag as real numbers; none if the tag is absent.
+    pub(crate) fn reals(&self, directory: &Directory, tag: u16) -> Result<Vec<f64>> {
+        let Some(entry) = directory.entries.get(&tag) else { return Ok(Vec::new()) };
+        let size = match entry.kind {
+            5 | 12 => 8,
+            11 => 4,
+            _ => return Ok(self.uints(directory, tag)?.into_iter().map(|v| v as f64).collect()),
+        };
+        let values = self.values(entry, tag, size)?;
+        self.spend(entry.count.saturating_mul(8))?;
+        let value = |v: &[u8]| match entry.kind {
+            5 => self.number(&v[..4]) as f64 / self.number(&v[4..]) as f64,
+            11 => f64::from(f32::from_bits(self.number(v) as u32)),
+            _ => f64::from_bits(self.number(v)),
+        };
+        Ok(values.chunks_exact(size as usize).map(value).collect())
+    }
+
     /// The first value of a tag as a real number.
     pub(crate) fn real(&self, directory: &Directory, tag: u16) -> Result<Option<f64>> {
-        let Some(entry) = directory.entries.get(&tag) else { return Ok(None) };
-        let value = match entry.kind {
-            5 => {
-                let v = self.values(entry, tag, 8)?;
-                v.get(..8).map(|v| self.number(&v[..4]) as f64 / self.number(&v[4..]) as f64)
-            }
-            11 => self
-                .values(entry, tag, 4)?
-                .get(..4)
-                .map(|v| f64::from(f32::from_bits(self.number(v) as u32))),
-            12 => self.values(entry, tag, 8)?.get(..8).map(|v| f64::from_bits(self.number(v))),
-            _ => self.first_uint(directory, tag)?.map(|v| v as f64),
-        };
-        Ok(value.filter(|v| v.is_finite()))
+        Ok(self.reals(directory, tag)?.first().copied().filter(|v| v.is_finite()))
     }
 
     /// A text tag without its closing zero; undecodable bytes are replaced.
@@ -223,6 +205,7 @@ impl Tiff {
             return Ok(None);
         }
         let bytes = self.values(entry, tag, 1)?;
+        self.spend(entry.count)?;
         let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
         Ok(Some(String::from_utf8_lossy(&bytes[..end]).trim().to_string()))
     }
@@ -230,7 +213,10 @@ impl Tiff {
     /// The bytes of a tag of undefined or byte type; empty if it is absent.
     pub(crate) fn raw(&self, directory: &Directory, tag: u16) -> Result<&[u8]> {
         match directory.entries.get(&tag) {
-            Some(entry) => self.values(entry, tag, 1),
+            Some(entry) => {
+                self.spend(entry.count)?;
+                self.values(entry, tag, 1)
+            }
             None => Ok(&[]),
         }
     }
@@ -247,6 +233,12 @@ impl Tiff {
                 format!("{} values of tag {tag} at byte {}", entry.count, entry.at),
                 format!("a file of {} bytes", self.bytes.len()),
             )
+        })
+    }
+
+    fn spend(&self, bytes: u64) -> Result<()> {
+        self.budget.spend(bytes).map_err(|found| {
+            self.fault(format!("headers that fit a file of {} bytes", self.bytes.len()), found)
         })
     }
 
@@ -315,6 +307,7 @@ impl Tiff {
                 n_entries.to_string(),
             ));
         }
+        self.spend(n_entries * ENTRY_BYTES)?;
         let start = at + count_size;
         let list = self.slice(start, n_entries * entry_size).ok_or_else(past_end)?;
         let after = start + n_entries * entry_size;

@@ -2,8 +2,10 @@
 
 use eosin_core::{Error, Result, RgbImage};
 
+use super::format::{Colour, Compression, Format};
 use super::{Directory, Tiff, tag};
-use crate::codec::{Fault, checked_pixels, jpeg, jpeg2000, raw};
+use crate::budget::{check_declared, check_stored};
+use crate::codec::{Fault, MAX_PIXELS, checked_pixels, jpeg, jpeg2000, raw};
 
 /// One image of a TIFF: its pieces (tiles or strips) and how they are coded.
 #[derive(Clone, Debug)]
@@ -18,37 +20,14 @@ pub(crate) struct TiffImage {
     pub(crate) piece_height: u32,
     /// Whether pieces are tiles, all of one size, and not strips.
     pub(crate) tiled: bool,
-    /// How pieces are coded.
-    pub(crate) compression: Compression,
     offsets: Vec<u64>,
     byte_counts: Vec<u64>,
-    colour: Colour,
-    samples: usize,
-    bytes_per_sample: usize,
-    planar: bool,
-    predictor: bool,
+    format: Format,
     jpeg_tables: Vec<u8>,
 }
 
-/// How a piece is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
-    None,
-    Lzw,
-    Jpeg,
-    Jpeg2000(jpeg2000::Colour),
-    Deflate,
-    PackBits,
-}
-
-#[derive(Clone, Debug)]
-enum Colour {
-    WhiteIsZero,
-    BlackIsZero,
-    Rgb,
-    Palette(Vec<[u8; 3]>),
-    YCbCr,
-}
+/// Bytes of a piece before they become RGB: 16-bit RGB of as many pixels as are allowed.
+const MAX_PIECE_BYTES: u64 = MAX_PIXELS * 6;
 
 impl TiffImage {
     /// Reads and checks the tags of an image.
@@ -65,6 +44,9 @@ impl TiffImage {
         if !sides.contains(&width) || !sides.contains(&height) {
             return Err(tiff.fault("an image with pixels", format!("{width} × {height} px")));
         }
+        let file_bytes = tiff.bytes().len() as u64;
+        check_declared(file_bytes, width, height)
+            .map_err(|found| tiff.fault("an image that fits its file", found))?;
         let tiled = directory.has(tag::TILE_OFFSETS) || directory.has(tag::TILE_WIDTH);
         let (piece_width, piece_height, offsets, counts) = if tiled {
             (
@@ -77,49 +59,62 @@ impl TiffImage {
             let rows = or(tag::ROWS_PER_STRIP, height)?.clamp(1, height);
             (width, rows, tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS)
         };
-        checked_pixels(piece_width, piece_height).map_err(|found| {
+        let format = Format::read(tiff, directory)?;
+        let too_large = |found: Fault| {
             Error::unsupported(
                 format!("{}: reading a tile or strip of {found}", tiff.name().display()),
                 &[],
                 "rewrite the image with tiles, for example with `vips tiffsave --tile --pyramid`",
             )
-        })?;
-
-        let samples = or(tag::SAMPLES_PER_PIXEL, 1)?;
-        let bits = tiff.uints(directory, tag::BITS_PER_SAMPLE)?;
-        let depth = bits.first().copied().unwrap_or(1);
-        if !(1..=8).contains(&samples)
-            || !matches!(depth, 8 | 16)
-            || bits.iter().any(|&b| b != depth)
-        {
-            return Err(unsupported(tiff, format!("{samples} samples of {bits:?} bits")));
+        };
+        let n_pixels = checked_pixels(piece_width, piece_height).map_err(too_large)?;
+        let samples = if format.planar { 1 } else { format.samples };
+        let n_bytes = (n_pixels * samples * format.bytes_per_sample) as u64;
+        if n_bytes > MAX_PIECE_BYTES {
+            let most = MAX_PIECE_BYTES >> 20;
+            return Err(too_large(format!("{} MiB, above {most} MiB", n_bytes >> 20)));
         }
-        let compression = Compression::read(tiff, or(tag::COMPRESSION, 1)?)?;
         let image = Self {
             width: width as u32,
             height: height as u32,
             piece_width: piece_width as u32,
             piece_height: piece_height as u32,
             tiled,
-            compression,
             offsets: tiff.uints(directory, offsets)?,
             byte_counts: tiff.uints(directory, counts)?,
-            colour: Colour::read(tiff, directory, samples)?,
-            samples: samples as usize,
-            bytes_per_sample: depth as usize / 8,
-            planar: or(tag::PLANAR_CONFIGURATION, 1)? == 2 && samples > 1,
-            predictor: or(tag::PREDICTOR, 1)? == 2,
+            format,
             jpeg_tables: tiff.raw(directory, tag::JPEG_TABLES)?.to_vec(),
         };
-        let planes = if image.planar { image.samples } else { 1 };
-        let expected = image.columns() as usize * image.rows() as usize * planes;
-        if image.offsets.len() < expected || image.byte_counts.len() < expected {
+        let planes = if image.format.planar { image.format.samples } else { 1 };
+        let expected = u64::from(image.columns()) * u64::from(image.rows()) * planes as u64;
+        if (image.offsets.len().min(image.byte_counts.len()) as u64) < expected {
             return Err(tiff.fault(
                 format!("the offsets and lengths of {expected} tiles or strips"),
                 format!("{} and {}", image.offsets.len(), image.byte_counts.len()),
             ));
         }
+        image
+            .check_stored(file_bytes, expected as usize)
+            .map_err(|found| tiff.fault(format!("the pieces of {width} × {height} px"), found))?;
         Ok(image)
+    }
+
+    /// Holds the pieces that are there against the length of the file.
+    fn check_stored(&self, file_bytes: u64, n_pieces: usize) -> Result<(), Fault> {
+        let (mut n_stored, mut stored) = (0, 0u64);
+        for (&at, &len) in self.offsets.iter().zip(&self.byte_counts).take(n_pieces) {
+            if at > 0 && len > 0 {
+                n_stored += 1;
+                stored = stored.saturating_add(len);
+            }
+        }
+        let size = (u64::from(self.piece_width), u64::from(self.piece_height));
+        check_stored(file_bytes, n_stored, size, stored)
+    }
+
+    /// Where the first row and column lie, 1 to 8; 1 is top left.
+    pub(crate) fn orientation(&self) -> u8 {
+        self.format.orientation
     }
 
     /// Pieces side by side.
@@ -147,28 +142,29 @@ impl TiffImage {
                 found,
             )
         };
-        if self.planar {
+        if self.format.planar {
             let plane_pieces = columns * self.rows() as usize;
-            let mut planes = Vec::with_capacity(self.samples);
-            for plane in 0..self.samples {
+            let n_planes = self.format.colours();
+            let mut planes = Vec::with_capacity(n_planes);
+            for plane in 0..n_planes {
                 let Some(data) = self.stored(tiff, index + plane * plane_pieces).map_err(fault)?
                 else {
                     return Ok(None);
                 };
-                planes.push(self.samples_of(data, height, 1, tiff.is_little()).map_err(fault)?);
+                planes.push(self.plane(data, height, tiff.is_little()).map_err(fault)?);
             }
             let pixels = interleave(&planes);
-            return self.colour_image(pixels, height).map(Some).map_err(fault);
+            drop(planes);
+            return self.colour_image(pixels, n_planes, height).map(Some).map_err(fault);
         }
         let Some(data) = self.stored(tiff, index).map_err(fault)? else { return Ok(None) };
-        let image = match self.compression {
+        let samples = self.format.samples;
+        let image = match self.format.compression {
             Compression::Jpeg => self.decode_jpeg(data, height),
-            Compression::Jpeg2000(colour) => {
-                jpeg2000::decode(data, colour, self.piece_width, height)
-            }
+            Compression::Jpeg2000(colour) => self.decode_jpeg2000(data, colour, height),
             _ => self
-                .samples_of(data, height, self.samples, tiff.is_little())
-                .and_then(|pixels| self.colour_image(pixels, height)),
+                .samples_of(data, height, samples, tiff.is_little())
+                .and_then(|pixels| self.colour_image(pixels, samples, height)),
         };
         image.map(Some).map_err(fault)
     }
@@ -191,10 +187,11 @@ impl TiffImage {
     }
 
     fn decode_jpeg(&self, data: &[u8], height: u32) -> Result<RgbImage, Fault> {
-        let colour = match self.colour {
+        let colour = match self.format.colour {
+            _ if self.format.planar => jpeg::Colour::Grey,
             Colour::Rgb => jpeg::Colour::Rgb,
             Colour::YCbCr => jpeg::Colour::YCbCr,
-            _ => jpeg::Colour::Stream,
+            _ => jpeg::Colour::Grey,
         };
         let image = jpeg::decode(&self.jpeg_tables, data, colour)?;
         if (image.width(), image.height()) == (self.piece_width, height) {
@@ -209,6 +206,27 @@ impl TiffImage {
         }
     }
 
+    fn decode_jpeg2000(
+        &self,
+        data: &[u8],
+        of_three: jpeg2000::Colour,
+        height: u32,
+    ) -> Result<RgbImage, Fault> {
+        let grey = self.format.planar || matches!(self.format.colour, Colour::BlackIsZero);
+        let colour = if grey { jpeg2000::Colour::Grey } else { of_three };
+        jpeg2000::decode(data, colour, self.piece_width, height)
+    }
+
+    /// The 8-bit samples of a piece that holds one sample of every pixel.
+    fn plane(&self, data: &[u8], height: u32, little: bool) -> Result<Vec<u8>, Fault> {
+        let plane = match self.format.compression {
+            Compression::Jpeg => self.decode_jpeg(data, height)?,
+            Compression::Jpeg2000(colour) => self.decode_jpeg2000(data, colour, height)?,
+            _ => return self.samples_of(data, height, 1, little),
+        };
+        Ok(plane.pixels().map(|pixel| pixel[0]).collect())
+    }
+
     /// Uncompressed 8-bit samples, of 16-bit ones the upper byte.
     fn samples_of(
         &self,
@@ -217,98 +235,78 @@ impl TiffImage {
         samples: usize,
         little: bool,
     ) -> Result<Vec<u8>, Fault> {
-        let plane = match self.compression {
-            Compression::Jpeg => Some(self.decode_jpeg(data, height)?),
-            Compression::Jpeg2000(colour) => {
-                Some(jpeg2000::decode(data, colour, self.piece_width, height)?)
-            }
-            _ => None,
-        };
-        if let Some(plane) = plane {
-            return Ok(plane.pixels().map(|pixel| pixel[0]).collect());
-        }
-        let row_bytes = self.piece_width as usize * samples * self.bytes_per_sample;
+        let bytes_per_sample = self.format.bytes_per_sample;
+        let row_bytes = self.piece_width as usize * samples * bytes_per_sample;
         let n_bytes = row_bytes * height as usize;
-        let mut out = match self.compression {
+        let turned: Vec<u8>;
+        let data = if self.format.reversed {
+            turned = data.iter().map(|byte| byte.reverse_bits()).collect();
+            &turned
+        } else {
+            data
+        };
+        let mut out = match self.format.compression {
             Compression::Lzw => raw::lzw(data, n_bytes)?,
             Compression::Deflate => raw::deflate(data, n_bytes)?,
             Compression::PackBits => raw::packbits(data, n_bytes)?,
             _ => raw::copy(data, n_bytes)?,
         };
-        if self.predictor {
-            raw::undo_predictor(&mut out, row_bytes, samples, self.bytes_per_sample, little);
+        if self.format.differenced {
+            raw::undo_predictor(&mut out, row_bytes, samples, bytes_per_sample, little);
         }
-        if self.bytes_per_sample == 2 {
-            out = out[usize::from(little)..].iter().step_by(2).copied().collect();
+        if bytes_per_sample == 2 {
+            // In place, since both together would take more memory than anything else here.
+            let n_samples = out.len() / 2;
+            for i in 0..n_samples {
+                out[i] = out[2 * i + usize::from(little)];
+            }
+            out.truncate(n_samples);
+            out.shrink_to_fit();
         }
         Ok(out)
     }
 
-    fn colour_image(&self, samples: Vec<u8>, height: u32) -> Result<RgbImage, Fault> {
-        let step = self.samples;
+    /// The colours of pixels of `step` samples each.
+    fn colour_image(
+        &self,
+        mut samples: Vec<u8>,
+        step: usize,
+        height: u32,
+    ) -> Result<RgbImage, Fault> {
         let spread =
-            |f: &dyn Fn(&[u8]) -> [u8; 3]| samples.chunks_exact(step).flat_map(f).collect();
-        let data: Vec<u8> = match &self.colour {
+            |f: &dyn Fn(u8) -> [u8; 3]| samples.chunks_exact(step).flat_map(|p| f(p[0])).collect();
+        let data: Vec<u8> = match &self.format.colour {
             Colour::Rgb if step == 3 => samples,
-            Colour::Rgb => spread(&|p| [p[0], p[1], p[2]]),
-            Colour::BlackIsZero => spread(&|p| [p[0]; 3]),
-            Colour::WhiteIsZero => spread(&|p| [255 - p[0]; 3]),
-            Colour::Palette(map) => {
-                spread(&|p| map.get(usize::from(p[0])).copied().unwrap_or([0; 3]))
+            Colour::Rgb => {
+                let n_pixels = samples.len() / step;
+                for i in 0..n_pixels {
+                    let at = i * step;
+                    let mut rgb = [samples[at], samples[at + 1], samples[at + 2]];
+                    if self.format.premultiplied {
+                        rgb = divided(rgb, samples[at + 3]);
+                    }
+                    samples[3 * i..3 * i + 3].copy_from_slice(&rgb);
+                }
+                samples.truncate(3 * n_pixels);
+                samples.shrink_to_fit();
+                samples
             }
+            Colour::BlackIsZero => spread(&|v| [v; 3]),
+            Colour::WhiteIsZero => spread(&|v| [255 - v; 3]),
+            Colour::Palette(map) => spread(&|v| map.get(usize::from(v)).copied().unwrap_or([0; 3])),
             Colour::YCbCr => return Err("YCbCr without JPEG compression".into()),
         };
         RgbImage::new(self.piece_width, height, data).map_err(|e| e.to_string())
     }
 }
 
-impl Compression {
-    fn read(tiff: &Tiff, code: u64) -> Result<Self> {
-        match code {
-            1 => Ok(Self::None),
-            5 => Ok(Self::Lzw),
-            7 => Ok(Self::Jpeg),
-            33003 => Ok(Self::Jpeg2000(jpeg2000::Colour::YCbCr)),
-            33005 | 34712 => Ok(Self::Jpeg2000(jpeg2000::Colour::Rgb)),
-            8 | 32946 => Ok(Self::Deflate),
-            32773 => Ok(Self::PackBits),
-            _ => Err(unsupported(tiff, format!("TIFF compression {code}"))),
-        }
+/// The colour that was multiplied by `alpha`, rounded down; of nothing, black.
+fn divided(rgb: [u8; 3], alpha: u8) -> [u8; 3] {
+    match alpha {
+        0 => [0; 3],
+        255 => rgb,
+        alpha => rgb.map(|v| (u32::from(v) * 255 / u32::from(alpha)).min(255) as u8),
     }
-}
-
-impl Colour {
-    fn read(tiff: &Tiff, directory: &Directory, samples: u64) -> Result<Self> {
-        let photometric = tiff.first_uint(directory, tag::PHOTOMETRIC)?.unwrap_or(1);
-        match photometric {
-            0 => Ok(Self::WhiteIsZero),
-            1 => Ok(Self::BlackIsZero),
-            2 if samples >= 3 => Ok(Self::Rgb),
-            3 => {
-                let map = tiff.uints(directory, tag::COLOUR_MAP)?;
-                let n = map.len() / 3;
-                let value = |i: usize| (map[i] >> 8) as u8;
-                Ok(Self::Palette(
-                    (0..n).map(|i| [value(i), value(n + i), value(2 * n + i)]).collect(),
-                ))
-            }
-            6 if samples == 3 => Ok(Self::YCbCr),
-            _ => {
-                Err(unsupported(tiff, format!("photometric {photometric} with {samples} samples")))
-            }
-        }
-    }
-}
-
-fn unsupported(tiff: &Tiff, what: String) -> Error {
-    Error::unsupported(
-        format!("{}: reading {what}", tiff.name().display()),
-        &[
-            "8 and 16 bit grey, palette, RGB and YCbCr",
-            "none, LZW, JPEG, JPEG 2000, deflate, PackBits",
-        ],
-        "rewrite the image with `vips tiffsave --tile --pyramid --compression jpeg`",
-    )
 }
 
 fn interleave(planes: &[Vec<u8>]) -> Vec<u8> {

@@ -68,23 +68,21 @@ pub(super) fn blurred(slide: &Slide, limit: f64) -> Result<Vec<Rectangle>> {
     let index = slide.levels().iter().rposition(|level| coarse(level.downsample)).unwrap_or(0);
     let Some(level) = slide.levels().get(index) else { return Ok(Vec::new()) };
     let mut places = Vec::new();
-    for row in 0..level.height.div_ceil(level.piece_height) {
-        for column in 0..level.width.div_ceil(level.piece_width) {
-            let Some(piece) = slide.piece(index, column, row)? else { continue };
-            let (left, top) = (column * level.piece_width, row * level.piece_height);
-            for (corner, sharpness) in cells(&piece) {
-                if sharpness < limit {
-                    let at = |v: u32, v0: usize, more: usize| {
-                        (f64::from(v) + (v0 + more) as f64) * level.downsample
-                    };
-                    let (x, y) = corner;
-                    places.push([
-                        at(left, x, 0),
-                        at(top, y, 0),
-                        at(left, x, CELL_PX),
-                        at(top, y, CELL_PX),
-                    ]);
-                }
+    for (column, row) in slide.places(index) {
+        let Some(piece) = slide.piece(index, column, row)? else { continue };
+        let (left, top) = (column * level.piece_width, row * level.piece_height);
+        for (corner, sharpness) in cells(&piece) {
+            if sharpness < limit {
+                let at = |v: u32, v0: usize, more: usize| {
+                    (f64::from(v) + (v0 + more) as f64) * level.downsample
+                };
+                let (x, y) = corner;
+                places.push([
+                    at(left, x, 0),
+                    at(top, y, 0),
+                    at(left, x, CELL_PX),
+                    at(top, y, CELL_PX),
+                ]);
             }
         }
     }

@@ -7,5 +7,6 @@ mod grid;
 mod memory;
 mod mutants;
 mod openslide;
+mod pillow;
 mod real;
 mod support;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::first_text;
+use crate::budget::check_declared;
 use crate::codec::Fault;
 use crate::tiff::FileBytes;
 
@@ -29,12 +30,17 @@ const ROWS: Tag = (0x0028, 0x0010);
 const COLUMNS: Tag = (0x0028, 0x0011);
 const PIXEL_SPACING: Tag = (0x0028, 0x0030);
 const BITS_ALLOCATED: Tag = (0x0028, 0x0100);
+const BITS_STORED: Tag = (0x0028, 0x0101);
+const HIGH_BIT: Tag = (0x0028, 0x0102);
+const REPRESENTATION: Tag = (0x0028, 0x0103);
 const ICC_PROFILE: Tag = (0x0028, 0x2000);
 const MATRIX_COLUMNS: Tag = (0x0048, 0x0006);
 const MATRIX_ROWS: Tag = (0x0048, 0x0007);
 const COLUMN_POSITION: Tag = (0x0048, 0x021E);
 const ROW_POSITION: Tag = (0x0048, 0x021F);
 const OPTICAL_PATH: Tag = (0x0048, 0x0105);
+const N_OPTICAL_PATHS: Tag = (0x0048, 0x0302);
+const N_FOCAL_PLANES: Tag = (0x0048, 0x0303);
 const PER_FRAME: Tag = (0x5200, 0x9230);
 const EXTENDED_OFFSETS: Tag = (0x7FE0, 0x0001);
 pub(super) const PIXEL_DATA: Tag = (0x7FE0, 0x0010);
@@ -61,8 +67,13 @@ pub(super) struct Header {
     model: String,
     pub(super) samples: u32,
     pub(super) photometric: String,
-    pub(super) planar: bool,
-    pub(super) bits: u32,
+    /// 0 where samples stand side by side, 1 where each has a plane.
+    pub(super) planar: u32,
+    /// Allocated and stored bits, the highest bit, and whether samples are signed.
+    bits: [Option<u32>; 4],
+    n_optical_paths: Option<u32>,
+    n_focal_planes: Option<u32>,
+    n_frames_said: Option<String>,
     pub(super) n_frames: u32,
     /// Height of a frame.
     pub(super) rows: u32,
@@ -112,13 +123,13 @@ impl Header {
         if !is_dicom_bytes(bytes) {
             return Err("a file without DICM at byte 128".into());
         }
-        let mut header = Self { samples: 1, bits: 8, n_frames: 1, ..Self::default() };
+        let mut header = Self { samples: 1, n_frames: 1, ..Self::default() };
         let mut visit = |visited: Visit| {
             header.take(&visited);
             true
         };
         Walk { bytes, visit: &mut visit }.dataset(132, None, &mut Vec::new())?;
-        header.check()?;
+        header.check(bytes.len())?;
         Ok(header)
     }
 
@@ -190,11 +201,16 @@ impl Header {
             SERIES => self.series = text(value),
             SAMPLES => self.samples = uint(value).unwrap_or(1),
             PHOTOMETRIC => self.photometric = text(value),
-            PLANAR => self.planar = uint(value) == Some(1),
-            N_FRAMES => self.n_frames = text(value).parse().unwrap_or(1),
+            PLANAR => self.planar = uint(value).unwrap_or(u32::MAX),
+            N_FRAMES => self.n_frames_said = Some(text(value)),
             ROWS => self.rows = uint(value).unwrap_or(0),
             COLUMNS => self.columns = uint(value).unwrap_or(0),
-            BITS_ALLOCATED => self.bits = uint(value).unwrap_or(8),
+            BITS_ALLOCATED => self.bits[0] = uint(value),
+            BITS_STORED => self.bits[1] = uint(value),
+            HIGH_BIT => self.bits[2] = uint(value),
+            REPRESENTATION => self.bits[3] = uint(value),
+            N_OPTICAL_PATHS => self.n_optical_paths = uint(value),
+            N_FOCAL_PLANES => self.n_focal_planes = uint(value),
             MATRIX_COLUMNS => self.width = uint(value).unwrap_or(0),
             MATRIX_ROWS => self.height = uint(value).unwrap_or(0),
             EXTENDED_OFFSETS => {
@@ -207,7 +223,8 @@ impl Header {
         }
     }
 
-    fn check(&self) -> Result<(), Fault> {
+    /// An allow-list: a value of an attribute that changes pixels is carried out or refused.
+    fn check(&mut self, file_bytes: usize) -> Result<(), Fault> {
         if self.sop_class != WHOLE_SLIDE {
             return Err(format!("a DICOM image of SOP class {}", self.sop_class));
         }
@@ -215,9 +232,35 @@ impl Header {
         if !sides.contains(&self.width) || !sides.contains(&self.height) {
             return Err(format!("a total pixel matrix of {} × {}", self.width, self.height));
         }
+        check_declared(file_bytes as u64, u64::from(self.width), u64::from(self.height))?;
         crate::codec::checked_pixels(u64::from(self.columns), u64::from(self.rows))?;
         if self.pixels.0 == 0 {
             return Err("no pixel data".into());
+        }
+        let names = ["BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"];
+        for ((name, found), expected) in names.iter().zip(self.bits).zip([8, 8, 7, 0]) {
+            let found = found.unwrap_or(expected);
+            if found != expected {
+                return Err(format!("{name} {found}, where {expected} is read"));
+            }
+        }
+        if !matches!(self.samples, 1 | 3) {
+            return Err(format!("SamplesPerPixel {}, where 1 and 3 are read", self.samples));
+        }
+        if self.planar > 1 {
+            return Err(format!("PlanarConfiguration {}, where 0 and 1 are read", self.planar));
+        }
+        for (name, found) in [
+            ("NumberOfOpticalPaths", self.n_optical_paths),
+            ("TotalPixelMatrixFocalPlanes", self.n_focal_planes),
+        ] {
+            if let Some(n @ 2..) = found {
+                return Err(format!("{name} {n}, where one is read"));
+            }
+        }
+        if let Some(said) = &self.n_frames_said {
+            let frames = said.parse().ok().filter(|&n: &u32| n > 0);
+            self.n_frames = frames.ok_or_else(|| format!("NumberOfFrames \"{said}\""))?;
         }
         Ok(())
     }

@@ -1,27 +1,52 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use eosin_core::RgbImage;
 
 use super::dataset::{Header, ITEM, read_u32};
+use crate::budget::check_stored;
 use crate::codec::{Fault, jpeg, jpeg2000, raw};
 
 /// Where each frame lies in the file and in the image.
 #[derive(Debug)]
 pub(super) struct Frames {
     codec: Codec,
-    /// Where each frame begins: its first item, or its bytes where they are not encapsulated.
-    starts: Vec<usize>,
+    starts: Starts,
     /// Where the last frame ends at the latest.
     end: usize,
     /// Frames by column and row, for sparse tilings.
     places: Option<Places>,
 }
 
+/// Where each frame begins.
+#[derive(Debug)]
+enum Starts {
+    /// One behind the other, not encapsulated: the first, the length of each, and their number.
+    Even(usize, usize, usize),
+    /// At its first item.
+    Items(Vec<usize>),
+}
+
 /// The number of the frame at a column and row.
-type Places = HashMap<(u32, u32), usize>;
+type Places = BTreeMap<(u32, u32), usize>;
+
+impl Starts {
+    fn len(&self) -> usize {
+        match self {
+            Self::Even(_, _, n) => *n,
+            Self::Items(starts) => starts.len(),
+        }
+    }
+
+    fn get(&self, index: usize) -> Option<usize> {
+        match self {
+            Self::Even(first, len, n) => (index < *n).then(|| first + index * len),
+            Self::Items(starts) => starts.get(index).copied(),
+        }
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Codec {
@@ -43,9 +68,7 @@ impl Frames {
                 ));
             }
         };
-        if header.bits != 8 || !matches!(header.samples, 1 | 3) {
-            return Err(format!("{} samples of {} bits", header.samples, header.bits));
-        }
+        check_photometric(codec, header)?;
         let n_frames = header.n_frames as usize;
         let (at, len) = header.pixels;
         let (starts, end) = if codec == Codec::Native {
@@ -54,17 +77,28 @@ impl Frames {
             if n_frames.checked_mul(frame).is_none_or(|needed| needed > len) {
                 return Err(format!("{len} bytes of pixels for {n_frames} frames of {frame}"));
             }
-            ((0..n_frames).map(|i| at + i * frame).collect(), at + len)
+            (Starts::Even(at, frame, n_frames), at + len)
         } else {
-            (encapsulated(bytes, at, n_frames, &header.extended_offsets)?, bytes.len())
+            (
+                Starts::Items(encapsulated(bytes, at, n_frames, &header.extended_offsets)?),
+                bytes.len(),
+            )
         };
         let places = places(header, starts.len())?;
-        let columns = header.width.div_ceil(header.columns) as usize;
-        let full = columns * header.height.div_ceil(header.rows) as usize;
-        if places.is_none() && starts.len() < full {
+        let columns = u64::from(header.width.div_ceil(header.columns));
+        let full = columns * u64::from(header.height.div_ceil(header.rows));
+        if places.is_none() && (starts.len() as u64) < full {
             return Err(format!("{} frames for a full tiling of {full}", starts.len()));
         }
+        let n_placed = places.as_ref().map_or(full, |places| places.len() as u64);
+        let size = (u64::from(header.columns), u64::from(header.rows));
+        check_stored(bytes.len() as u64, n_placed, size, 0)?;
         Ok(Self { codec, starts, end, places })
+    }
+
+    /// Columns and rows of the frames that a sparse tiling has; `None` where it is full.
+    pub(super) fn placed(&self) -> Option<Vec<(u32, u32)>> {
+        self.places.as_ref().map(|places| places.keys().copied().collect())
     }
 
     /// Decodes the frame at a place; `None` where the file has none.
@@ -82,8 +116,8 @@ impl Frames {
             },
             None => row as usize * header.width.div_ceil(header.columns) as usize + column as usize,
         };
-        let Some(&start) = self.starts.get(index) else { return Ok(None) };
-        let next = self.starts.get(index + 1).copied().filter(|&n| n > start).unwrap_or(self.end);
+        let Some(start) = self.starts.get(index) else { return Ok(None) };
+        let next = self.starts.get(index + 1).filter(|&n| n > start).unwrap_or(self.end);
         let (width, height) = (header.columns, header.rows);
         let image = match self.codec {
             Codec::Native => native(bytes.get(start..).unwrap_or_default(), header)?,
@@ -92,8 +126,8 @@ impl Frames {
                 let colour = match header.photometric.as_str() {
                     // Converters write RGB, which is what they were given, over what they made.
                     "RGB" if !jpeg::shows_ycbcr(&stream) => jpeg::Colour::Rgb,
-                    "RGB" | "YBR_FULL" | "YBR_FULL_422" => jpeg::Colour::YCbCr,
-                    _ => jpeg::Colour::Stream,
+                    "MONOCHROME2" => jpeg::Colour::Grey,
+                    _ => jpeg::Colour::YCbCr,
                 };
                 jpeg::decode(&[], &stream, colour)?
             }
@@ -101,6 +135,7 @@ impl Frames {
                 // ICT and RCT are undone by the decoder; only plain YBR is left to convert.
                 let colour = match header.photometric.as_str() {
                     "YBR_FULL" | "YBR_FULL_422" => jpeg2000::Colour::YCbCr,
+                    "MONOCHROME2" => jpeg2000::Colour::Grey,
                     _ => jpeg2000::Colour::Rgb,
                 };
                 jpeg2000::decode(&fragments(bytes, start, next)?, colour, width, height)?
@@ -114,14 +149,33 @@ impl Frames {
     }
 }
 
+/// Which photometric interpretations are carried out, by how frames are coded.
+fn check_photometric(codec: Codec, header: &Header) -> Result<(), Fault> {
+    let known: &[&str] = match (codec, header.samples) {
+        (_, 1) => &["MONOCHROME2"],
+        (Codec::Native, _) => &["RGB"],
+        (Codec::Jpeg, _) => &["RGB", "YBR_FULL", "YBR_FULL_422"],
+        (Codec::Jpeg2000, _) => &["RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"],
+    };
+    if known.contains(&header.photometric.as_str()) {
+        return Ok(());
+    }
+    Err(format!(
+        "PhotometricInterpretation {} with {} samples and transfer syntax {}, where {} is read",
+        header.photometric,
+        header.samples,
+        header.transfer_syntax,
+        known.join(", ")
+    ))
+}
+
 fn native(bytes: &[u8], header: &Header) -> Result<RgbImage, Fault> {
     let n_pixels = header.rows as usize * header.columns as usize;
     let samples = raw::copy(bytes, n_pixels * header.samples as usize)?;
-    let data = match (header.photometric.as_str(), header.samples, header.planar) {
-        ("RGB", 3, false) => samples,
-        ("RGB", 3, true) => (0..n_pixels * 3).map(|i| samples[i % 3 * n_pixels + i / 3]).collect(),
-        ("MONOCHROME2", 1, _) => samples.iter().flat_map(|&v| [v; 3]).collect(),
-        (other, n, _) => return Err(format!("native pixels of {other} with {n} samples")),
+    let data = match (header.samples, header.planar) {
+        (1, _) => samples.iter().flat_map(|&v| [v; 3]).collect(),
+        (_, 0) => samples,
+        _ => (0..n_pixels * 3).map(|i| samples[i % 3 * n_pixels + i / 3]).collect(),
     };
     RgbImage::new(header.columns, header.rows, data).map_err(|e| e.to_string())
 }
@@ -194,19 +248,21 @@ fn fragments(bytes: &[u8], start: usize, next: usize) -> Result<Cow<'_, [u8]>, F
     Ok(frame)
 }
 
-/// Frames by place where each says its own; of several at one place the first counts.
+/// Frames by place where each says its own.
 fn places(header: &Header, n_frames: usize) -> Result<Option<Places>, Fault> {
     if header.positions.iter().all(|&position| position == (0, 0)) {
         return Ok(None);
     }
-    let mut places = HashMap::new();
+    let mut places = BTreeMap::new();
     let (columns, rows) = (i64::from(header.columns), i64::from(header.rows));
     for (index, &(x, y)) in header.positions.iter().take(n_frames).enumerate() {
         if x < 1 || y < 1 || (x - 1) % columns != 0 || (y - 1) % rows != 0 {
             return Err(format!("a frame at {x}, {y}, off the grid of {columns} × {rows} px"));
         }
         let place = (((x - 1) / columns) as u32, ((y - 1) / rows) as u32);
-        places.entry(place).or_insert(index);
+        if let Some(other) = places.insert(place, index) {
+            return Err(format!("frames {} and {} at one place", other + 1, index + 1));
+        }
     }
     Ok(Some(places))
 }
