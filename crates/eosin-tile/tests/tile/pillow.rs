@@ -29,6 +29,10 @@ const JPEG: (u8, f64) = (4, 0.5);
 /// without loss is equal all the same.
 const JPEG_2000: (u8, f64) = (1, 0.1);
 
+/// What Pillow refuses for the type of a tag alone, and what it is otherwise equal to.
+const READ_BESIDES: (&str, &str) =
+    ("tiff_tiled_jpeg_oob_read.tif", "tiff_tiled_ycbcr_jpeg_2x2_sampling.tif");
+
 /// One image, and what Pillow made of it.
 struct Read {
     kind: String,
@@ -37,6 +41,8 @@ struct Read {
     size: (u32, u32),
     samples: u16,
     bits: u16,
+    /// Whether Pillow refuses it, unless it is told to load what is cut short.
+    cut: bool,
 }
 
 fn read_by_pillow(images: &Path, python: &Path) -> Vec<Read> {
@@ -60,6 +66,7 @@ fn read_by_pillow(images: &Path, python: &Path) -> Vec<Read> {
             size,
             samples: number(5) as u16,
             bits: number(6) as u16,
+            cut: number(7) == 1,
         }
     };
     index.lines().map(read).collect()
@@ -154,12 +161,17 @@ fn images_of_pillows_tests_are_equal_or_refused() {
                 }
                 equal += 1;
             }
+            (Ok(ours), None) if name == READ_BESIDES.0 => {
+                let twin = read_image(read.path.with_file_name(READ_BESIDES.1)).unwrap();
+                assert!(ours == twin, "{name}");
+                equal += 1;
+            }
             (Ok(_), None) => faults.push(format!("{name}: read, where Pillow refuses")),
-            (Err(error), Some(_)) => {
+            (Err(error), Some(_)) if !read.cut => {
                 println!("{name}: refused, {error}");
                 refused += 1;
             }
-            (Err(_), None) => both += 1,
+            (Err(_), _) => both += 1,
         }
     }
     println!(
