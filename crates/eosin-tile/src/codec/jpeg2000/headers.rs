@@ -37,6 +37,7 @@ pub(super) struct Headers {
     pub(super) components: usize,
     /// Whether the second component has fewer samples than the first.
     pub(super) chroma_is_subsampled: bool,
+    n_tiles: usize,
 }
 
 impl Headers {
@@ -105,7 +106,14 @@ impl Headers {
                  and others elsewhere"
             ));
         }
-        Ok(Self { width, height, depth: depth + 1, components: n, chroma_is_subsampled: !plain })
+        Ok(Self {
+            width,
+            height,
+            depth: depth + 1,
+            components: n,
+            chroma_is_subsampled: !plain,
+            n_tiles: n_tiles as usize,
+        })
     }
 
     /// Walks over all headers, those of tiles too, and to the end of every tile-part.
@@ -113,19 +121,22 @@ impl Headers {
         let mut at = 2;
         // Where the headers of the present tile-part end, and where its data do.
         let mut part_end = None;
+        let mut is_there = vec![false; self.n_tiles];
+        // Coded data hold no such marker, so the last one is the stream's end.
+        let last = stream.windows(2).rposition(|pair| pair == [0xFF, 0xD9]);
         loop {
-            let Some(marker) = u16_at(stream, at) else {
-                return match part_end {
-                    None => Err("a JPEG 2000 stream that ends in its header".into()),
-                    Some(_) => Ok(()),
-                };
-            };
+            // Writers leave the end out where nothing follows the last part.
+            let marker = u16_at(stream, at).unwrap_or(EOC);
             if marker == EOC {
-                return Ok(());
+                let missing = is_there.iter().filter(|there| !**there).count();
+                return match missing {
+                    0 => Ok(()),
+                    n => Err(format!("JPEG 2000 data without {n} of {} tiles", self.n_tiles)),
+                };
             }
             if marker == SOD {
-                // Zero length: up to the end.
-                at = part_end.ok_or("JPEG 2000 data before a tile-part")?;
+                let end = part_end.ok_or("JPEG 2000 data before a tile-part")?;
+                at = (at + 2).max(end);
                 continue;
             }
             if (0xFF30..=0xFF3F).contains(&marker) {
@@ -140,13 +151,23 @@ impl Headers {
             match marker {
                 SOT => {
                     let length = u32_at(segment, 2).unwrap_or(0) as usize;
-                    let end = if length == 0 { stream.len() } else { at.saturating_add(length) };
+                    // The last part may leave its length out.
+                    let end = match (length, last) {
+                        (0, Some(last)) => last.max(at + 12),
+                        (0, None) => return Err("JPEG 2000 data without an end".into()),
+                        (length, _) => at.saturating_add(length),
+                    };
                     if end > stream.len() || end < at + TILE_PART_BYTES as usize - 2 {
                         return Err(format!(
                             "JPEG 2000 data that end after {} of {end} bytes",
                             stream.len()
                         ));
                     }
+                    let tile = u16_at(segment, 0).map_or(0, usize::from);
+                    let Some(there) = is_there.get_mut(tile) else {
+                        return Err(format!("JPEG 2000 data of tile {tile} of {}", self.n_tiles));
+                    };
+                    *there = true;
                     part_end = Some(end);
                 }
                 // Behind the style stand order, layers and transform.
