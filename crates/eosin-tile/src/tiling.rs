@@ -210,8 +210,8 @@ fn resolution(slide: &Slide, options: &TilingOptions) -> Result<Mpp> {
     };
     options.mpp.or(in_table).or(slide.mpp()).ok_or_else(|| {
         if let Some([x, y]) = slide.unequal_spacing() {
-            return Error::data(
-                slide.path(),
+            return Error::input(
+                format!("resolution of {}", slide.path().display()),
                 "square pixels",
                 format!("pixels of {x} × {y} µm"),
                 "give the resolution of both axes with --mpp, or one per slide with --mpp-csv; the \
