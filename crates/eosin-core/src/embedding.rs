@@ -64,7 +64,7 @@ impl Matrix {
 
     fn checked(self) -> Result<Self> {
         let (n_rows, n_cols, found) = (self.n_rows, self.n_cols, self.values().len());
-        if found == n_rows * n_cols {
+        if n_rows.checked_mul(n_cols) == Some(found) {
             Ok(self)
         } else {
             Err(Error::input(
