@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::builtin::BUILTIN;
+use crate::card_bounds::expected_of;
+use crate::file::read_regular_text;
 
 /// What is known of one backbone: how it is built, fed and licensed, and where its weights are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,10 +85,11 @@ pub enum WeightsSource {
         /// Path within it; without it the first of the usual names.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         file: Option<String>,
-        /// Branch, tag or commit.
+        /// Branch, tag or commit; a commit pins the file, since the hub may move the others.
         #[serde(default = "main_branch")]
         revision: String,
-        /// SHA-256 that the file must have.
+        /// SHA-256 that the file must have, on the hub, in its cache and when it is loaded; of
+        /// shards that of their digests in the order of their names.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<String>,
         /// What to know before it is fetched, such as terms to accept.
@@ -99,6 +102,25 @@ pub enum WeightsSource {
     },
 }
 
+impl WeightsSource {
+    /// The SHA-256 that weights must have wherever they are found, for cards that leave the place
+    /// to the user or to a hub.
+    ///
+    /// Weights that a card names by path or holds itself may be replaced by the user's own.
+    pub fn pinned_sha256(&self) -> Option<&str> {
+        match self {
+            Self::File { file: None, sha256, .. } | Self::Hub { sha256, .. } => sha256.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// Cards are small; a larger file is none.
+const MAX_BYTES: u64 = 1 << 20;
+/// The largest mean, and the range of deviations, in units of 0 to 1: wide enough for any scaling
+/// of bytes, and no product with them leaves the range of `f32`.
+const MAX_MEAN: f64 = 1e6;
+const STD: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 /// Filters that the tile reader has.
 const RESAMPLING: [&str; 4] = ["nearest", "bilinear", "bicubic", "lanczos"];
 
@@ -110,7 +132,7 @@ pub fn builtin_cards() -> Result<Vec<Card>> {
 impl Card {
     /// Reads a card's file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
+        let text = read_regular_text(path, "a backbone card", MAX_BYTES)?;
         let folder = path.parent().map(Path::to_path_buf);
         Ok(Self { folder, ..Self::parse(&text, path)? })
     }
@@ -180,8 +202,11 @@ impl Card {
         self.architecture.iter().map(|(key, value)| (key.clone(), text(value))).collect()
     }
 
-    /// Refuses values that no backbone can have.
-    fn check(&self, path: &Path) -> Result<()> {
+    /// Refuses values that no backbone can have; `path` names the card in errors.
+    ///
+    /// Reading a card and making a network of it both ask, so a card that was changed in between,
+    /// or made by a program, is held to the same bounds.
+    pub(crate) fn check(&self, path: &Path) -> Result<()> {
         let refuse = |key: &str, expected: String, found: String| {
             Err(Error::data(
                 path,
@@ -199,11 +224,18 @@ impl Card {
         if !(1..=65_536).contains(&self.dim) {
             return refuse("dim", "1 to 65536".into(), self.dim.to_string());
         }
-        if !self.std.iter().all(|s| s.is_finite() && *s > 0.0) {
-            return refuse("std", "three numbers above 0".into(), format!("{:?}", self.std));
+        if !self.std.iter().all(|s| STD.contains(s)) {
+            let expected = format!("three numbers above 0, from {} to {}", STD.start(), STD.end());
+            return refuse("std", expected, format!("{:?}", self.std));
         }
-        if !self.mean.iter().all(|m| m.is_finite()) {
-            return refuse("mean", "three numbers".into(), format!("{:?}", self.mean));
+        if !self.mean.iter().all(|m| m.abs() <= MAX_MEAN) {
+            let expected = format!("three numbers from -{MAX_MEAN} to {MAX_MEAN}");
+            return refuse("mean", expected, format!("{:?}", self.mean));
+        }
+        for (key, value) in &self.architecture {
+            if let Some(expected) = expected_of(&self.family, key, value) {
+                return refuse(&format!("architecture.{key}"), expected, value.to_string());
+            }
         }
         if !RESAMPLING.contains(&self.resampling.as_str()) {
             let known = format!("one of {}", RESAMPLING.join(", "));

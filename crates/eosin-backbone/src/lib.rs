@@ -51,14 +51,17 @@
 //! embeddings never mix with exact ones.
 
 pub mod arch;
+mod budget;
 mod builtin;
 #[cfg(feature = "burn")]
 mod burn;
 mod card;
+mod card_bounds;
 mod colour;
 mod doctor;
 mod embedded;
 mod engine;
+mod file;
 #[cfg(feature = "fine-tune")]
 mod fine_tune;
 mod flops;
@@ -69,6 +72,7 @@ mod network;
 mod pickle;
 mod random;
 mod source;
+mod tensor_view;
 mod torch;
 mod weights;
 mod zip;

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use eosin_core::{Backbone, Error, Result};
+use eosin_core::{Backbone, BackboneInfo, Error, Result};
 
 use crate::arch::{
     ConvNextArch, ConvNextArgs, DenseNetArch, DenseNetArgs, EfficientNetArch, EfficientNetArgs,
     EfficientNetWeights, MapPooling, ResNetArch, ResNetArgs, SwinArch, SwinArgs, Tail, TensorSpec,
     VitArch, VitArgs,
 };
+use crate::card_bounds::n_parameters;
 use crate::colour::{COLOUR_DIM, ColourStatistics};
 use crate::engine::Engine;
 use crate::names::to_timm_names;
@@ -16,6 +17,9 @@ use crate::native::TokenPooling;
 use crate::network::{Built, Layers, NetworkBackbone, Tailed, build};
 use crate::source::{Loaded, find_weights};
 use crate::{Card, EngineOptions, TensorReport, WeightMap};
+
+/// The most values of a transformer's positions, for the grid of the card or of its training.
+const MAX_POSITION_VALUES: usize = 1 << 28;
 
 /// How a card's backbone is to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +45,13 @@ struct Plan {
     specs: Vec<TensorSpec>,
     has_native: bool,
     take: TakeLayers,
+}
+
+/// A card's family, what it makes of the card, and how large that is.
+struct Planned {
+    family: &'static Family,
+    plan: Plan,
+    n_parameters: u64,
 }
 
 type TakeLayers = Box<dyn Fn(&mut WeightMap) -> (Layers, Option<Tail>)>;
@@ -86,20 +97,14 @@ static FAMILIES: [Family; 6] = [
 /// Makes the backbone that a card describes ready to run.
 pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     if card.family == "colour-statistics" {
-        expect_dim(card, COLOUR_DIM)?;
-        let info = card.info("none".into(), 0, "native".into());
+        let info = colour_statistics(card)?;
         let network = Box::new(ColourStatistics);
         return Ok(Box::new(NetworkBackbone { info, network, flops: None }));
     }
-    let family = find_family(card)?;
-    let plan = (family.plan)(card)?;
-    expect_dim(card, plan.dim)?;
-    // Engine `native` has no half precision, so `auto` leaves it aside.
-    let is_half = options.engine.engine == "auto" && ["f16", "bf16"].contains(&&*card.precision);
-    let engine = Engine::choose(&options.engine, plan.has_native && !is_half)?;
-    let ((layers, tail), identity) = read_layers(card, options, family, &plan)?;
-    let parameters = plan.specs.iter().map(|s| s.shape.iter().product::<usize>() as u64).sum();
-    let mut info = card.info(identity, parameters, engine.name());
+    let planned = planned(card)?;
+    let engine = choose_engine(card, options, &planned.plan)?;
+    let ((layers, tail), identity) = read_layers(card, options, &planned)?;
+    let mut info = card.info(identity, planned.n_parameters, engine.name());
     let flops = layers.flops(card.input_px as usize);
     let Built { mut network, precision } = build(layers, card, engine)?;
     info.precision = precision;
@@ -112,50 +117,107 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
 /// A card's weights in the order of its layers, with what follows its pooling.
 #[cfg(feature = "fine-tune")]
 pub(crate) fn layers(card: &Card, options: &LoadOptions) -> Result<(Layers, Option<Tail>)> {
-    let family = find_family(card)?;
-    let plan = (family.plan)(card)?;
-    expect_dim(card, plan.dim)?;
-    Ok(read_layers(card, options, family, &plan)?.0)
+    Ok(read_layers(card, options, &planned(card)?)?.0)
 }
 
 /// Finds the weights, takes the layers out of them and refuses what is left; with their identity.
 fn read_layers(
     card: &Card,
     options: &LoadOptions,
-    family: &Family,
-    plan: &Plan,
+    planned: &Planned,
 ) -> Result<((Layers, Option<Tail>), String)> {
-    let Loaded { mut weights, identity } = find_weights(card, options, &plan.specs)?;
-    let layers = (plan.take)(&mut weights);
-    weights.finish(family.ignored)?;
-    Ok((layers, identity))
+    let Loaded { mut weights, identity } = find_weights(card, options, &planned.plan.specs)?;
+    let layers = take_layers(planned, &mut weights);
+    weights.finish(planned.family.ignored)?;
+    match layers {
+        Some(layers) => Ok((layers, identity)),
+        // With so little in the weights something is missing, which was the error before this.
+        None => Err(too_large(card)),
+    }
 }
 
-/// Compares a card's weights with its architecture, without giving them to an engine.
+/// Takes the layers out of the weights, noting there what is wrong.
+///
+/// Zeros stand in for what is missing, so that every fault is told at once; where the weights are
+/// so few that zeros would be most of the network, the faults alone are noted and nothing is made.
+fn take_layers(planned: &Planned, weights: &mut WeightMap) -> Option<(Layers, Option<Tail>)> {
+    if weights.n_values() < planned.n_parameters / 4 {
+        weights.compare(&planned.plan.specs);
+        return None;
+    }
+    Some((planned.plan.take)(weights))
+}
+
+/// Compares a card's weights with its architecture, and where they fit gives them to an engine as
+/// loading does: what is sound here can be loaded, and what cannot be is an error.
 pub fn check(card: &Card, options: &LoadOptions) -> Result<TensorReport> {
     if card.family == "colour-statistics" {
+        colour_statistics(card)?;
         return Ok(TensorReport::default());
     }
-    let family = find_family(card)?;
-    let plan = (family.plan)(card)?;
-    expect_dim(card, plan.dim)?;
-    let Loaded { mut weights, .. } = find_weights(card, options, &plan.specs)?;
-    (plan.take)(&mut weights);
-    Ok(weights.report(family.ignored))
+    let planned = planned(card)?;
+    let Loaded { mut weights, .. } = find_weights(card, options, &planned.plan.specs)?;
+    let layers = take_layers(&planned, &mut weights);
+    let report = weights.report(planned.family.ignored);
+    if report.is_sound() {
+        let (layers, _) = layers.ok_or_else(|| too_large(card))?;
+        build(layers, card, choose_engine(card, options, &planned.plan)?)?;
+    }
+    Ok(report)
 }
 
-/// The same for tensors in memory, under any program's names.
+/// Compares tensors in memory, under any program's names, with a card's architecture.
 pub fn check_tensors(card: &Card, tensors: WeightMap) -> Result<TensorReport> {
-    let family = find_family(card)?;
-    let plan = (family.plan)(card)?;
-    let mut weights = to_timm_names(tensors, &plan.specs);
-    (plan.take)(&mut weights);
-    Ok(weights.report(family.ignored))
+    let planned = planned_of_any_dim(card)?;
+    let mut weights = to_timm_names(tensors, &planned.plan.specs);
+    take_layers(&planned, &mut weights);
+    Ok(weights.report(planned.family.ignored))
 }
 
 /// Names and shapes of the tensors that a card's network needs, under timm's names.
 pub fn tensors(card: &Card) -> Result<Vec<TensorSpec>> {
-    Ok((find_family(card)?.plan)(card)?.specs)
+    Ok(planned_of_any_dim(card)?.plan.specs)
+}
+
+fn colour_statistics(card: &Card) -> Result<BackboneInfo> {
+    card.check(&named(card))?;
+    expect_dim(card, COLOUR_DIM)?;
+    Ok(card.info("none".into(), 0, "native".into()))
+}
+
+fn planned(card: &Card) -> Result<Planned> {
+    let planned = planned_of_any_dim(card)?;
+    expect_dim(card, planned.plan.dim)?;
+    Ok(planned)
+}
+
+/// What a card's family makes of it, once its numbers are known to be ones that a network can have.
+fn planned_of_any_dim(card: &Card) -> Result<Planned> {
+    let family = find_family(card)?;
+    card.check(&named(card))?;
+    let plan = (family.plan)(card)?;
+    let n_parameters = n_parameters(&plan.specs).ok_or_else(|| too_large(card))?;
+    Ok(Planned { family, plan, n_parameters })
+}
+
+/// How errors name a card whose file is not known any more.
+fn named(card: &Card) -> PathBuf {
+    PathBuf::from(format!("card {}", card.name))
+}
+
+fn too_large(card: &Card) -> Error {
+    Error::input(
+        format!("card {}, [architecture]", card.name),
+        "a network of at most 2^32 values, all of them in its weights",
+        format!("{:?}", card.architecture_text()),
+        "compare with a card of the same family",
+    )
+}
+
+fn choose_engine(card: &Card, options: &LoadOptions, plan: &Plan) -> Result<Engine> {
+    // Engine `native` has no half precision, so `auto` leaves it aside.
+    let is_half = options.engine.engine == "auto" && ["f16", "bf16"].contains(&&*card.precision);
+    Engine::choose(&options.engine, plan.has_native && !is_half)
 }
 
 fn find_family(card: &Card) -> Result<&'static Family> {
@@ -202,7 +264,6 @@ fn efficientnet(card: &Card) -> Result<Plan> {
 
 fn resnet(card: &Card) -> Result<Plan> {
     let args: ResNetArgs = card.arguments()?;
-    check_stages(card, "layers", &args.layers, 128)?;
     let arch = ResNetArch::new(&args);
     Ok(Plan {
         dim: arch.dim(),
@@ -212,24 +273,8 @@ fn resnet(card: &Card) -> Result<Plan> {
     })
 }
 
-/// Refuses stage lists that no network of the family has, before they cost memory.
-fn check_stages(card: &Card, key: &str, values: &[usize], most: usize) -> Result<()> {
-    let is_sound = (1..=4).contains(&values.len()) && values.iter().all(|n| (1..=most).contains(n));
-    if is_sound {
-        return Ok(());
-    }
-    Err(Error::input(
-        format!("card {}, architecture.{key}", card.name),
-        format!("one to four numbers from 1 to {most}"),
-        format!("{values:?}"),
-        "compare with a card of the same family",
-    ))
-}
-
 fn densenet(card: &Card) -> Result<Plan> {
     let args: DenseNetArgs = card.arguments()?;
-    check_stages(card, "layers", &args.layers, 128)?;
-    check_stages(card, "growth", &[args.growth], 256)?;
     let arch = DenseNetArch::new(args);
     Ok(Plan {
         dim: arch.dim(),
@@ -241,8 +286,14 @@ fn densenet(card: &Card) -> Result<Plan> {
 
 fn convnext(card: &Card) -> Result<Plan> {
     let args: ConvNextArgs = card.arguments()?;
-    check_stages(card, "depths", &args.depths, 128)?;
-    check_stages(card, "widths", &args.widths, 4096)?;
+    if args.depths.len() != args.widths.len() {
+        return Err(Error::input(
+            format!("card {}, [architecture]", card.name),
+            "a depth and a width for each stage",
+            format!("{args:?}"),
+            "compare with a card of the same family",
+        ));
+    }
     let arch = ConvNextArch::new(args);
     Ok(Plan {
         dim: arch.dim(),
@@ -254,8 +305,6 @@ fn convnext(card: &Card) -> Result<Plan> {
 
 fn swin(card: &Card) -> Result<Plan> {
     let args: SwinArgs = card.arguments()?;
-    check_stages(card, "depths", &args.depths, 128)?;
-    check_stages(card, "heads", &args.heads, 128)?;
     let first = card.input_px as usize / 4;
     let fits = |stage: usize| {
         let side = first >> stage;
@@ -263,8 +312,6 @@ fn swin(card: &Card) -> Result<Plan> {
     };
     let divides = |(stage, &heads): (usize, &usize)| (args.width << stage).is_multiple_of(heads);
     let is_sound = args.depths.len() == args.heads.len()
-        && (8..=4096).contains(&args.width)
-        && (1..=64).contains(&args.window)
         && card.input_px.is_multiple_of(4)
         && (0..args.depths.len()).all(fits)
         && args.heads.iter().enumerate().all(divides);
@@ -288,18 +335,16 @@ fn swin(card: &Card) -> Result<Plan> {
 fn vit(card: &Card) -> Result<Plan> {
     let args: VitArgs = card.arguments()?;
     let input_px = card.input_px as usize;
-    let is_sound = args.patch > 0
-        && args.heads > 0
-        && args.width.is_multiple_of(args.heads)
-        && args.depth <= 256
-        && args.width <= 16_384
-        && (0.1..=64.0).contains(&args.mlp_ratio)
-        && args.position_px <= 4096
+    // Positions are brought from one grid to the other, with a row of the width for each patch.
+    let n_patches = (args.position_px.max(input_px) / args.patch.max(1)).pow(2);
+    let is_sound = args.width.is_multiple_of(args.heads)
+        && n_patches * args.width <= MAX_POSITION_VALUES
         && args.position_px.min(input_px) >= args.patch;
     if !is_sound {
         return Err(Error::input(
             format!("card {}, [architecture]", card.name),
-            "a width that the heads divide, and images of at least one patch",
+            "a width that the heads divide, and images of at least one patch and at most 2^28 values \
+             of positions",
             format!("{args:?}"),
             "compare with a card of the same family",
         ));
@@ -326,8 +371,8 @@ fn vit(card: &Card) -> Result<Plan> {
 fn check_attention_pool(card: &Card, args: &VitArgs, pooling: TokenPooling) -> Result<()> {
     let (width, heads) = (args.pool_width, args.pool_heads);
     let (is_sound, expected) = if pooling == TokenPooling::Tokens {
-        let divides = heads > 0 && width.is_multiple_of(heads.max(1));
-        let is_sound = divides && (1..=16_384).contains(&width) && args.projection == 0;
+        let is_sound =
+            heads > 0 && width > 0 && width.is_multiple_of(heads) && args.projection == 0;
         (is_sound, "a pool_width that pool_heads divides, and no projection")
     } else {
         (width == 0 && heads == 0, "neither pool_width nor pool_heads without pooling `attention`")

@@ -89,40 +89,63 @@ fn block_prefixes(specs: &[TensorSpec]) -> Vec<String> {
 }
 
 /// Joins queries, keys and values, turns what is stored transposed, and drops the first two rows
-/// of what is stored with them.
+/// of what is stored with them. Tensors whose shapes do not allow it stay under the name that they
+/// have, and are told as left over.
 fn pack(weights: &mut WeightMap) {
     let names: Vec<String> = weights.iter().map(|(name, _)| name.to_string()).collect();
     for name in &names {
-        if let Some(embedding) = name.strip_suffix(".from_2")
-            && let Some(mut tensor) = weights.remove(name)
-        {
-            if let [rows, width] = tensor.shape[..]
-                && rows > 2
-            {
-                tensor.values.drain(..2 * width);
-                tensor.shape = vec![1, rows - 2, width];
-            }
-            weights.insert(embedding, tensor);
+        if let Some(embedding) = name.strip_suffix(".from_2") {
+            repack(weights, &[name], embedding, |parts| without_two_rows(parts[0]));
         } else if let Some((block, part)) = name.split_once(".attn.q.") {
-            let parts: Vec<WeightTensor> = ["q", "k", "v"]
-                .iter()
-                .filter_map(|p| weights.remove(&format!("{block}.attn.{p}.{part}")))
-                .collect();
-            let mut shape = parts[0].shape.clone();
-            shape[0] = parts.iter().map(|p| p.shape.first().copied().unwrap_or(0)).sum();
-            let values = parts.into_iter().flat_map(|p| p.values).collect();
-            weights.insert(format!("{block}.attn.qkv.{part}"), WeightTensor { shape, values });
-        } else if let Some(layer) = name.strip_suffix(".transposed")
-            && let Some(tensor) = weights.remove(name)
-            && let [rows, columns] = tensor.shape[..]
-        {
-            let values = (0..columns)
-                .flat_map(|c| tensor.values.iter().skip(c).step_by(columns).copied())
-                .collect();
-            let tensor = WeightTensor { shape: vec![columns, rows], values };
-            weights.insert(format!("{layer}.weight"), tensor);
+            let parts = ["q", "k", "v"].map(|p| format!("{block}.attn.{p}.{part}"));
+            let parts = [parts[0].as_str(), &parts[1], &parts[2]];
+            repack(weights, &parts, &format!("{block}.attn.qkv.{part}"), joined);
+        } else if let Some(layer) = name.strip_suffix(".transposed") {
+            repack(weights, &[name], &format!("{layer}.weight"), |parts| transposed(parts[0]));
         }
     }
+}
+
+/// Puts one tensor in the place of its parts, where all are there and `make` can.
+fn repack(
+    weights: &mut WeightMap,
+    names: &[&str],
+    into: &str,
+    make: impl Fn(&[&WeightTensor]) -> Option<WeightTensor>,
+) {
+    let parts: Option<Vec<&WeightTensor>> = names.iter().map(|name| weights.get(name)).collect();
+    if let Some(made) = parts.and_then(|parts| make(&parts)) {
+        for name in names {
+            weights.remove(name);
+        }
+        weights.insert(into, made);
+    }
+}
+
+/// Rows one below the other; all of the same shape but for their number.
+fn joined(parts: &[&WeightTensor]) -> Option<WeightTensor> {
+    let (_, row) = parts.first()?.shape.split_first()?;
+    let mut n_rows = 0_usize;
+    for part in parts {
+        let (n, own) = part.shape.split_first()?;
+        n_rows = n_rows.checked_add(*n).filter(|_| own == row)?;
+    }
+    let values = parts.iter().flat_map(|part| part.values.iter().copied()).collect();
+    WeightTensor::new([&[n_rows][..], row].concat(), values).ok()
+}
+
+fn without_two_rows(tensor: &WeightTensor) -> Option<WeightTensor> {
+    let [n_rows, width] = tensor.shape[..] else { return None };
+    let n_rows = n_rows.checked_sub(2).filter(|&n| n > 0)?;
+    let values = tensor.values.get(width.checked_mul(2)?..)?.to_vec();
+    WeightTensor::new(vec![1, n_rows, width], values).ok()
+}
+
+fn transposed(tensor: &WeightTensor) -> Option<WeightTensor> {
+    let [n_rows, n_columns] = tensor.shape[..] else { return None };
+    let column = |c| tensor.values.iter().skip(c).step_by(n_columns.max(1)).copied();
+    let values = (0..n_columns).flat_map(column).collect();
+    WeightTensor::new(vec![n_columns, n_rows], values).ok()
 }
 
 /// Adds the class token's position to the token where the architecture has positions for patches
@@ -130,8 +153,10 @@ fn pack(weights: &mut WeightMap) {
 fn fold_class_position(weights: &mut WeightMap, specs: &[TensorSpec]) {
     let Some(spec) = specs.iter().find(|s| s.name == "pos_embed") else { return };
     let [_, n_positions, width] = spec.shape[..] else { return };
-    let has_one_more =
-        weights.get("pos_embed").is_some_and(|t| t.shape.ends_with(&[n_positions + 1, width]));
+    let has_one_more = weights.get("pos_embed").is_some_and(|t| {
+        // The other sides are ones: a side of zero would leave no row to fold.
+        t.shape.ends_with(&[n_positions + 1, width]) && t.values.len() == (n_positions + 1) * width
+    });
     if !has_one_more || weights.get("cls_token").is_none_or(|t| t.values.len() != width) {
         return;
     }

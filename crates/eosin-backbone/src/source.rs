@@ -22,7 +22,7 @@ pub(crate) fn find_weights(
     specs: &[TensorSpec],
 ) -> Result<Loaded> {
     let Loaded { weights, identity } = match (&options.weights, &card.weights) {
-        (Some(path), _) => read(path, None)?,
+        (Some(path), source) => read(path, source.pinned_sha256())?,
         (None, WeightsSource::None {}) => {
             return Err(Error::input(
                 format!("card {}, weights", card.name),

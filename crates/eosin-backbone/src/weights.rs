@@ -5,15 +5,24 @@ use std::fmt;
 use std::path::Path;
 
 use eosin_core::{Error, Result};
+use safetensors::tensor::TensorView as SafeView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 
+use crate::arch::TensorSpec;
+use crate::budget::Budget;
+use crate::file::{read_regular, read_regular_text};
+use crate::tensor_view::{Placement, TensorView, ValueType};
 use crate::torch::{is_torch, read_torch};
 
-/// The largest weights file that is read: above every published backbone, below a memory bomb.
+/// The largest weights that are read, in all shards: above every published backbone, below a
+/// memory bomb.
 const MAX_FILE_BYTES: u64 = 16 << 30;
-/// The most tensors a file may hold.
-const MAX_TENSORS: usize = 100_000;
+/// The largest header of a safetensors file: above that of any backbone.
+const MAX_HEADER_BYTES: u64 = 32 << 20;
+/// The largest index of shards, and the most shards.
+const MAX_INDEX_BYTES: u64 = 16 << 20;
+const MAX_SHARDS: usize = 1000;
 /// How many names of each kind an error lists.
 const MAX_LISTED: usize = 8;
 
@@ -62,6 +71,22 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     format!("{:x}", Sha256::digest(bytes))
 }
 
+impl WeightTensor {
+    /// A tensor whose values are exactly as many as its shape has.
+    pub fn new(shape: Vec<usize>, values: Vec<f32>) -> Result<Self, String> {
+        let tensor = Self { shape, values };
+        if tensor.is_whole() {
+            return Ok(tensor);
+        }
+        Err(format!("{} values for the shape {:?}", tensor.values.len(), tensor.shape))
+    }
+
+    fn is_whole(&self) -> bool {
+        let n = self.shape.iter().try_fold(1_usize, |n, &side| n.checked_mul(side));
+        n == Some(self.values.len())
+    }
+}
+
 impl WeightMap {
     /// An empty map; `origin` names the weights in errors.
     pub fn new(origin: impl Into<String>) -> Self {
@@ -76,24 +101,18 @@ impl WeightMap {
         if path.extension().is_some_and(|extension| extension == "json") {
             return Self::read_shards(path);
         }
-        let size = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
-        if size > MAX_FILE_BYTES {
-            return Err(Error::data(
-                path,
-                format!("at most {MAX_FILE_BYTES} bytes of weights"),
-                format!("{size} bytes"),
-                "check that this is a weights file",
-            ));
-        }
-        let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+        let bytes = read_regular(path, "weights", MAX_FILE_BYTES)?;
         let digest = sha256_hex(&bytes);
-        let origin = path.display().to_string();
-        let map = if is_torch(&bytes) {
-            Self::from_torch(&bytes, &origin)?
-        } else {
-            Self::from_safetensors(&bytes, &origin)?
-        };
+        let map = Self::parse(&bytes, &path.display().to_string(), &mut Budget::new(bytes.len()))?;
         Ok((map, digest))
+    }
+
+    fn parse(bytes: &[u8], origin: &str, budget: &mut Budget) -> Result<Self> {
+        if is_torch(bytes) {
+            Self::parse_torch(bytes, origin, budget)
+        } else {
+            Self::parse_safetensors(bytes, origin, budget)
+        }
     }
 
     /// Reads the shards that a `model.safetensors.index.json` names; the digest is that of their
@@ -107,20 +126,36 @@ impl WeightMap {
                 "fetch the index and every shard that it names",
             )
         };
-        let text = std::fs::read_to_string(index).map_err(|e| Error::io("read", index, e))?;
+        let text = read_regular_text(index, "an index of shards", MAX_INDEX_BYTES)?;
         let parsed: ShardIndex =
             serde_json::from_str(&text).map_err(|e| refuse(format!("another JSON ({e})")))?;
         let files: BTreeSet<&String> = parsed.weight_map.values().collect();
+        if files.len() > MAX_SHARDS {
+            return Err(refuse(format!("{} shards, more than {MAX_SHARDS}", files.len())));
+        }
         let mut map = Self::new(index.display().to_string());
         let mut digests = String::new();
+        let mut budget = Budget::new(text.len());
+        let mut left = MAX_FILE_BYTES;
         for file in files {
-            // A shard stands beside its index: a name with a folder could point anywhere.
+            // A shard stands beside its index: a name with a folder could point anywhere. One that
+            // is an index could name itself.
             if Path::new(file).file_name().is_none_or(|name| name != file.as_str()) {
                 return Err(refuse(format!("the shard `{file}`, which is no plain file name")));
             }
-            let (shard, digest) = Self::read(&index.with_file_name(file))?;
+            if Path::new(file).extension().is_some_and(|extension| extension == "json") {
+                return Err(refuse(format!("the shard `{file}`, which is an index itself")));
+            }
+            let path = index.with_file_name(file);
+            let bytes = read_regular(&path, "a shard of weights", left)?;
+            left -= bytes.len() as u64;
+            budget.add_file(bytes.len());
+            let shard = Self::parse(&bytes, &path.display().to_string(), &mut budget)?;
+            if let Some(name) = shard.tensors.keys().find(|name| map.contains(name)) {
+                return Err(refuse(format!("the tensor `{name}` in two shards")));
+            }
             map.tensors.extend(shard.tensors);
-            digests.push_str(&digest);
+            digests.push_str(&sha256_hex(&bytes));
         }
         if let Some(name) = parsed.weight_map.keys().find(|name| !map.contains(name)) {
             return Err(refuse(format!("no tensor `{name}` in its shards")));
@@ -131,7 +166,11 @@ impl WeightMap {
     /// Reads a PyTorch checkpoint of the zip layout or of the one before it; tensors of integers
     /// are left out.
     pub fn from_torch(bytes: &[u8], origin: &str) -> Result<Self> {
-        read_torch(bytes, origin).map_err(|found| {
+        Self::parse_torch(bytes, origin, &mut Budget::new(bytes.len()))
+    }
+
+    fn parse_torch(bytes: &[u8], origin: &str, budget: &mut Budget) -> Result<Self> {
+        read_torch(bytes, origin, budget).map_err(|found| {
             Error::data(
                 origin,
                 "a whole PyTorch checkpoint",
@@ -146,34 +185,37 @@ impl WeightMap {
     /// Beside a float16 tensor NAME an 8-bit tensor NAME.remainder of the same shape adds to each
     /// value that many 256ths of the float16's last place: 19 significant bits in 3 bytes.
     pub fn from_safetensors(bytes: &[u8], origin: &str) -> Result<Self> {
-        let file = SafeTensors::deserialize(bytes).map_err(|e| {
+        Self::parse_safetensors(bytes, origin, &mut Budget::new(bytes.len()))
+    }
+
+    fn parse_safetensors(bytes: &[u8], origin: &str, budget: &mut Budget) -> Result<Self> {
+        let refuse = |found: String| {
             Error::data(
                 origin,
                 "a whole safetensors file",
-                format!("{} bytes that are not one ({e})", bytes.len()),
+                found,
                 "the file is truncated or of another format: fetch it again and compare its SHA-256 with the card's",
             )
-        })?;
-        if file.len() > MAX_TENSORS {
-            return Err(Error::data(
-                origin,
-                format!("at most {MAX_TENSORS} tensors"),
-                file.len().to_string(),
-                "check that this is a weights file",
-            ));
+        };
+        let header = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        if header > MAX_HEADER_BYTES {
+            return Err(refuse(format!(
+                "a header of {header} bytes, more than {MAX_HEADER_BYTES}"
+            )));
         }
+        let file = SafeTensors::deserialize(bytes)
+            .map_err(|e| refuse(format!("{} bytes that are not one ({e})", bytes.len())))?;
         let mut map = Self::new(origin);
-        for (name, view) in file.iter() {
-            let data = view.data();
-            let values = match view.dtype() {
-                Dtype::F32 => widen(data, f32::from_le_bytes),
-                Dtype::F16 => match file.tensor(&format!("{name}.remainder")) {
-                    Ok(low) if low.dtype() == Dtype::I8 && low.shape() == view.shape() => {
-                        with_remainder(data, low.data())
-                    }
-                    _ => widen(data, |b| half::f16::from_le_bytes(b).to_f32()),
-                },
-                Dtype::BF16 => widen(data, |b| half::bf16::from_le_bytes(b).to_f32()),
+        // The file is hashed by name; in order, the first fault is the same in every run.
+        let mut tensors: Vec<(&str, SafeView)> = file.iter().collect();
+        tensors.sort_unstable_by_key(|(name, _)| *name);
+        for (name, data) in tensors {
+            let told = |e: String| refuse(format!("{name}: {e}"));
+            budget.name(name).map_err(refuse)?;
+            let value_type = match data.dtype() {
+                Dtype::F32 => ValueType::F32,
+                Dtype::F16 => ValueType::F16,
+                Dtype::BF16 => ValueType::Bf16,
                 Dtype::I64 | Dtype::I32 | Dtype::I8 => continue,
                 other => {
                     return Err(Error::data(
@@ -184,7 +226,17 @@ impl WeightMap {
                     ));
                 }
             };
-            map.insert(name, WeightTensor { shape: view.shape().to_vec(), values });
+            let whole = view(value_type, &data).map_err(told)?;
+            let low = file.tensor(&format!("{name}.remainder")).ok().filter(|low| {
+                value_type == ValueType::F16
+                    && (low.dtype(), low.shape()) == (Dtype::I8, data.shape())
+            });
+            let tensor = match low {
+                Some(low) => view(ValueType::I8, &low)
+                    .and_then(|low| whole.read_with_remainder(&low, budget)),
+                None => whole.read(budget),
+            };
+            map.insert(name, tensor.map_err(told)?);
         }
         Ok(map)
     }
@@ -231,14 +283,32 @@ impl WeightMap {
     /// the expected shape are returned, so that a network can be built to the end and every
     /// problem told at once.
     pub fn take(&mut self, name: &str, shape: &[usize]) -> WeightTensor {
+        if let Some(tensor) = self.take_fitting(name, shape) {
+            return tensor;
+        }
+        WeightTensor { shape: shape.to_vec(), values: vec![0.0; shape.iter().product()] }
+    }
+
+    /// Takes a tensor out that is there in this shape; what is wrong is noted.
+    fn take_fitting(&mut self, name: &str, shape: &[usize]) -> Option<WeightTensor> {
         match self.tensors.remove(name) {
-            Some(tensor) if tensor.shape == shape => return tensor,
+            Some(tensor) if tensor.shape == shape && tensor.is_whole() => return Some(tensor),
             Some(tensor) => {
-                self.mis_shaped.push(format!("{name} {:?} instead of {shape:?}", tensor.shape));
+                let found = format!("{:?} of {} values", tensor.shape, tensor.values.len());
+                let found = if tensor.is_whole() { format!("{:?}", tensor.shape) } else { found };
+                self.mis_shaped.push(format!("{name} {found} instead of {shape:?}"));
             }
             None => self.missing.push(name.to_string()),
         }
-        WeightTensor { shape: shape.to_vec(), values: vec![0.0; shape.iter().product()] }
+        None
+    }
+
+    /// Notes which of these tensors are missing or mis-shaped, as taking them would, without making
+    /// any: for files so far from a network that its zeros would be many times their size.
+    pub(crate) fn compare(&mut self, specs: &[TensorSpec]) {
+        for spec in specs {
+            self.take_fitting(&spec.name, &spec.shape);
+        }
     }
 
     /// What was missing, mis-shaped or not taken; names that start with one of `ignored` (a
@@ -296,18 +366,8 @@ impl fmt::Display for TensorReport {
     }
 }
 
-fn widen<const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    data.as_chunks::<N>().0.iter().map(|bytes| read(*bytes)).collect()
-}
-
-fn with_remainder(half: &[u8], remainder: &[u8]) -> Vec<f32> {
-    let value = |(half, remainder): (&[u8; 2], &u8)| {
-        let exponent = i32::from((u16::from_le_bytes(*half) >> 10) & 31).max(1);
-        let last_place = f32::from_bits((127 + exponent - 25) as u32 * (1 << 23));
-        let low = f32::from(i8::from_le_bytes([*remainder])) / 256.0 * last_place;
-        half::f16::from_le_bytes(*half).to_f32() + low
-    };
-    half.as_chunks::<2>().0.iter().zip(remainder).map(value).collect()
+fn view<'a>(value_type: ValueType, data: &SafeView<'a>) -> Result<TensorView<'a>, String> {
+    TensorView::new(value_type, data.shape(), Placement::Whole, data.data())
 }
 
 fn abridged(names: &[String]) -> String {

@@ -24,6 +24,9 @@ pub fn stored_entries(file: &[u8]) -> Result<BTreeMap<&str, &[u8]>, String> {
         if method != 0 {
             return Err(format!("entry {name} is compressed; PyTorch stores its entries"));
         }
+        if entries.contains_key(name) {
+            return Err(format!("two entries of the name {name}"));
+        }
         // The local header repeats the name and has an extra field of its own length.
         let local = usize::try_from(offset).map_err(|_| "an offset is too large")?;
         let skip = usize::from(u16_at(file, local.saturating_add(26))?)

@@ -32,7 +32,8 @@ pub fn find_weights(card: &Card, places: &Places) -> Option<PathBuf> {
         _ => false,
     };
     match &places.weights {
-        Some(path) if path.is_file() => return Some(path.clone()),
+        // What was named is used or refused, even where it is not there: never passed over.
+        Some(path) if !path.is_dir() => return Some(path.clone()),
         Some(folder) if is_open => {
             let file = |ending: &str| folder.join(format!("{}.{ending}", card.name));
             if let Some(found) = ENDINGS.map(file).into_iter().find(|f| f.is_file()) {
@@ -51,7 +52,7 @@ pub fn is_installed(card: &Card, places: &Places) -> bool {
             card.folder.as_deref().unwrap_or(Path::new("")).join(file).is_file()
         }
         WeightsSource::File { file: None, .. } | WeightsSource::Hub { .. } => {
-            find_weights(card, places).is_some()
+            find_weights(card, places).is_some_and(|file| file.is_file())
         }
         _ => true,
     }
@@ -114,10 +115,8 @@ fn open_onnx(
     let is_own = card.family == "onnx";
     let args = if is_own { card.arguments()? } else { OnnxArgs::default() };
     let sha256 = match &card.weights {
-        WeightsSource::File { sha256, .. } | WeightsSource::Hub { sha256, .. } if is_own => {
-            sha256.clone()
-        }
-        _ => None,
+        WeightsSource::File { sha256, .. } if is_own => sha256.clone(),
+        source => source.pinned_sha256().map(str::to_string),
     };
     let info = card.info(String::new(), 0, String::new());
     let library = places.onnxruntime.clone();
@@ -140,7 +139,7 @@ fn open_onnx(
     ))
 }
 
-/// A file of an earlier fetch, whose SHA-256 was compared then.
+/// A file of an earlier fetch; a pinned one's SHA-256 is compared again when it is loaded.
 #[cfg(feature = "hub")]
 fn in_hub_cache(card: &Card, cache: &Path) -> Option<PathBuf> {
     let WeightsSource::Hub { repo, file, revision, .. } = &card.weights else { return None };
