@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use eosin_core::{Error, Result};
@@ -20,11 +22,19 @@ const MAX_MODEL_BYTES: u64 = 2 << 30;
 
 /// Reads a model and checks its digest.
 pub fn read(path: &Path, sha256: Option<&str>) -> Result<OnnxFile> {
-    let size = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
+    let (file, size) = open_regular(path)?;
+    let mut bytes = Vec::new();
+    let limited = || format!("more than {MAX_MODEL_BYTES} bytes, which no message may have");
     if size > MAX_MODEL_BYTES {
-        return Err(refused(path, format!("{size} bytes, more than a message may have")));
+        return Err(refused(path, limited()));
     }
-    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    bytes.try_reserve_exact(size as usize).map_err(|e| Error::io("read", path, e.into()))?;
+    file.take(MAX_MODEL_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::io("read", path, e))?;
+    if bytes.len() as u64 > MAX_MODEL_BYTES {
+        return Err(refused(path, limited()));
+    }
     let graph = graph::read(&bytes).map_err(|found| refused(path, found))?;
     let mut digest = format!("{:x}", Sha256::digest(&bytes));
     if !graph.external.is_empty() {
@@ -58,7 +68,22 @@ fn refused(path: &Path, found: String) -> Error {
 /// Digest of a file that may be larger than memory.
 fn file_digest(path: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
-    let mut file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let (mut file, _) = open_regular(path)?;
     std::io::copy(&mut file, &mut hasher).map_err(|e| Error::io("read", path, e))?;
     Ok(format!("{:x}", hasher.finalize()))
+}
+
+/// Opens a file that is no pipe, which would wait for its writer, and no device, which never ends;
+/// with its size.
+fn open_regular(path: &Path) -> Result<(File, u64)> {
+    let failed = |e| Error::io("read", path, e);
+    // Looked at before it is opened, and again in case it was replaced meanwhile.
+    if std::fs::metadata(path).map_err(failed)?.is_file() {
+        let file = File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_file() {
+            return Ok((file, metadata.len()));
+        }
+    }
+    Err(refused(path, "a folder, pipe, socket or device".into()))
 }

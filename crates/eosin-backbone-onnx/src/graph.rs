@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use eosin_core::ArrayExtent;
+
 use crate::protobuf::{Value, fields, put_bytes, put_integer, varint};
 
 /// Field numbers of `onnx.proto`.
@@ -14,7 +16,9 @@ mod field {
     pub const GRAPH_OUTPUT: u64 = 12;
     pub const NODE_OUTPUT: u64 = 2;
     pub const TENSOR_DIMS: u64 = 1;
+    pub const TENSOR_DATA_TYPE: u64 = 2;
     pub const TENSOR_NAME: u64 = 8;
+    pub const TENSOR_RAW_DATA: u64 = 9;
     pub const TENSOR_EXTERNAL_DATA: u64 = 13;
     pub const VALUE_NAME: u64 = 1;
     pub const VALUE_TYPE: u64 = 2;
@@ -43,6 +47,10 @@ pub struct Graph {
     /// Files beside it that hold weights.
     pub external: BTreeSet<String>,
 }
+
+/// The most names of tensors, and of files with weights, that a graph may have.
+const MAX_TENSORS: usize = 1 << 20;
+const MAX_FILES: usize = 1 << 10;
 
 /// Reads a model's graph.
 pub fn read(model: &[u8]) -> Result<Graph, String> {
@@ -84,6 +92,9 @@ fn read_graph(bytes: &[u8], graph: &mut Graph) -> Result<(), String> {
             (field::GRAPH_NODE, Value::Bytes(node)) => {
                 let outputs = texts(node, field::NODE_OUTPUT)?;
                 graph.tensors.extend(outputs.into_iter().filter(|name| !name.is_empty()));
+                if graph.tensors.len() > MAX_TENSORS {
+                    return Err(format!("more than {MAX_TENSORS} tensors"));
+                }
             }
             (field::GRAPH_INITIALIZER, Value::Bytes(tensor)) => {
                 graph.parameters = graph.parameters.saturating_add(n_values(tensor)?);
@@ -91,6 +102,9 @@ fn read_graph(bytes: &[u8], graph: &mut Graph) -> Result<(), String> {
             }
             (field::GRAPH_OUTPUT, Value::Bytes(value)) => {
                 graph.outputs.extend(texts(value, field::VALUE_NAME)?);
+                if graph.outputs.len() > MAX_TENSORS {
+                    return Err(format!("more than {MAX_TENSORS} outputs"));
+                }
             }
             _ => {}
         }
@@ -112,22 +126,49 @@ fn texts(message: &[u8], number: u64) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
-/// The product of a tensor's sides, which are single fields or packed in one.
+/// The product of a tensor's sides, which are single fields or packed in one; bytes that lie in
+/// the model must be exactly as many as the values take.
 fn n_values(tensor: &[u8]) -> Result<u64, String> {
-    let mut n = 1_u64;
+    let (mut sides, mut value_type, mut raw) = (Vec::new(), 0, None);
     for item in fields(tensor) {
         match item? {
-            (field::TENSOR_DIMS, Value::Varint(side)) => n = n.saturating_mul(side),
+            (field::TENSOR_DIMS, Value::Varint(side)) => sides.push(side),
             (field::TENSOR_DIMS, Value::Bytes(packed)) => {
                 let mut at = 0;
-                while at < packed.len() {
-                    n = n.saturating_mul(varint(packed, &mut at)?);
+                while at < packed.len() && sides.len() <= MAX_SIDES {
+                    sides.push(varint(packed, &mut at)?);
                 }
             }
+            (field::TENSOR_DATA_TYPE, Value::Varint(found)) => value_type = found,
+            (field::TENSOR_RAW_DATA, Value::Bytes(bytes)) => raw = Some(bytes),
             _ => {}
         }
+        if sides.len() > MAX_SIDES {
+            return Err(format!("a tensor of more than {MAX_SIDES} dimensions"));
+        }
     }
-    Ok(n)
+    let value_bytes = value_bytes(value_type);
+    let extent = ArrayExtent::new(&sides, value_bytes.unwrap_or(1))?;
+    if let (Some(raw), Some(_)) = (raw, value_bytes) {
+        extent.holding(raw.len() as u64)?;
+    }
+    Ok(extent.n_values() as u64)
+}
+
+/// The most sides of a tensor.
+const MAX_SIDES: usize = 16;
+
+/// Bytes of a value of the types that `onnx.proto` numbers; none of texts, of values that are
+/// packed two in a byte, and of types that later versions add.
+fn value_bytes(value_type: u64) -> Option<usize> {
+    match value_type {
+        2 | 3 | 9 => Some(1),
+        4 | 5 | 10 | 16 => Some(2),
+        1 | 6 | 12 => Some(4),
+        7 | 11 | 13 | 14 => Some(8),
+        15 => Some(16),
+        _ => None,
+    }
 }
 
 /// Notes the file that holds a tensor's values, where they are not in the model itself.
@@ -136,15 +177,18 @@ fn external_file(tensor: &[u8], graph: &mut Graph) -> Result<(), String> {
         if let (field::TENSOR_EXTERNAL_DATA, Value::Bytes(entry)) = item?
             && texts(entry, field::ENTRY_KEY)?.first().is_some_and(|key| key == "location")
         {
-            let name = texts(tensor, field::TENSOR_NAME)?.concat();
             let location = texts(entry, field::ENTRY_VALUE)?.concat();
             // Weights lie beside their model: a name with a folder could point anywhere.
             let is_plain = !location.is_empty()
                 && std::path::Path::new(&location).file_name().is_some_and(|f| *f == *location);
             if !is_plain {
+                let name = texts(tensor, field::TENSOR_NAME)?.concat();
                 return Err(format!("weights of {name} in `{location}`, which is no file name"));
             }
             graph.external.insert(location);
+            if graph.external.len() > MAX_FILES {
+                return Err(format!("weights in more than {MAX_FILES} files"));
+            }
         }
     }
     Ok(())
@@ -202,6 +246,24 @@ mod tests {
             }
         }
         assert!(read(b"").is_err() && read(b"no model at all").is_err());
+    }
+
+    #[test]
+    fn an_initialisers_bytes_are_those_of_its_shape() {
+        let with = |sides: &[u64], value_type: u64, n_bytes: usize| {
+            let mut tensor = Vec::new();
+            for side in sides {
+                put_integer(&mut tensor, field::TENSOR_DIMS, *side);
+            }
+            put_integer(&mut tensor, field::TENSOR_DATA_TYPE, value_type);
+            put_bytes(&mut tensor, field::TENSOR_RAW_DATA, &vec![0; n_bytes]);
+            n_values(&tensor)
+        };
+        assert_eq!(with(&[2, 3], 1, 24), Ok(6));
+        assert_eq!(with(&[2, 3], 10, 12), Ok(6));
+        assert!(with(&[2, 3], 1, 20).is_err() && with(&[2, 3], 10, 24).is_err());
+        assert!(with(&[u64::MAX, 2], 1, 8).is_err() && with(&[1 << 40, 0], 1, 0).is_err());
+        assert!(with(&[1; 17], 1, 4).is_err());
     }
 
     #[test]
