@@ -8,6 +8,7 @@ mod h5_export;
 mod h5_import;
 #[cfg(feature = "hdf5")]
 mod h5ad;
+mod matrix;
 mod npy;
 mod npz;
 mod safetensors;

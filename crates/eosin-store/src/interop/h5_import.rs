@@ -6,6 +6,7 @@ use std::path::Path;
 use eosin_core::{Contract, Error, Matrix, Result};
 use hdf5_pure::{AttrValue, Dataset, Datatype, DatatypeByteOrder, File};
 
+use super::matrix::{check_unpacked, matrix_extent, open_regular};
 use super::{Imported, Origin, UNKNOWN, bare_meta, imported_contract};
 
 type Attributes = HashMap<String, AttrValue>;
@@ -16,6 +17,7 @@ type Attributes = HashMap<String, AttrValue>;
 /// The layout is told by the file itself. `features` names the matrix where a file has several, as
 /// AtlasPatch's do. The contract says what the file tells and marks the rest as unknown.
 pub fn import_h5(path: &Path, features: Option<&str>) -> Result<Imported> {
+    let (_, file_bytes) = open_regular(path)?;
     let file = File::open_streaming(path).map_err(|e| h5_error(path, &e))?;
     let root = file.root();
     let names = root.datasets().map_err(|e| h5_error(path, &e))?;
@@ -39,7 +41,7 @@ pub fn import_h5(path: &Path, features: Option<&str>) -> Result<Imported> {
     };
 
     let matrix = dataset(path, &file, &name)?;
-    let embeddings = read_matrix(path, &matrix)?;
+    let embeddings = read_features(path, &matrix, file_bytes)?;
     let of_matrix = attributes(path, &matrix)?;
     let known = Known { root: root_attributes, matrix: of_matrix };
     let coords = match layout {
@@ -139,6 +141,9 @@ fn tile_size(layout: Layout, coords: &Coordinates, known: &Known) -> u32 {
     px.map_or(0, |p| p.round() as u32)
 }
 
+/// The most columns of coordinates; AtlasPatch has five.
+const MAX_COORDINATES: u64 = 16;
+
 /// Where tiles are: two columns, or AtlasPatch's five.
 struct Coordinates {
     n_cols: usize,
@@ -150,9 +155,9 @@ impl Coordinates {
     fn read(path: &Path, file: &File, n_rows: usize) -> Result<Self> {
         let coords = dataset(path, file, "coords")?;
         let shape = squeeze(coords.shape().map_err(|e| h5_error(path, &e))?);
-        let values = coords.read_f64().map_err(|e| h5_error(path, &e))?;
         match shape[..] {
-            [n, n_cols] if n as usize == n_rows && n_cols >= 2 => {
+            [n, n_cols] if n == n_rows as u64 && (2..=MAX_COORDINATES).contains(&n_cols) => {
+                let values = coords.read_f64().map_err(|e| h5_error(path, &e))?;
                 let attributes = attributes(path, &coords)?;
                 Ok(Self { n_cols: n_cols as usize, values, attributes })
             }
@@ -190,11 +195,15 @@ fn atlas_features(path: &Path, file: &File, wanted: Option<&str>) -> Result<Stri
     })
 }
 
-fn read_matrix(path: &Path, matrix: &Dataset) -> Result<Matrix> {
+fn read_features(path: &Path, matrix: &Dataset, file_bytes: u64) -> Result<Matrix> {
     let shape = squeeze(matrix.shape().map_err(|e| h5_error(path, &e))?);
     let [n_rows, n_cols] = shape[..] else {
         return Err(damaged(path, "embeddings of N × dim", format!("{shape:?}")));
     };
+    // Chunks may be packed or missing, so the file's size bounds what is made and no more.
+    let n_bytes = n_rows.saturating_mul(n_cols).saturating_mul(4);
+    matrix_extent(path, [n_rows, n_cols], 4, n_bytes)?;
+    check_unpacked(path, file_bytes, n_bytes)?;
     let values = match matrix.datatype().map_err(|e| h5_error(path, &e))? {
         // STAMP writes half precision, which the HDF5 reader hands over as bytes only.
         Datatype::FloatingPoint {

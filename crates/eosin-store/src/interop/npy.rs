@@ -5,10 +5,12 @@ use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use eosin_core::{EmbeddingStore, Error, Fingerprint, Matrix, Result, TileMeta};
-use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use serde::Deserialize;
 
-use super::{Imported, Origin, bare_meta, exported_rows, imported_contract, write_rows};
+use super::matrix::{ValueType, matrix_extent, open_regular, read_matrix};
+use super::{
+    Imported, Origin, bare_meta, exported_rows, imported_contract, shape_of, write_rows,
+};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Longer headers are no array of numbers.
@@ -16,41 +18,20 @@ const MAX_HEADER: usize = 1 << 16;
 
 /// Reads a two-dimensional `.npy` array of `f2`, `f4` or `f8` in C order.
 pub fn read_npy(path: &Path) -> Result<Matrix> {
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    let file_bytes = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+    let (file, file_bytes) = open_regular(path)?;
     read_array(path, &mut BufReader::new(file), file_bytes)
 }
 
 /// As [`read_npy`], from any input of `file_bytes` bytes.
 pub(super) fn read_array(path: &Path, input: &mut impl Read, file_bytes: u64) -> Result<Matrix> {
     let header = read_header(path, input)?;
-    let width = header.width as u64;
     let (n_rows, n_cols) = (header.n_rows, header.n_cols);
-    let bytes = (n_rows as u64).checked_mul(n_cols as u64).and_then(|n| n.checked_mul(width));
     // Checked against the file before anything is allocated for it.
-    if bytes.and_then(|b| b.checked_add(header.bytes)) != Some(file_bytes) {
-        let expected = format!("{n_rows} × {n_cols} values of {width} bytes");
-        return Err(damaged(path, &expected, &format!("{} bytes", file_bytes - header.bytes)));
-    }
-    let mut values = vec![0.0_f32; n_rows * n_cols];
-    let mut read =
-        |bytes: &mut [u8]| input.read_exact(bytes).map_err(|e| Error::io("read", path, e));
-    match header.width {
-        2 => {
-            let mut bits = vec![0_u16; values.len()];
-            read(bytemuck::cast_slice_mut(&mut bits))?;
-            bits.reinterpret_cast::<half::f16>().convert_to_f32_slice(&mut values);
-        }
-        4 => read(bytemuck::cast_slice_mut(&mut values))?,
-        _ => {
-            let mut doubles = vec![0.0_f64; values.len()];
-            read(bytemuck::cast_slice_mut(&mut doubles))?;
-            for (value, double) in values.iter_mut().zip(doubles) {
-                *value = double as f32;
-            }
-        }
-    }
-    Matrix::new(n_rows, n_cols, values)
+    let rest = file_bytes.checked_sub(header.bytes).ok_or_else(|| {
+        damaged(path, "values after the header", &format!("{file_bytes} bytes in all"))
+    })?;
+    matrix_extent(path, [n_rows, n_cols], header.value_type.n_bytes(), rest)?;
+    read_matrix(path, input, [n_rows, n_cols], header.value_type)
 }
 
 /// Imports an `.npy` array as rows of `backbone`.
@@ -117,9 +98,9 @@ pub(super) fn create(path: &Path) -> Result<BufWriter<File>> {
 }
 
 struct Header {
-    width: usize,
-    n_rows: usize,
-    n_cols: usize,
+    value_type: ValueType,
+    n_rows: u64,
+    n_cols: u64,
     /// Of the file before the values.
     bytes: u64,
 }
@@ -143,10 +124,10 @@ fn read_header(path: &Path, input: &mut impl Read) -> Result<Header> {
     input.read_exact(&mut text).map_err(short)?;
     let text = String::from_utf8_lossy(&text).into_owned();
     let wanted = || damaged(path, "rows of f2, f4 or f8, little-endian, in C order", text.trim());
-    let width = match value_of(&text, "descr").map(|d| d.trim_matches(['\'', '"'])) {
-        Some("<f2") => 2,
-        Some("<f4") => 4,
-        Some("<f8") => 8,
+    let value_type = match value_of(&text, "descr").map(|d| d.trim_matches(['\'', '"'])) {
+        Some("<f2") => ValueType::F16,
+        Some("<f4") => ValueType::F32,
+        Some("<f8") => ValueType::F64,
         _ => return Err(wanted()),
     };
     if value_of(&text, "fortran_order") != Some("False") {
@@ -154,17 +135,17 @@ fn read_header(path: &Path, input: &mut impl Read) -> Result<Header> {
     }
     let shape = text.split_once("'shape':").and_then(|(_, rest)| {
         let inside = rest.trim_start().strip_prefix('(')?.split_once(')')?.0;
-        let sizes: Vec<usize> = inside
+        let sizes: Vec<u64> = inside
             .split(',')
             .map(str::trim)
             .filter(|s| !s.is_empty())
             .map(|s| s.parse().ok())
             .collect::<Option<_>>()?;
-        <[usize; 2]>::try_from(sizes).ok()
+        <[u64; 2]>::try_from(sizes).ok()
     });
     let [n_rows, n_cols] = shape.ok_or_else(wanted)?;
     let bytes = (8 + n_length + length) as u64;
-    Ok(Header { width, n_rows, n_cols, bytes })
+    Ok(Header { value_type, n_rows, n_cols, bytes })
 }
 
 /// The simple value of a key of the header, which is a Python dictionary.
@@ -192,7 +173,7 @@ struct TileLine {
 }
 
 fn read_tiles(path: &Path) -> Result<(Vec<TileMeta>, Vec<u16>)> {
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let (file, _) = open_regular(path)?;
     let (mut metas, mut views) = (Vec::new(), Vec::new());
     for (i, line) in BufReader::new(file).lines().enumerate() {
         let line = line.map_err(|e| Error::io("read", path, e))?;

@@ -7,6 +7,7 @@ use std::path::Path;
 use eosin_core::{Error, Matrix, Result};
 use flate2::read::DeflateDecoder;
 
+use super::matrix::{check_unpacked, open_regular};
 use super::npy::{damaged, read_array, tiles_of};
 use super::{Imported, imported_contract};
 
@@ -15,8 +16,6 @@ const END_BYTES: u64 = 22;
 const MAX_TAIL: u64 = END_BYTES + u16::MAX as u64;
 /// A directory of more members is no archive of arrays.
 const MAX_MEMBERS: usize = 10_000;
-/// Deflate cannot pack more tightly, so a member that claims it is damaged.
-const MAX_RATIO: u64 = 1100;
 
 /// One file of the archive, as its directory describes it.
 struct Member {
@@ -33,7 +32,7 @@ struct Member {
 /// `embeddings`, `features` or `feats`, or only one array. Tiles are told as for
 /// [`super::import_npy`].
 pub fn import_npz(path: &Path, backbone: &str, array: Option<&str>) -> Result<Imported> {
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let (file, _) = open_regular(path)?;
     let mut input = BufReader::new(file);
     let members = read_directory(path, &mut input)?;
     let member = choose(&members, array)?;
@@ -76,9 +75,7 @@ fn read_member(path: &Path, input: &mut BufReader<File>, member: &Member) -> Res
     input.seek_relative(skip).map_err(|e| Error::io("read", path, e))?;
     let mut packed = input.take(member.packed);
     if member.deflated {
-        if member.bytes / MAX_RATIO > member.packed {
-            return Err(damaged(path, "a sound member", "more bytes than can be packed"));
-        }
+        check_unpacked(path, member.packed, member.bytes)?;
         // The decoder's own end is not trusted: no more than was announced is taken from it.
         read_array(path, &mut DeflateDecoder::new(packed).take(member.bytes), member.bytes)
     } else {

@@ -6,10 +6,10 @@ use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use eosin_core::{Contract, EmbeddingStore, Error, Fingerprint, Matrix, Result};
-use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::matrix::{ValueType, matrix_extent, open_regular, read_matrix};
 use super::npy::{create, tiles_of, tiles_path};
 use super::{Imported, exported_rows, imported_contract, write_rows};
 
@@ -50,7 +50,7 @@ pub fn export_safetensors(
 #[derive(Deserialize)]
 struct Tensor {
     dtype: String,
-    shape: Vec<usize>,
+    shape: Vec<u64>,
     data_offsets: [u64; 2],
 }
 
@@ -60,8 +60,7 @@ struct Tensor {
 /// needed. `tensor` names the matrix where a file has several. Tiles are told as for
 /// [`super::import_npy`].
 pub fn import_safetensors(path: &Path, backbone: &str, tensor: Option<&str>) -> Result<Imported> {
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    let file_bytes = file.metadata().map_err(|e| Error::io("read", path, e))?.len();
+    let (file, file_bytes) = open_regular(path)?;
     let mut input = BufReader::new(file);
     let mut length = [0; 8];
     input.read_exact(&mut length).map_err(|e| damaged(path, "a length", &e.to_string()))?;
@@ -124,44 +123,25 @@ fn read_values(
     values_at: u64,
     file_bytes: u64,
 ) -> Result<Matrix> {
-    let (n_rows, n_cols) = (tensor.shape[0], tensor.shape[1]);
-    let width = match tensor.dtype.as_str() {
-        "F16" | "BF16" => 2,
-        "F32" => 4,
-        "F64" => 8,
+    let shape = [tensor.shape[0], tensor.shape[1]];
+    let value_type = match tensor.dtype.as_str() {
+        "F16" => ValueType::F16,
+        "BF16" => ValueType::Bf16,
+        "F32" => ValueType::F32,
+        "F64" => ValueType::F64,
         other => return Err(damaged(path, "values of F16, BF16, F32 or F64", other)),
     };
     let [first, last] = tensor.data_offsets;
-    let bytes = (n_rows as u64).checked_mul(n_cols as u64).and_then(|n| n.checked_mul(width));
+    let outside = || damaged(path, "values inside the file", &format!("bytes {first} to {last}"));
     // Checked against the file before anything is allocated for it.
-    if bytes.is_none_or(|b| last.checked_sub(first) != Some(b))
-        || values_at.checked_add(last).is_none_or(|end| end > file_bytes)
-    {
-        return Err(damaged(path, "values inside the file", &format!("bytes {first} to {last}")));
+    let n_bytes = last.checked_sub(first).ok_or_else(outside)?;
+    if values_at.checked_add(last).is_none_or(|end| end > file_bytes) {
+        return Err(outside());
     }
-    let mut values = vec![0.0_f32; n_rows * n_cols];
+    matrix_extent(path, shape, value_type.n_bytes(), n_bytes)?;
     let at = SeekFrom::Start(values_at + first);
     input.seek(at).map_err(|e| Error::io("read", path, e))?;
-    let mut read =
-        |bytes: &mut [u8]| input.read_exact(bytes).map_err(|e| Error::io("read", path, e));
-    if width == 4 {
-        read(bytemuck::cast_slice_mut(&mut values))?;
-    } else if width == 2 {
-        let mut bits = vec![0_u16; values.len()];
-        read(bytemuck::cast_slice_mut(&mut bits))?;
-        if tensor.dtype == "F16" {
-            bits.reinterpret_cast::<half::f16>().convert_to_f32_slice(&mut values);
-        } else {
-            bits.reinterpret_cast::<half::bf16>().convert_to_f32_slice(&mut values);
-        }
-    } else {
-        let mut doubles = vec![0.0_f64; values.len()];
-        read(bytemuck::cast_slice_mut(&mut doubles))?;
-        for (value, double) in values.iter_mut().zip(doubles) {
-            *value = double as f32;
-        }
-    }
-    Matrix::new(n_rows, n_cols, values)
+    read_matrix(path, input, shape, value_type)
 }
 
 /// The contract that the file tells, if it is whole and fits.
