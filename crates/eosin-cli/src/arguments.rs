@@ -431,7 +431,10 @@ pub enum BackboneCommand {
 
 HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HTTPS_PROXY are read; the token is
 also taken from the file that the hub's login command writes.
-What a broken connection left is continued by the next run.")]
+What a broken connection left is continued by the next run.
+
+Each line of a backbone is followed by the revision and the SHA-256 that came. Written into the
+card's [weights], they pin it: nothing else is fetched, and the cache is checked against them.")]
     Fetch {
         /// Card names, or the paths of cards.
         #[arg(required = true)]
@@ -445,6 +448,9 @@ What a broken connection left is continued by the next run.")]
         /// Ask nobody: say what the cache has.
         #[arg(long)]
         offline: bool,
+        /// Send the token over http:// too, where everyone on the way can read it.
+        #[arg(long)]
+        insecure: bool,
     },
 }
 

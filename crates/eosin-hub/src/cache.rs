@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use eosin_core::{Error, Result};
@@ -12,6 +13,9 @@ use crate::names;
 pub struct Cache {
     folder: PathBuf,
 }
+
+/// What is read of a note of a commit, which is 40 digits.
+const MAX_COMMIT_BYTES: u64 = 1000;
 
 /// A repository's part of the cache.
 pub struct RepoCache {
@@ -46,7 +50,9 @@ impl RepoCache {
         if self.folder.join("snapshots").join(revision).is_dir() {
             return Some(revision.to_string());
         }
-        let commit = std::fs::read_to_string(self.folder.join("refs").join(revision)).ok()?;
+        let file = open_regular(&self.folder.join("refs").join(revision)).ok()?;
+        let mut commit = String::new();
+        file.take(MAX_COMMIT_BYTES).read_to_string(&mut commit).ok()?;
         let commit = commit.trim();
         names::is_plain(commit).then(|| commit.to_string())
     }
@@ -104,6 +110,25 @@ impl RepoCache {
         }
         Ok(path)
     }
+}
+
+/// Opens a file of the cache, which is no pipe that would wait for its writer and no device that
+/// never ends.
+pub fn open_regular(path: &Path) -> Result<File> {
+    let failed = |e| Error::io("read", path, e);
+    // Looked at before it is opened, and again in case it was replaced meanwhile.
+    if std::fs::metadata(path).map_err(failed)?.is_file() {
+        let file = File::open(path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.is_file() {
+            return Ok(file);
+        }
+    }
+    Err(Error::data(
+        path,
+        "a regular file of the cache",
+        "a folder, pipe, socket or device",
+        "remove it and fetch again",
+    ))
 }
 
 /// Makes the folder of a file.

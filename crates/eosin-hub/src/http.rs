@@ -7,6 +7,7 @@ use ureq::http::{HeaderMap, Response, StatusCode};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy};
 
+use crate::address::{Origin, check_token};
 use crate::names;
 use crate::options::HubOptions;
 
@@ -17,6 +18,7 @@ const MAX_REDIRECTS: usize = 10;
 pub struct Client {
     agent: Agent,
     endpoint: String,
+    origin: Origin,
     token: Option<String>,
 }
 
@@ -57,6 +59,10 @@ impl Client {
                 "write the whole address",
             ));
         }
+        let origin = Origin::of(endpoint)?;
+        if options.token.is_some() && !options.insecure {
+            check_token(&origin, options.proxy.as_deref())?;
+        }
         let proxy = options.proxy.as_deref().map(Proxy::new).transpose().map_err(|e| {
             Error::input(
                 "proxy",
@@ -82,7 +88,7 @@ impl Client {
             .build()
             .new_agent();
         let endpoint = endpoint.trim_end_matches('/').to_string();
-        Ok(Self { agent, endpoint, token: options.token.clone() })
+        Ok(Self { agent, endpoint, origin, token: options.token.clone() })
     }
 
     /// The address of a file.
@@ -153,9 +159,11 @@ impl Client {
         Err(Failure::Final(too_many_redirects(&address)))
     }
 
-    /// The authorization for an address: none beyond the hub itself.
+    /// The authorization for an address: none beyond the hub itself, so that no redirect takes it
+    /// to another host, to another port or away from encryption.
     fn token_for(&self, address: &str) -> Option<String> {
-        let is_hub = address.strip_prefix(&self.endpoint).is_some_and(|rest| rest.starts_with('/'));
+        let is_hub = address.strip_prefix(&self.endpoint).is_some_and(|rest| rest.starts_with('/'))
+            && Origin::of(address).is_ok_and(|origin| origin == self.origin);
         self.token.as_ref().filter(|_| is_hub).map(|token| format!("Bearer {token}"))
     }
 }
@@ -278,6 +286,8 @@ mod tests {
         assert_eq!(client.token_for(&address).unwrap(), "Bearer secret");
         assert!(client.token_for("https://hub.example.evil/a").is_none());
         assert!(client.token_for("https://cdn.example/a").is_none());
+        assert!(client.token_for("http://hub.example/a").is_none());
+        assert!(client.token_for("https://hub.example:8443/a").is_none());
         assert!(!format!("{options:?}").contains("secret"));
     }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use eosin_core::{Error, Progress, Result};
+use sha2::{Digest, Sha256};
 
 use crate::cache::{Cache, RepoCache, create_parent};
 use crate::http::{Client, Failure, Head};
@@ -28,6 +29,8 @@ pub struct Fetched {
     pub file: String,
     /// The commit that it is of.
     pub commit: String,
+    /// SHA-256 of the file; of an index, that of its shards' digests in the order of their names.
+    pub sha256: String,
     /// Bytes that came over the network now, shards included; 0 where the cache had them all.
     pub n_bytes: u64,
 }
@@ -53,15 +56,21 @@ impl Hub {
     pub fn fetch(&self, wanted: &Wanted, progress: &dyn Progress) -> Result<Fetched> {
         let mut fetched = self.find(wanted, progress)?;
         if is_index(&fetched.file) {
+            let mut digests = String::new();
             for shard in shards(&fetched.path)? {
                 let file = match fetched.file.rsplit_once('/') {
                     Some((folder, _)) => format!("{folder}/{shard}"),
                     None => shard,
                 };
                 let wanted = Wanted { revision: &fetched.commit, sha256: None, ..*wanted };
-                let shard = self.fetch_file(&wanted, &file, progress);
-                fetched.n_bytes += shard.map_err(of_failure)?.n_bytes;
+                let shard = self.fetch_file(&wanted, &file, progress).map_err(of_failure)?;
+                fetched.n_bytes += shard.n_bytes;
+                digests.push_str(&shard.sha256);
             }
+            // The index says where tensors are, the shards what they are: their digests are the
+            // weights' identity, and the only one that a pin can hold.
+            fetched.sha256 = format!("{:x}", Sha256::digest(digests));
+            expect_digest(&fetched, wanted)?;
         }
         Ok(fetched)
     }
@@ -119,11 +128,19 @@ impl Hub {
         let Some(client) = &self.client else {
             return self.of_cache(wanted, file, "offline");
         };
+        if names::is_commit(wanted.revision) && !head.commit.eq_ignore_ascii_case(wanted.revision) {
+            return Err(Failure::Final(Error::data(
+                format!("{}/{file} on the hub", wanted.repo),
+                format!("commit {}", wanted.revision),
+                format!("commit {}", head.commit),
+                "the hub does not serve the commit that the card pins: check its address",
+            )));
+        }
         let (blob, incomplete) = (repo.blob(&head.etag), repo.incomplete(&head.etag));
         let mut n_bytes = 0;
         let _lock = repo.lock(&head.etag).map_err(Failure::Final)?;
-        if blob.is_file() {
-            check(&blob, wanted, file).map_err(Failure::Final)?;
+        let sha256 = if blob.is_file() {
+            check(&blob, wanted, file).map_err(Failure::Final)?
         } else {
             create_parent(&blob).map_err(Failure::Final)?;
             let transfer = Transfer {
@@ -137,13 +154,14 @@ impl Hub {
             };
             let before = std::fs::metadata(&incomplete).map_or(0, |m| m.len());
             n_bytes = transfer.run().map_err(Failure::Final)?.saturating_sub(before);
-            transfer.check(wanted.sha256).map_err(Failure::Final)?;
+            let sha256 = transfer.check(own_digest(wanted, file)).map_err(Failure::Final)?;
             std::fs::rename(&incomplete, &blob)
                 .map_err(|e| Failure::Final(Error::io("rename", &incomplete, e)))?;
-        }
+            sha256
+        };
         let path = repo.link(&head.etag, &head.commit, file).map_err(Failure::Final)?;
         repo.set_commit(wanted.revision, &head.commit).map_err(Failure::Final)?;
-        Ok(Fetched { path, file: file.into(), commit: head.commit.clone(), n_bytes })
+        Ok(Fetched { path, file: file.into(), commit: head.commit.clone(), sha256, n_bytes })
     }
 
     /// What an earlier run fetched, where the hub is silent.
@@ -151,9 +169,9 @@ impl Hub {
         let found = self.cache.find(wanted.repo, wanted.revision, file);
         let commit = self.cache.repo(wanted.repo).commit(wanted.revision);
         if let (Some(path), Some(commit)) = (found, commit) {
-            check(&path, wanted, file).map_err(Failure::Final)?;
+            let sha256 = check(&path, wanted, file).map_err(Failure::Final)?;
             tracing::info!(reason, file, "the hub was not asked; the cache has the file");
-            return Ok(Fetched { path, file: file.into(), commit, n_bytes: 0 });
+            return Ok(Fetched { path, file: file.into(), commit, sha256, n_bytes: 0 });
         }
         let address = format!("{}/{file}", wanted.repo);
         let hint = if self.client.is_none() {
@@ -170,19 +188,40 @@ impl Hub {
     }
 }
 
-/// Compares a file of the cache with the card's digest.
-fn check(path: &std::path::Path, wanted: &Wanted, file: &str) -> Result<()> {
-    let Some(expected) = wanted.sha256 else { return Ok(()) };
+/// The digest that this very file must have: a pinned index is told by its shards.
+fn own_digest<'a>(wanted: &Wanted<'a>, file: &str) -> Option<&'a str> {
+    wanted.sha256.filter(|_| !is_index(file))
+}
+
+/// A cached file's digest, compared with the card's.
+fn check(path: &Path, wanted: &Wanted, file: &str) -> Result<String> {
     let found = digest(path)?;
-    if found.eq_ignore_ascii_case(expected) {
-        return Ok(());
+    match own_digest(wanted, file) {
+        Some(expected) if !found.eq_ignore_ascii_case(expected) => {
+            Err(differs(path, wanted.repo, file, expected, found))
+        }
+        _ => Ok(found),
     }
-    Err(Error::data(
-        format!("{}/{file} in the cache", wanted.repo),
+}
+
+/// Compares what was fetched, with its shards, with the card's digest.
+fn expect_digest(fetched: &Fetched, wanted: &Wanted) -> Result<()> {
+    match wanted.sha256 {
+        Some(expected) if !fetched.sha256.eq_ignore_ascii_case(expected) => {
+            let found = fetched.sha256.clone();
+            Err(differs(&fetched.path, wanted.repo, &fetched.file, expected, found))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn differs(path: &Path, repo: &str, file: &str, expected: &str, found: String) -> Error {
+    Error::data(
+        format!("{repo}/{file} in the cache"),
         format!("SHA-256 {expected}"),
         found,
         format!("remove {} and fetch it again, or mend the card", path.display()),
-    ))
+    )
 }
 
 fn of_failure(failure: Failure) -> Error {

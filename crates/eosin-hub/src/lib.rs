@@ -30,6 +30,7 @@
 //! Which hub it is must be said: none is built in. What was cut is continued, size and SHA-256 are
 //! checked, and without a network (or by [`HubOptions::offline`]) the cache serves alone.
 
+mod address;
 mod cache;
 mod http;
 mod hub;

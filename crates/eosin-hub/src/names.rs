@@ -22,7 +22,16 @@ pub fn check(repo: &str, revision: &str, file: &str) -> Result<()> {
 /// Whether a name is one part of a path and no way out of it.
 pub fn is_plain(name: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() || "-_.+ @=".contains(c);
-    !name.is_empty() && name.len() <= 200 && !name.starts_with("..") && name.chars().all(allowed)
+    !name.is_empty()
+        && name != "."
+        && name.len() <= 200
+        && !name.starts_with("..")
+        && name.chars().all(allowed)
+}
+
+/// Whether a revision is a commit's whole name, which no hub gives to anything else.
+pub fn is_commit(revision: &str) -> bool {
+    revision.len() == 40 && revision.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// A path in an address: every byte that is not plain there is written in hexadecimal.
@@ -65,6 +74,7 @@ mod tests {
             ("a/b/c", "main", "f"),
             ("../b", "main", "f"),
             ("a/b", "..", "f"),
+            ("a/b", ".", "f"),
             ("a/b", "main", "../f"),
             ("a/b", "main", "/etc/passwd"),
             ("a/b", "main", "a\\b"),

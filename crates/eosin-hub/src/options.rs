@@ -10,6 +10,8 @@ pub struct HubOptions {
     pub endpoint: Option<String>,
     /// What gated models want to see; sent to the endpoint alone, never to where it redirects.
     pub token: Option<String>,
+    /// Whether the token may be sent without encryption to another machine.
+    pub insecure: bool,
     /// The folder of the cache.
     pub cache: PathBuf,
     /// Whether the cache is to serve alone.
@@ -29,11 +31,12 @@ pub struct HubOptions {
 pub struct Wanted<'a> {
     /// Owner and name.
     pub repo: &'a str,
-    /// A branch, tag or commit.
+    /// A branch, tag or commit; where it is a commit, the file of another is refused.
     pub revision: &'a str,
     /// Path within the repository; without it the first of the usual names of weights.
     pub file: Option<&'a str>,
-    /// SHA-256 that the file must have.
+    /// SHA-256 that the file must have; of an index, that of its shards' digests in the order of
+    /// their names, as they identify the weights elsewhere.
     pub sha256: Option<&'a str>,
 }
 
@@ -43,6 +46,7 @@ impl HubOptions {
         Self {
             endpoint: None,
             token: None,
+            insecure: false,
             cache: cache.into(),
             offline: false,
             proxy: None,

@@ -8,6 +8,7 @@ use eosin_core::{Error, Progress, Result};
 use sha2::{Digest, Sha256};
 use ureq::http::StatusCode;
 
+use crate::cache::open_regular;
 use crate::http::{Client, Failure, Head};
 use crate::options::HubOptions;
 
@@ -178,7 +179,7 @@ fn present(path: &Path) -> u64 {
 /// SHA-256 of a file in hexadecimal.
 pub fn digest(path: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
-    let mut file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let mut file = open_regular(path)?;
     std::io::copy(&mut file, &mut hasher).map_err(|e| Error::io("read", path, e))?;
     Ok(format!("{:x}", hasher.finalize()))
 }

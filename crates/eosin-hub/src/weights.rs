@@ -3,10 +3,17 @@
 //! Names under which repositories keep their weights.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::Path;
 
 use eosin_core::{Error, Result};
 use serde::Deserialize;
+
+use crate::cache::open_regular;
+
+/// The largest index, and the most shards: above those of any backbone.
+const MAX_INDEX_BYTES: u64 = 16 << 20;
+const MAX_SHARDS: usize = 1000;
 
 /// The usual names, the ones that no code can hide in first.
 pub const USUAL_NAMES: [&str; 6] = [
@@ -31,14 +38,28 @@ struct Index {
 
 /// The shards that an index names, each once.
 pub fn shards(index: &Path) -> Result<BTreeSet<String>> {
-    let text = std::fs::read_to_string(index).map_err(|e| Error::io("read", index, e))?;
-    let index: Index = serde_json::from_str(&text).map_err(|e| {
+    let refuse = |found: String| {
         Error::data(
             index,
             "an index of shards",
-            e.to_string(),
+            found,
             "fetch it again, or name another file in the card's `file`",
         )
-    })?;
-    Ok(index.weight_map.into_values().collect())
+    };
+    let mut text = String::new();
+    let file = open_regular(index)?;
+    let read = file.take(MAX_INDEX_BYTES + 1).read_to_string(&mut text);
+    read.map_err(|e| Error::io("read", index, e))?;
+    if text.len() as u64 > MAX_INDEX_BYTES {
+        return Err(refuse(format!("more than {MAX_INDEX_BYTES} bytes")));
+    }
+    let parsed: Index = serde_json::from_str(&text).map_err(|e| refuse(e.to_string()))?;
+    let shards: BTreeSet<String> = parsed.weight_map.into_values().collect();
+    if shards.len() > MAX_SHARDS {
+        return Err(refuse(format!("{} shards, more than {MAX_SHARDS}", shards.len())));
+    }
+    if let Some(shard) = shards.iter().find(|shard| shard.ends_with(".json")) {
+        return Err(refuse(format!("the shard `{shard}`, which is an index itself")));
+    }
+    Ok(shards)
 }

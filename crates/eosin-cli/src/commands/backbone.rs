@@ -29,8 +29,10 @@ pub fn backbone(arguments: &BackboneArguments, bars: &Bars) -> Result<Outcome> {
             check(&find_card(configs, name)?, weights.as_deref(), *json)
         }
         #[cfg(feature = "hub")]
-        BackboneCommand::Fetch { names, hub, cache, offline } => {
-            fetch(configs, names, &hub_options(hub.clone(), cache.clone(), *offline)?, bars)
+        BackboneCommand::Fetch { names, hub, cache, offline, insecure } => {
+            let options = hub_options(hub.clone(), cache.clone(), *offline)?;
+            let options = eosin::crates::hub::HubOptions { insecure: *insecure, ..options };
+            fetch(configs, names, &options, bars)
         }
     }
 }
@@ -170,6 +172,9 @@ fn fetch(
             fetched.commit
         );
         println!("  licence {}", licence(&card));
+        // As they stand in a card that pins them.
+        println!("  revision = \"{}\"", fetched.commit);
+        println!("  sha256 = \"{}\"", fetched.sha256);
     }
     Ok(Outcome::Done)
 }

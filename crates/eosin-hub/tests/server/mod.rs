@@ -40,6 +40,7 @@ struct State {
     token: Option<String>,
     storage: Option<String>,
     without_headers: bool,
+    any_revision: bool,
     ranges: Vec<Option<usize>>,
     n_requests: usize,
     saw_token: bool,
@@ -94,6 +95,11 @@ impl Server {
 
     pub fn forget_headers(&self) {
         self.state().without_headers = true;
+    }
+
+    /// Serves the same files as every revision, as a hub that lies does.
+    pub fn serve_any_revision(&self) {
+        self.state().any_revision = true;
     }
 
     pub fn etag(&self, repo: &str, file: &str) -> String {
@@ -166,7 +172,7 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     if !state.files.keys().any(|(known, _)| *known == repo) {
         return refuse(&mut stream, "404 Not Found", "RepoNotFound");
     }
-    if revision != "main" && revision != COMMIT {
+    if revision != "main" && revision != COMMIT && !state.any_revision {
         return refuse(&mut stream, "404 Not Found", "RevisionNotFound");
     }
     let Some(bytes) = state.files.get(&(repo, file.to_string())).cloned() else {
