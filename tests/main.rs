@@ -4,6 +4,7 @@
 
 mod backbones;
 mod bad_input;
+mod cards;
 mod common;
 mod configs;
 mod hostile_slides;
@@ -12,6 +13,10 @@ mod nothing_lost;
 mod odd_files;
 mod odd_jpeg;
 mod pixels;
+mod hostile_weights;
+mod hub;
+mod mitosis;
+mod npy;
 mod resume;
 mod same_bytes;
 mod select;
