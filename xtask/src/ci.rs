@@ -3,53 +3,119 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use xshell::cmd;
 
+use crate::combinations;
 use crate::demo;
 use crate::fuzz;
+use crate::long;
 use crate::python;
 use crate::tidy;
 use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  cargo xtask ci\n  cargo xtask ci --only clippy\n  \
+    cargo xtask ci --full\n  cargo xtask ci --full --only combinations")]
 pub struct Options {
     /// Run only the steps whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// Run the long steps too: kills, mutants, simulations, parity, combinations. They take hours.
+    #[arg(long)]
+    full: bool,
 }
 
-type Step = (&'static str, fn(&Workspace) -> Result<()>);
+/// When a step is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tier {
+    /// On every change.
+    Usual,
+    /// Before a release.
+    Full,
+}
+
+/// How a step ended that did not fail.
+pub enum Ending {
+    Done,
+    /// It cannot be run here, and why.
+    Skipped(String),
+}
+
+struct Step {
+    name: &'static str,
+    tier: Tier,
+    run: fn(&Workspace) -> Result<Ending>,
+}
+
+/// A step of every change.
+macro_rules! usual {
+    ($name:literal, $run:path) => {
+        Step {
+            name: $name,
+            tier: Tier::Usual,
+            run: |workspace| $run(workspace).map(|()| Ending::Done),
+        }
+    };
+}
+
+/// A step of a release, which may say that it cannot be run here.
+macro_rules! full {
+    ($name:literal, $run:path) => {
+        Step { name: $name, tier: Tier::Full, run: $run }
+    };
+}
 
 /// In the order in which a failure is cheapest to learn of.
 const STEPS: &[Step] = &[
-    ("fmt", fmt),
-    ("tidy", tidy::tidy),
-    ("clippy", clippy),
-    ("peers", peers),
-    ("test", test),
-    ("docs", docs),
-    ("features", features),
-    ("demo", tiny_demo),
+    usual!("fmt", fmt),
+    usual!("tidy", tidy::tidy),
+    usual!("clippy", clippy),
+    usual!("peers", peers),
+    usual!("test", test),
+    usual!("docs", docs),
+    usual!("features", features),
+    usual!("demo", tiny_demo),
+    full!("combinations", all_combinations),
+    full!("mutants", long::mutants),
+    full!("kills", long::kills),
+    full!("simulations", long::simulations),
+    full!("parity", long::parity_of_all),
 ];
 
-/// Runs every step and prints how long each took.
+/// Runs every step and prints how long each took, and which were left out and why.
 pub fn ci(workspace: &Workspace, options: &Options) -> Result<()> {
-    let mut seconds = Vec::new();
-    for (name, step) in STEPS {
-        if options.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+    let is_wanted =
+        |step: &&Step| options.only.as_ref().is_none_or(|o| step.name.contains(o.as_str()));
+    let steps: Vec<&Step> = STEPS.iter().filter(is_wanted).collect();
+    let is_run = |step: &Step| options.full || step.tier == Tier::Usual;
+    if !steps.iter().any(|step| is_run(step)) {
+        let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        let only = options.only.as_deref().unwrap_or_default();
+        bail!("no step to run is called `{only}`; with --full there are {}", known.join(", "));
+    }
+    let (mut seconds, mut skipped) = (Vec::new(), Vec::new());
+    for step in steps {
+        if !is_run(step) {
+            skipped.push((step.name, "it is run with --full".to_string()));
             continue;
         }
-        println!("── {name}");
+        println!("── {}", step.name);
         let started = Instant::now();
-        step(workspace).with_context(|| format!("ci step `{name}` failed"))?;
-        seconds.push((name, started.elapsed().as_secs_f64()));
+        let ending = (step.run)(workspace);
+        match ending.with_context(|| format!("ci step `{}` failed", step.name))? {
+            Ending::Done => seconds.push((step.name, started.elapsed().as_secs_f64())),
+            Ending::Skipped(why) => skipped.push((step.name, why)),
+        }
     }
     println!("── green");
     for (name, took) in &seconds {
-        println!("{name:10} {took:7.0} s");
+        println!("{name:12} {took:7.0} s");
     }
-    println!("{:10} {:7.0} s", "all", seconds.iter().map(|s| s.1).sum::<f64>());
+    println!("{:12} {:7.0} s", "all", seconds.iter().map(|s| s.1).sum::<f64>());
+    for (name, why) in &skipped {
+        println!("{name:12} left out: {why}");
+    }
     Ok(())
 }
 
@@ -135,7 +201,13 @@ fn docs(workspace: &Workspace) -> Result<()> {
     Ok(workspace.cargo("doc --workspace --no-deps --locked").run()?)
 }
 
-/// Every combination that checks on a machine without any GPU toolkit.
+fn all_combinations(workspace: &Workspace) -> Result<Ending> {
+    combinations::combinations(workspace)?;
+    Ok(Ending::Done)
+}
+
+/// The combinations that differ most, where a machine without any GPU toolkit can check them; the
+/// step `combinations` checks all.
 fn features(workspace: &Workspace) -> Result<()> {
     // Some build scripts skip their downloads where documentation is built.
     let _docs = workspace.shell.push_env("DOCS_RS", "1");

@@ -6,8 +6,10 @@
 
 mod bench;
 mod ci;
+mod combinations;
 mod demo;
 mod fuzz;
+mod long;
 mod parity;
 mod python;
 mod readme_table;
@@ -23,7 +25,7 @@ use crate::workspace::Workspace;
 #[command(name = "cargo xtask", about = "Maintainers' commands of Eosin", version)]
 #[command(after_help = "All commands build into one folder outside the checkout: \
     $EOSIN_TARGET_DIR, or `eosin/target` in the user's cache folder.\n\n\
-    Examples:\n  cargo xtask demo\n  cargo xtask ci\n  cargo xtask run mitosis -- --data DIR")]
+    Examples:\n  cargo xtask demo\n  cargo xtask ci\n  cargo xtask ci --full --only combinations\n  cargo xtask run mitosis -- --data DIR")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -35,7 +37,8 @@ enum Command {
     Demo(demo::Options),
     /// Build eosin with the features that a run needs, and run it.
     Run(run::Options),
-    /// Everything that must hold before a change lands: format, lints, tests, docs, features, demo.
+    /// Everything that must hold before a change lands: format, lints, tests, docs, features, demo;
+    /// with --full what must hold before a release too.
     Ci(ci::Options),
     /// Read damaged slides for some minutes: no panic, no hang, at most 512 MiB.
     Fuzz(fuzz::Options),

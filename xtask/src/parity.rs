@@ -8,7 +8,8 @@ use xshell::cmd;
 use crate::python;
 use crate::workspace::Workspace;
 
-const REQUIREMENTS: &str = "tests/golden/backbone/requirements-parity.txt";
+/// What the environment of the comparison needs.
+pub const REQUIREMENTS: &str = "tests/golden/backbone/requirements-parity.txt";
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  cargo xtask parity\n  cargo xtask parity --all\n  \
@@ -29,6 +30,13 @@ pub struct Options {
     /// An interpreter that has tests/golden/backbone/requirements-parity.txt.
     #[arg(long)]
     python: Option<PathBuf>,
+}
+
+impl Options {
+    /// Every network, on the engines that need no toolkit.
+    pub fn of_all() -> Self {
+        Self { names: Vec::new(), all: true, engines: Vec::new(), python: None }
+    }
 }
 
 /// Lets timm and torchvision embed with the deterministic weights, exports the networks as ONNX,
