@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bounds;
 #[cfg(feature = "sql")]
 use crate::commands::query::QueryArguments;
 use crate::commands::store::StoreArguments;
@@ -22,7 +23,7 @@ pub struct Cli {
 #[derive(Args)]
 pub struct Global {
     /// Threads; 0 takes all cores. Results do not depend on it.
-    #[arg(long, global = true, default_value_t = 0)]
+    #[arg(long, global = true, default_value_t = 0, allow_negative_numbers = true, value_parser = bounds::whole::<usize>("threads"))]
     pub threads: usize,
     /// No progress bars.
     #[arg(long, short, global = true)]
@@ -50,7 +51,7 @@ pub enum Command {
     Predict(PredictArguments),
     /// Tell of saved heads: `eosin head card` writes a model card.
     Head(HeadArguments),
-    /// Tell what a slide, manifest, store, head or weights file holds.
+    /// Tell what a slide, manifest, folder of tiles, store, head or weights file holds.
     Inspect(InspectArguments),
     /// List, show, check and fetch backbones.
     Backbone(BackboneArguments),
@@ -138,7 +139,9 @@ pub struct TrainArguments {
     /// Task to train for, a file of configs/task; may be given more than once [default: the run's]
     #[arg(long)]
     pub task: Vec<String>,
-    /// Head to train, a file of configs/head; may be given more than once [default: the run's]
+    /// Head to train, a file of configs/head or a kind with its usual options: logistic, ridge,
+    /// lda, linear-svm, linfa-logistic, knn, nearest-mean, mlp, isda, abmil or mean-pool; may be
+    /// given more than once [default: the run's]
     #[arg(long)]
     pub head: Vec<String>,
     /// Backbone to train on; may be given more than once [default: the run's default backbone]
@@ -163,7 +166,8 @@ pub struct TileArguments {
     pub slides: Vec<PathBuf>,
     #[command(flatten)]
     pub grid: GridArguments,
-    /// Folder for the tiles and manifest.csv.
+    /// Folder for the tiles and manifest.csv: a new one, or that of the same cut, which is then
+    /// finished or made again.
     #[arg(long, required_unless_present_any = ["dry_run", "preview", "mask", "contours"])]
     pub out: Option<PathBuf>,
     /// Draw tiles and tissue on a thumbnail (PNG).
@@ -175,6 +179,9 @@ pub struct TileArguments {
     /// Write the outlines of the tissue (GeoJSON in level-0 pixels).
     #[arg(long, value_name = "PATH")]
     pub contours: Option<PathBuf>,
+    /// Remove the tiles of another cut from the folder first; other files are left there.
+    #[arg(long)]
+    pub replace: bool,
     /// Say how many tiles there would be, and stop.
     #[arg(long)]
     pub dry_run: bool,
@@ -192,16 +199,16 @@ pub struct GridArguments {
     #[arg(long, value_name = "FILE")]
     pub tiling: Option<PathBuf>,
     /// Side of a tile in µm [default: 112]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = bounds::real("tile_um"))]
     pub tile_um: Option<f64>,
     /// Side of a tile in pixels; with --tile-um it gives the resolution [default: 224]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = bounds::whole::<u32>("tile_px"))]
     pub tile_px: Option<u32>,
-    /// Share of a tile that its neighbour covers too, 0 to below 1 [default: 0]
-    #[arg(long)]
+    /// Share of a tile that its neighbour covers too, 0 to 0.95 [default: 0]
+    #[arg(long, allow_negative_numbers = true, value_parser = bounds::real("overlap"))]
     pub overlap: Option<f64>,
     /// Least share of tissue in a tile, 0 to 1 [default: 0.25]
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = bounds::real("min_tissue"))]
     pub min_tissue: Option<f64>,
     /// How tissue is found: clam, otsu, biopsy, tcga or strict [default: clam]
     #[arg(long, value_name = "PRESET")]
@@ -216,7 +223,7 @@ pub struct GridArguments {
     #[arg(long)]
     pub icc: bool,
     /// Resolution of level 0 in µm per pixel, where the slide does not say.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = bounds::real("mpp"))]
     pub mpp: Option<f64>,
     /// Resolutions of slides: a CSV with the columns slide and mpp.
     #[arg(long, value_name = "FILE")]
@@ -244,16 +251,16 @@ pub struct EmbedArguments {
     #[arg(long, default_value = "eosin-out/store")]
     pub store: PathBuf,
     /// Embed this many augmented views of every tile instead of the tile itself.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true, value_parser = bounds::whole::<u16>("views"))]
     pub views: Option<u16>,
     /// Seed of the views.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = bounds::whole::<u64>("seed"))]
     pub seed: u64,
     /// Engine: auto, native, flex, cuda, tch, wgpu or onnx.
     #[arg(long, default_value = "auto")]
     pub engine: String,
     /// Tiles per forward pass.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, allow_negative_numbers = true, value_parser = bounds::whole::<usize>("batch_size"))]
     pub batch_size: usize,
     /// Weights that cards leave to the user: a file, or a folder of files named after cards.
     #[arg(long)]
@@ -359,7 +366,8 @@ pub enum HeadCommand {
   eosin inspect slide.svs
   eosin inspect eosin-out/store")]
 pub struct InspectArguments {
-    /// Slides, manifests, stores, heads or weights.
+    /// Slides, manifests (CSV or Parquet), folders of tiles, stores, heads, or weights
+    /// (safetensors, its index, PyTorch or ONNX).
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
 }

@@ -14,13 +14,17 @@ pub const HELP: &str = "Exit codes:
   5  not available in this build
   6  embeddings of two contracts would be mixed
   7  a patient, slide or tile stands on both sides of a split
-  8  done, but some tiles were left out; the report lists them";
+  8  done, but some slides, tiles or backbones were left out; they are named
+  141  whoever read the output has gone, as in `eosin … | head -1`";
+
+/// The system refused.
+pub const ENVIRONMENT: u8 = 4;
 
 /// How a command ended that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    /// The work is done, but not for every tile.
+    /// The work is done, but not for every slide, tile or backbone.
     Partial,
 }
 
@@ -51,7 +55,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(match known {
         Error::Input { .. } => 2,
         Error::Data { .. } => 3,
-        Error::Environment { .. } => 4,
+        Error::Environment { .. } => ENVIRONMENT,
         Error::Unsupported { .. } => 5,
         Error::Contract { .. } => 6,
         Error::Leakage { .. } => 7,

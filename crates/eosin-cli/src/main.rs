@@ -2,7 +2,12 @@
 
 //! The `eosin` command: `eosin --help` describes it.
 
+// First, since its macros stand before the standard library's in all that follows.
+#[macro_use]
+mod output;
+
 mod arguments;
+mod bounds;
 mod commands;
 mod exit;
 mod progress;
@@ -14,7 +19,10 @@ use clap::Parser;
 use crate::arguments::Cli;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return output::of_arguments(&said),
+    };
     start_logging(cli.global.verbose);
     if cli.global.threads > 0 {
         let pool = rayon_threads(cli.global.threads);
@@ -37,7 +45,7 @@ fn start_logging(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("EOSIN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| output::Stderr).init();
 }
 
 fn rayon_threads(threads: usize) -> anyhow::Result<()> {

@@ -106,7 +106,7 @@ impl Contract {
     /// An error that names the differing fields unless the contracts agree.
     pub fn ensure_same(&self, other: &Self) -> Result<()> {
         let differences = self.differences(other);
-        if differences.is_empty() { Ok(()) } else { Err(Error::Contract { differences }) }
+        if differences.is_empty() { Ok(()) } else { Err(Error::contract(differences)) }
     }
 }
 

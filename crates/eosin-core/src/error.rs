@@ -66,6 +66,8 @@ pub enum Error {
     Contract {
         /// The fields in which the contracts differ.
         differences: Vec<FieldDifference>,
+        /// How to mend it.
+        hint: String,
     },
     /// Rows that belong together stand on both sides of a split.
     #[error("{what} on both sides of a split: {}", rows.join(", "))]
@@ -144,16 +146,20 @@ impl Error {
         }
     }
 
+    /// Two sets of embeddings whose contracts differ in these fields.
+    pub fn contract(differences: Vec<FieldDifference>) -> Self {
+        let hint = "embed both with the same backbone card and settings, or name one set";
+        Self::Contract { differences, hint: hint.into() }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> String {
         match self {
             Self::Input { hint, .. }
             | Self::Data { hint, .. }
             | Self::Environment { hint, .. }
-            | Self::Unsupported { hint, .. } => hint.clone(),
-            Self::Contract { .. } => {
-                "embed both with the same backbone card and settings, or name one set".into()
-            }
+            | Self::Unsupported { hint, .. }
+            | Self::Contract { hint, .. } => hint.clone(),
             Self::Leakage { .. } => {
                 "give every tile of a patient or slide the same split in the manifest".into()
             }

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::decision::{Decided, Decision};
 
-/// Key of the metadata entry.
-const METADATA_KEY: &str = "eosin-head";
+/// Key of the metadata entry of a safetensors file that is a head.
+pub const METADATA_KEY: &str = "eosin-head";
 /// Version of the metadata that is written. Version 1 had no `decision`, and in version 2 sets and
 /// abstention were calibrated on rows instead of patients; all are read.
 const FORMAT_VERSION: u32 = 3;

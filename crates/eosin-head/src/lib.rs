@@ -49,7 +49,7 @@ pub use calibrate::{Calibration, CalibrationMethod};
 pub use card::card;
 pub use conformal::{ClassCutoff, Conformal};
 pub use decision::{Decided, Decision, DecisionOptions, LogitAdjustment};
-pub use file::{HeadFile, load_head, save_head, training_digest};
+pub use file::{HeadFile, METADATA_KEY, load_head, save_head, training_digest};
 pub use lda::LdaTrainer;
 pub use linear_svm::LinearSvmTrainer;
 pub use linfa_logistic::LinfaLogisticTrainer;

@@ -96,7 +96,7 @@ impl Origin {
         let failed = |e| Error::io("read", path, e);
         let whole = std::fs::canonicalize(path).map_err(failed)?;
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(File::open(path).map_err(failed)?).map_err(failed)?;
+        hasher.update_reader(matrix::open_regular(path)?.0).map_err(failed)?;
         let mut source = whole.to_string_lossy().into_owned();
         if let Some(part) = part {
             hasher.update(part.as_bytes());

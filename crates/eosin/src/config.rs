@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use eosin_core::{Error, Result};
@@ -303,26 +302,19 @@ impl LoadedRun {
                 "add the default backbone to the list",
             ));
         }
-        let bounds: BTreeMap<&str, (usize, usize)> = BTreeMap::from([
-            ("selection.folds", (run.selection.folds, 2)),
-            ("selection.repeats", (run.selection.repeats, 1)),
-            ("selection.probes", (run.selection.probes.len(), 1)),
-            ("selection.shortlist", (run.selection.shortlist, 1)),
-            ("proxies", (run.proxies.len(), 1)),
-            ("training.folds", (run.training.folds, 2)),
-            ("training.repeats", (run.training.repeats, 1)),
-            ("evaluation.replicates", (run.evaluation.replicates, 100)),
-            ("engine.batch_size", (run.engine.batch_size, 1)),
-        ]);
-        match bounds.iter().find(|(_, (value, least))| value < least) {
-            Some((key, (value, least))) => Err(Error::data(
-                path,
-                format!("`{key}` of at least {least}"),
-                value.to_string(),
-                "raise it",
-            )),
-            None => Ok(()),
+        for (key, names) in
+            [("selection.probes", run.selection.probes.len()), ("proxies", run.proxies.len())]
+        {
+            if names == 0 {
+                return Err(Error::data(
+                    path,
+                    format!("`{key}` with at least one"),
+                    "none",
+                    "name one, or leave the key out for the default",
+                ));
+            }
         }
+        Ok(())
     }
 }
 

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use eosin_core::{Error, Progress, Result, RgbImage, Tile, TileSource};
+use eosin_core::{Error, Progress, Result, RgbImage, Tile, TileMeta, TileSource};
 use eosin_tile::geometry::write_contours;
 use eosin_tile::tissue::tissue_of_slide;
 use eosin_tile::{PipelineOptions, SlideSource, TilingOptions, contours, for_each_tile, preview};
 
+use crate::cut_folder;
 use crate::embed::Skipped;
 use crate::registry::Registry;
+use crate::writable::require_writable;
 
 /// What cutting slides into tiles left behind.
 #[derive(Clone, Debug)]
@@ -20,8 +22,30 @@ pub struct CutOutcome {
     pub manifest: PathBuf,
     /// Tiles that were written.
     pub n_tiles: usize,
-    /// Slides and tiles that could not be read.
+    /// Tiles that could not be read, of slides of which others could.
     pub skipped: Vec<Skipped>,
+    /// Slides that could not be read, or of which no tile could.
+    pub refused: Vec<RefusedSlide>,
+}
+
+/// A slide that was left out whole.
+#[derive(Clone, Debug)]
+pub struct RefusedSlide {
+    /// Its file.
+    pub slide: PathBuf,
+    /// Why it could not be read, with what to do.
+    pub reason: String,
+}
+
+/// How slides are cut into a folder.
+#[derive(Clone, Debug)]
+pub struct CutOptions<'a> {
+    /// How tiles are laid over slides.
+    pub tiling: &'a TilingOptions,
+    /// The folder for the tiles and the manifest.
+    pub out: &'a Path,
+    /// Whether the tiles of another cut are removed from it first.
+    pub replace: bool,
 }
 
 /// Pictures and outlines of how slides would be cut. Each path is a file, or for several slides a
@@ -103,95 +127,177 @@ pub fn draw(
     Ok(written)
 }
 
-/// Cuts slides into PNG tiles and writes a manifest of them; a slide that cannot be read is left
-/// out and told.
+/// Refuses a folder that [`cut`] would refuse.
+pub fn check_cut_folder(slides: &[PathBuf], options: &CutOptions) -> Result<()> {
+    let CutOptions { tiling, out, replace } = options;
+    require_writable(out)?;
+    cut_folder::check(out, slides, &folders(slides)?, tiling, *replace)
+}
+
+/// Cuts slides into PNG tiles and writes a manifest of them.
+///
+/// A slide that cannot be read is left out and told; where that leaves none, it is the error of
+/// the first, and no manifest is written. The folder is that of this cut alone: see
+/// [`cut_folder::claim`].
 pub fn cut(
     slides: &[PathBuf],
-    tiling: &TilingOptions,
-    out: &Path,
+    options: &CutOptions,
     progress: &dyn Progress,
 ) -> Result<CutOutcome> {
-    std::fs::create_dir_all(out).map_err(|e| Error::io("make the folder", out, e))?;
-    let manifest = out.join("manifest.csv");
-    let partial = manifest.with_extension("partial");
-    let mut csv = csv::Writer::from_path(&partial).map_err(|e| csv_error(&partial, e))?;
-    let header = ["path", "slide", "x", "y", "size_level0_px", "mpp", "tissue_fraction"];
-    csv.write_record(header).map_err(|e| csv_error(&partial, e))?;
-    let (mut skipped, mut n_tiles, mut stems) = (Vec::new(), 0, BTreeSet::new());
-    for slide in slides {
+    let CutOptions { tiling, out, replace } = *options;
+    let folders = folders(slides)?;
+    let (mut list, mut n_tiles) = (None, 0);
+    let (mut skipped, mut refused, mut first) = (Vec::new(), Vec::new(), None);
+    for (slide, name) in slides.iter().zip(&folders) {
         let source = match open_slide(slide, tiling) {
             Ok(source) => source,
-            // A wrong option is the same for every slide; a bad slide is its own affair.
-            Err(error @ Error::Input { .. }) if slides.len() == 1 => return Err(error),
             Err(error) => {
-                let tile = slide.display().to_string();
-                skipped.push(Skipped { tile, reason: error.to_string() });
+                refused.push(RefusedSlide::new(slide, &error));
+                first.get_or_insert(error);
                 continue;
             }
         };
-        let stem = shown_name(&source, slides)?;
-        if !stems.insert(stem.clone()) {
-            return Err(Error::input(
-                slide.display().to_string(),
-                "different slides",
-                format!("the content of `{stem}` a second time"),
-                "name each slide once",
-            ));
-        }
-        let folder = out.join(&stem);
+        // Nothing in the folder is touched for slides of which none can be read.
+        let csv = match &mut list {
+            Some(csv) => csv,
+            None => {
+                cut_folder::claim(out, slides, &folders, tiling, replace)?;
+                list.insert(TileList::start(out)?)
+            }
+        };
+        let folder = out.join(name);
         std::fs::create_dir_all(&folder).map_err(|e| Error::io("make the folder", &folder, e))?;
-        progress.start(&format!("tile {stem}"), source.tiles().len() as u64);
+        progress.start(&format!("tile {name}"), source.tiles().len() as u64);
         let indices: Vec<usize> = (0..source.tiles().len()).collect();
         let pipeline =
             PipelineOptions { threads: rayon::current_num_threads(), ..PipelineOptions::default() };
         let write = |tile: Tile| {
-            let name = format!("{stem}/{}_{}.png", tile.meta.x, tile.meta.y);
+            let name = format!("{name}/{}_{}.png", tile.meta.x, tile.meta.y);
             write_png(&out.join(&name), &tile.image)?;
             Ok(name)
         };
-        for_each_tile(&source, &indices, pipeline, write, |i, name| {
+        let (mut n_read, mut unread) = (0, Vec::new());
+        for_each_tile(&source, &indices, pipeline, write, |i, written| {
             progress.advance(1);
             let meta = &source.tiles()[i];
-            match name {
-                Ok(name) => {
-                    let mpp = meta.effective_mpp.map_or(String::new(), |m| m.get().to_string());
-                    let row = [
-                        name,
-                        stem.clone(),
-                        meta.x.to_string(),
-                        meta.y.to_string(),
-                        meta.size_level0_px.to_string(),
-                        mpp,
-                        meta.tissue_fraction.to_string(),
-                    ];
-                    csv.write_record(row).map_err(|e| csv_error(&partial, e))?;
-                    n_tiles += 1;
+            match written {
+                Ok(path) => {
+                    csv.add(path, name, meta)?;
+                    n_read += 1;
                 }
                 Err(error @ Error::Environment { .. }) => return Err(error),
-                Err(error) => {
-                    skipped.push(Skipped { tile: meta.tile_id.clone(), reason: error.to_string() });
-                }
+                Err(error) => unread.push((meta.tile_id.clone(), error)),
             }
             Ok(())
         })?;
         progress.finish();
+        n_tiles += n_read;
+        let mut unread = unread.into_iter();
+        match unread.next() {
+            // No tile of it could be read: that is the slide's fault, not a few tiles'.
+            Some((_, error)) if n_read == 0 => {
+                refused.push(RefusedSlide::new(slide, &error));
+                first.get_or_insert(error);
+            }
+            one => skipped.extend(
+                one.into_iter()
+                    .chain(unread)
+                    .map(|(tile, e)| Skipped { tile, reason: e.to_string() }),
+            ),
+        }
     }
-    csv.flush().map_err(|e| Error::io("write", &partial, e))?;
-    std::fs::rename(&partial, &manifest).map_err(|e| Error::io("write", &manifest, e))?;
-    Ok(CutOutcome { manifest, n_tiles, skipped })
+    match (list, first) {
+        (_, Some(error)) if refused.len() == slides.len() => Err(error),
+        (Some(list), _) => Ok(CutOutcome { manifest: list.finish()?, n_tiles, skipped, refused }),
+        (None, _) => Err(Error::input("slides", "at least one", "none", "name the slides to cut")),
+    }
 }
 
-/// The slide's name, with the beginning of its digest where another slide has the same name.
-fn shown_name(source: &SlideSource, slides: &[PathBuf]) -> Result<String> {
-    let slide = source.slide();
-    let same = |other: &&PathBuf| {
-        other.file_stem().is_some_and(|stem| stem.to_string_lossy() == slide.stem())
-    };
-    if slides.iter().filter(same).count() < 2 {
-        return Ok(slide.stem().to_string());
+/// The manifest of a cut, which gets its name when it is whole.
+struct TileList {
+    path: PathBuf,
+    csv: csv::Writer<File>,
+}
+
+impl TileList {
+    fn start(out: &Path) -> Result<Self> {
+        let path = out.join(cut_folder::MANIFEST).with_extension("partial");
+        let csv = csv::Writer::from_path(&path).map_err(|e| csv_error(&path, e))?;
+        let mut list = Self { path, csv };
+        let header = ["path", "slide", "x", "y", "size_level0_px", "mpp", "tissue_fraction"];
+        list.row(header.map(String::from))?;
+        Ok(list)
     }
-    // Of the whole content, so that the name stays when the file is copied.
-    Ok(format!("{}-{}", slide.stem(), &slide.digest_of(true)?[..8]))
+
+    fn add(&mut self, path: String, slide: &str, meta: &TileMeta) -> Result<()> {
+        self.row([
+            path,
+            slide.to_string(),
+            meta.x.to_string(),
+            meta.y.to_string(),
+            meta.size_level0_px.to_string(),
+            meta.effective_mpp.map_or(String::new(), |m| m.get().to_string()),
+            meta.tissue_fraction.to_string(),
+        ])
+    }
+
+    fn row(&mut self, cells: [String; 7]) -> Result<()> {
+        self.csv.write_record(cells).map_err(|e| csv_error(&self.path, e))
+    }
+
+    fn finish(mut self) -> Result<PathBuf> {
+        self.csv.flush().map_err(|e| Error::io("write", &self.path, e))?;
+        let manifest = self.path.with_file_name(cut_folder::MANIFEST);
+        std::fs::rename(&self.path, &manifest).map_err(|e| Error::io("write", &manifest, e))?;
+        Ok(manifest)
+    }
+}
+
+/// The folder in which each slide's tiles lie: the slide's name, with the beginning of its digest
+/// where another slide has the same name.
+fn folders(slides: &[PathBuf]) -> Result<Vec<String>> {
+    let stem = |slide: &Path| slide.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut n_named: BTreeMap<String, usize> = BTreeMap::new();
+    for slide in slides {
+        *n_named.entry(stem(slide)).or_default() += 1;
+    }
+    let mut seen = BTreeSet::new();
+    let folder = |slide: &PathBuf| {
+        let mut name = stem(slide);
+        if n_named[&name] > 1 {
+            // Of the whole content, so that the name stays when the file is copied; a file that
+            // cannot be read is refused when its turn comes.
+            let digest = content_digest(slide).unwrap_or_else(|_| "unreadable".into());
+            name = format!("{name}-{}", &digest[..8]);
+        }
+        if seen.insert(name.clone()) {
+            return Ok(name);
+        }
+        Err(Error::input(
+            slide.display().to_string(),
+            "different slides",
+            format!("the content of `{name}` a second time"),
+            "name each slide once",
+        ))
+    };
+    slides.iter().map(folder).collect()
+}
+
+fn content_digest(path: &Path) -> std::io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+impl RefusedSlide {
+    /// A slide with why it could not be read.
+    pub fn new(slide: &Path, error: &Error) -> Self {
+        let mut reason = error.to_string();
+        if let Some(cause) = std::error::Error::source(error) {
+            reason = format!("{reason}: {cause}");
+        }
+        Self { slide: slide.to_owned(), reason: format!("{reason} ({})", error.hint()) }
+    }
 }
 
 /// Writes an image as PNG.

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
-use eosin_core::{EmbeddingStore, Result, TileSource};
-use eosin_head::load_head;
+use eosin_backbone::WeightMap;
+use eosin_core::{EmbeddingStore, Error, Result, TileSource};
+use eosin_head::{HeadFile, METADATA_KEY, load_head};
 use eosin_store::ParquetStore;
 use eosin_tile::{FolderSource, Manifest, Slide, SourceKind, detect_with};
+use sha2::{Digest, Sha256};
 
 use crate::registry::Registry;
 
@@ -22,13 +25,30 @@ pub struct Inspection {
 /// Most values of a column that are counted one by one.
 const MAX_VALUES: usize = 12;
 
-/// Tells what a slide, manifest, folder of tiles, store or head holds.
+/// Most tensors that are named.
+const MAX_TENSORS: usize = 8;
+
+/// Bytes at the beginning of a safetensors file in which a head speaks of itself.
+const HEADER: u64 = 1 << 20;
+
+/// Tells what a slide, manifest, folder of tiles, store, head or weights file holds.
 pub fn inspect(path: &Path) -> Result<Inspection> {
     if is_store(path) {
         return store(path);
     }
-    if path.extension().is_some_and(|e| e == "safetensors") {
-        return head(path);
+    match path.extension().and_then(|e| e.to_str()) {
+        // A head and weights are of one format; what tells them apart is what a head says of itself.
+        Some("safetensors") => {
+            return match load_head(path) {
+                Ok(file) => Ok(head(&file)),
+                Err(error @ Error::Environment { .. }) => Err(error),
+                Err(error) if says_head(path) => Err(error),
+                Err(_) => weights(path),
+            };
+        }
+        Some("pth" | "pt" | "bin" | "json") => return weights(path),
+        Some("onnx") => return onnx(path),
+        _ => {}
     }
     match detect_with(path, Registry::with_defaults().slide_readers())? {
         SourceKind::Manifest => manifest(path),
@@ -69,8 +89,46 @@ fn store(path: &Path) -> Result<Inspection> {
     Ok(Inspection { kind: "embedding store", facts })
 }
 
-fn head(path: &Path) -> Result<Inspection> {
-    let file = load_head(path)?;
+/// Whether the header of a safetensors file has the key of a head's metadata, sound or not.
+fn says_head(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path).and_then(|f| f.take(HEADER).read_to_end(&mut start));
+    let key = format!("\"{METADATA_KEY}\"");
+    read.is_ok() && start.windows(key.len()).any(|window| window == key.as_bytes())
+}
+
+fn weights(path: &Path) -> Result<Inspection> {
+    let (tensors, digest) = WeightMap::read(path)?;
+    let mut facts = vec![
+        fact("tensors", tensors.iter().len()),
+        fact("values", tensors.n_values()),
+        fact("SHA-256", digest),
+    ];
+    for (name, tensor) in tensors.iter().take(MAX_TENSORS) {
+        let shape: Vec<String> = tensor.shape.iter().map(ToString::to_string).collect();
+        facts.push(fact(name, if shape.is_empty() { "scalar".into() } else { shape.join(" × ") }));
+    }
+    if let Some(more) = tensors.iter().len().checked_sub(MAX_TENSORS).filter(|more| *more > 0) {
+        facts.push(fact("and", format!("{more} more; `eosin backbone check` compares them all")));
+    }
+    Ok(Inspection { kind: "weights", facts })
+}
+
+/// The graph in it is read by onnxruntime alone, which opens it when it is used.
+fn onnx(path: &Path) -> Result<Inspection> {
+    let file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let mut hasher = Sha256::default();
+    let n_bytes = std::io::copy(&mut std::io::BufReader::new(file), &mut hasher)
+        .map_err(|e| Error::io("read", path, e))?;
+    let facts = vec![
+        fact("bytes", n_bytes),
+        fact("SHA-256", format!("{:x}", hasher.finalize())),
+        fact("try it with", "eosin doctor CARD --engine onnx --weights FILE"),
+    ];
+    Ok(Inspection { kind: "weights as an ONNX network", facts })
+}
+
+fn head(file: &HeadFile) -> Inspection {
     let mut facts = vec![
         fact("kind", &file.record.kind),
         fact("classes", file.record.classes.join(", ")),
@@ -83,7 +141,7 @@ fn head(path: &Path) -> Result<Inspection> {
         fact("eosin", &file.eosin_version),
     ];
     facts.extend(file.metrics.iter().map(|(name, value)| fact(name, format!("{value:.4}"))));
-    Ok(Inspection { kind: "head", facts })
+    Inspection { kind: "head", facts }
 }
 
 fn manifest(path: &Path) -> Result<Inspection> {

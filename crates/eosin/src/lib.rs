@@ -13,6 +13,7 @@
 mod backbones;
 mod config;
 mod cut;
+mod cut_folder;
 mod dataset;
 mod embed;
 mod embed_plan;
@@ -22,8 +23,10 @@ mod imported;
 mod input;
 mod inspect;
 mod leakage;
+mod limits;
 mod predict;
 mod registry;
+mod rehearsal;
 mod run;
 mod select;
 mod session;
@@ -33,13 +36,17 @@ mod toml_file;
 mod train;
 mod train_many;
 mod train_slides;
+mod writable;
 
 pub use backbones::{Places, find_weights, is_installed, open_card};
 pub use config::{
     AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, HoldOut, ImportedConfig,
     LicenceFilter, LoadedRun, RunConfig, SelectionConfig, TaskConfig, TrainingConfig, read_tiling,
 };
-pub use cut::{CutOutcome, Overview, cut, draw, open_slide, write_png};
+pub use cut::{
+    CutOptions, CutOutcome, Overview, RefusedSlide, check_cut_folder, cut, draw, open_slide,
+    write_png,
+};
 pub use dataset::{Dataset, TaskRows};
 pub use embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
 pub use embed_stats::{EmbedStats, StageTime};
@@ -48,8 +55,10 @@ pub use imported::{ImportOptions, ImportOutcome, import_rows};
 pub use input::{Geometry, open_input};
 pub use inspect::{Inspection, inspect};
 pub use leakage::{check_embedded, check_leakage};
-pub use predict::{PredictOptions, PredictOutcome, predict, restore};
+pub use limits::{Limit, limit};
+pub use predict::{PredictOptions, PredictOutcome, check_predict, predict, restore};
 pub use registry::Registry;
+pub use rehearsal::{rehearse, unreadable};
 pub use run::{RunOutcome, run};
 pub use select::{
     Arms, Candidate, CandidateSet, Column, Compared, Density, FewShotKind, FolderCache,
@@ -65,6 +74,7 @@ pub use study::{
 };
 pub use train::{FittedArm, embed_views, fit_arm, labelled, save};
 pub use train_many::{SavedHead, TrainPlan, TrainedHead, train_many};
+pub use writable::require_writable;
 
 /// The crates underneath, each usable alone.
 pub mod crates {

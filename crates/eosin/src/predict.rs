@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use eosin_core::{
-    EmbeddingBatch, Error, Head, HeadRecord, Probabilities, Progress, Result, TileMeta,
+    Backbone, EmbeddingBatch, Error, Head, HeadRecord, Probabilities, Progress, Result, TileMeta,
+    TileSource,
 };
 use eosin_head::{Decided, HeadFile, load_head};
 use eosin_network::{Bags, SlideHead};
@@ -14,8 +15,9 @@ use eosin_tile::TilingOptions;
 use crate::backbones::Places;
 use crate::config::EngineConfig;
 use crate::embed::{EmbedOptions, Skipped, contract, embed};
-use crate::input::open_input;
+use crate::input::{Geometry, open_input};
 use crate::session::load_backbone;
+use crate::writable::{require_writable, require_writable_file};
 
 /// Where predictions come from and go to.
 #[derive(Clone, Debug)]
@@ -64,8 +66,27 @@ pub struct PredictOutcome {
 /// Fields that a user may accept as different: how tiles were cut, not how they were embedded.
 const ACCEPTABLE: [&str; 4] = ["mpp_policy", "reader", "tile_px", "tile_um"];
 
-/// Embeds what is not embedded yet, applies the head, and writes a CSV.
-pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<PredictOutcome> {
+/// All that predicting needs, opened and found to fit together.
+struct Ready {
+    file: HeadFile,
+    head: AnyHead,
+    source: Box<dyn TileSource>,
+    geometry: Geometry,
+    backbone: Box<dyn Backbone>,
+}
+
+/// Opens what predicting needs, and says how many tiles there are; refuses what [`predict`] would
+/// refuse before it embeds.
+pub fn check_predict(options: &PredictOptions) -> Result<usize> {
+    let ready = ready(options)?;
+    for path in [Some(options.out), options.attention].into_iter().flatten() {
+        require_writable_file(path)?;
+    }
+    require_writable(options.store)?;
+    Ok(ready.source.tiles().len())
+}
+
+fn ready(options: &PredictOptions) -> Result<Ready> {
     if let Some(field) = options.accept.iter().find(|f| !ACCEPTABLE.contains(&f.as_str())) {
         return Err(Error::input(
             "--accept",
@@ -94,9 +115,24 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
         .into_iter()
         .filter(|d| !options.accept.contains(&d.field))
         .collect();
-    if !differences.is_empty() {
-        return Err(Error::Contract { differences });
+    if differences.is_empty() {
+        return Ok(Ready { file, head, source, geometry, backbone });
     }
+    let settled = differences.iter().all(|d| ACCEPTABLE.contains(&d.field.as_str()));
+    if !settled {
+        return Err(Error::contract(differences));
+    }
+    let flags: Vec<String> = differences.iter().map(|d| format!("--accept {}", d.field)).collect();
+    let hint = format!(
+        "cut the tiles as those of the head's training were, or take them as they are with {}",
+        flags.join(" ")
+    );
+    Err(Error::Contract { differences, hint })
+}
+
+/// Embeds what is not embedded yet, applies the head, and writes a CSV.
+pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<PredictOutcome> {
+    let Ready { file, head, source, geometry, backbone } = ready(options)?;
     let store = ParquetStore::open(options.store)?;
     let embed_options = EmbedOptions {
         batch_size: options.engine.batch_size,

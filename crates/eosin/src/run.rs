@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
 use crate::leakage::{check_embedded, check_leakage};
-use crate::select::{Arms, Selection, embed_arms, select_arms};
+use crate::select::{Arms, LeftOut, Selection, embed_arms, select_arms};
 use crate::session::{Embedded, Session};
 use crate::summary::{self, Findings};
 use crate::train::{FittedArm, embed_views, fit_arm, labelled, save};
@@ -27,6 +27,8 @@ pub struct RunOutcome {
     pub html: PathBuf,
     /// Tiles that were left out.
     pub skipped: Vec<Skipped>,
+    /// Backbones that were left out.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Seconds per stage, written beside the report because they differ from run to run.
@@ -79,7 +81,7 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
     write(&html, &render_html(&report)?)?;
     let timings = serde_json::to_string_pretty(&timings).unwrap_or_default();
     write(&session.out.join("timings.json"), &(timings + "\n"))?;
-    Ok(RunOutcome { report, json, html, skipped })
+    Ok(RunOutcome { report, json, html, skipped, left_out: selection.left_out })
 }
 
 fn embed_all<'a>(session: &Session<'a>, timings: &mut Timings) -> Result<Arms<'a>> {

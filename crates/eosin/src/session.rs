@@ -19,6 +19,7 @@ use crate::embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
 use crate::input::Geometry;
 use crate::leakage::part_groups;
 use crate::registry::Registry;
+use crate::rehearsal::{self, RehearsalBackbone, RehearsalSource};
 use crate::toml_file;
 
 /// Where a run reads and writes.
@@ -58,6 +59,8 @@ pub struct Session<'a> {
     geometry: Geometry,
     engine: EngineConfig,
     options: SessionOptions,
+    /// Whether noise stands for embeddings.
+    rehearses: bool,
 }
 
 /// One backbone's embeddings of a source.
@@ -105,7 +108,16 @@ impl<'a> Session<'a> {
         } else {
             Manifest::read_joined(data, &file.files)?
         };
-        Self::on(config, manifest, "store", options, registry, progress)
+        Self::on(config, manifest, "store", options, registry, progress, false)
+    }
+
+    /// The same run in another folder, on noise instead of embeddings; see
+    /// [`rehearse`](crate::rehearse).
+    pub(crate) fn rehearsal(&self, out: &Path, progress: &'a dyn Progress) -> Result<Session<'a>> {
+        let config = rehearsal::shortened(self.config.clone());
+        let manifest = self.dataset.manifest().clone();
+        let options = SessionOptions { out: out.to_owned(), ..self.options.clone() };
+        Self::on(config, manifest, "store", options, self.registry.clone(), progress, true)
     }
 
     /// The same run on another manifest, relative to the folder of the data: for proxy tasks whose
@@ -114,7 +126,8 @@ impl<'a> Session<'a> {
         let store = format!("store-{}", manifest_name(manifest));
         let (config, options) = (self.config.clone(), self.options.clone());
         let manifest = Manifest::read(options.data.clone().unwrap_or_default().join(manifest))?;
-        Self::on(config, manifest, &store, options, self.registry.clone(), self.progress)
+        let registry = self.registry.clone();
+        Self::on(config, manifest, &store, options, registry, self.progress, self.rehearses)
     }
 
     fn on(
@@ -124,8 +137,14 @@ impl<'a> Session<'a> {
         options: SessionOptions,
         registry: Registry,
         progress: &'a dyn Progress,
+        rehearses: bool,
     ) -> Result<Self> {
         let source = ManifestSource::new(manifest.clone(), TileFileOptions::default());
+        let source: Box<dyn TileSource> = if rehearses {
+            Box::new(RehearsalSource::new(Box::new(source)))
+        } else {
+            Box::new(source)
+        };
         let mut engine = config.run.engine.clone();
         if let Some(kind) = &options.engine {
             engine.kind.clone_from(kind);
@@ -138,10 +157,11 @@ impl<'a> Session<'a> {
             progress,
             out: options.out.clone(),
             store,
-            source: Box::new(source),
+            source,
             geometry: Geometry::as_given(),
             engine,
             options,
+            rehearses,
         })
     }
 
@@ -207,7 +227,11 @@ impl<'a> Session<'a> {
 
     /// Makes a card's backbone, with the user's weights where the card leaves them to the user.
     pub fn backbone_of(&self, card: &Card) -> Result<Box<dyn Backbone>> {
-        open_card(card, &self.engine, &self.places())
+        let backbone = open_card(card, &self.engine, &self.places())?;
+        if self.rehearses {
+            return Ok(Box::new(RehearsalBackbone::of(backbone.as_ref())));
+        }
+        Ok(backbone)
     }
 
     /// Where backbones find what is no part of the program.

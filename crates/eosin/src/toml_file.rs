@@ -5,6 +5,8 @@ use std::path::Path;
 use eosin_core::{Error, Result};
 use serde::de::DeserializeOwned;
 
+use crate::limits::check_numbers;
+
 /// Configurations are small; a larger file is not one.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -20,12 +22,18 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
         ));
     }
     let text = std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))?;
-    toml::from_str(&text).map_err(|e| fault(&path.display().to_string(), &e))
+    let place = path.display().to_string();
+    let table: toml::Table = toml::from_str(&text).map_err(|e| fault(&place, &e))?;
+    check_numbers(&place, &table)?;
+    // From the text, not from the table, so that a fault says in which line it is.
+    toml::from_str(&text).map_err(|e| fault(&place, &e))
 }
 
 /// Reads the options of a component, which is named in the error.
 pub fn options<T: DeserializeOwned>(component: &str, options: &toml::Table) -> Result<T> {
-    options.clone().try_into().map_err(|e| fault(&format!("options of {component}"), &e))
+    let place = format!("options of {component}");
+    check_numbers(&place, options)?;
+    options.clone().try_into().map_err(|e| fault(&place, &e))
 }
 
 fn fault(place: &str, error: &toml::de::Error) -> Error {

@@ -64,15 +64,7 @@ pub fn train_many(session: &Session, plan: &TrainPlan) -> Result<(Vec<TrainedHea
     };
     let run = &session.config.run;
     let tasks: Vec<(String, TaskConfig)> = named(session, "task", &or(&plan.tasks, &run.task))?;
-    let heads: Vec<(String, ComponentConfig)> =
-        named(session, "head", &or(&plan.heads, &run.head))?;
-    for (_, head) in &heads {
-        if session.registry.is_slide_head(&head.kind) {
-            session.registry.slide_head(&head.kind, &head.options)?;
-        } else {
-            session.registry.head(&head.kind, &head.options)?;
-        }
-    }
+    let heads = heads(session, &or(&plan.heads, &run.head))?;
     for (_, task) in &tasks {
         check_leakage(session, &session.dataset.rows(task, &[])?)?;
     }
@@ -101,6 +93,27 @@ fn named<T: serde::de::DeserializeOwned>(
     names: &[String],
 ) -> Result<Vec<(String, T)>> {
     names.iter().map(|n| Ok((n.clone(), part(&session.config.configs, group, n)?))).collect()
+}
+
+/// The heads of these names: files of `configs/head/`, or kinds with their usual options.
+fn heads(session: &Session, names: &[String]) -> Result<Vec<(String, ComponentConfig)>> {
+    let (configs, registry) = (&session.config.configs, &session.registry);
+    let head = |name: &String| -> Result<(String, ComponentConfig)> {
+        let has_file = configs.join("head").join(format!("{name}.toml")).is_file();
+        let is_kind = registry.heads().contains(&name.as_str()) || registry.is_slide_head(name);
+        let head = if is_kind && !has_file {
+            ComponentConfig { kind: name.clone(), options: toml::Table::new() }
+        } else {
+            part(configs, "head", name)?
+        };
+        if registry.is_slide_head(&head.kind) {
+            registry.slide_head(&head.kind, &head.options)?;
+        } else {
+            registry.head(&head.kind, &head.options)?;
+        }
+        Ok((name.clone(), head))
+    };
+    names.iter().map(head).collect()
 }
 
 fn score(head: &TrainedHead) -> f64 {

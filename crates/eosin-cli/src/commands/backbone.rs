@@ -14,6 +14,9 @@ use crate::progress::Bars;
 
 /// `eosin backbone`.
 pub fn backbone(arguments: &BackboneArguments, bars: &Bars) -> Result<Outcome> {
+    // Only a fetch takes long.
+    #[cfg(not(feature = "hub"))]
+    let _ = bars;
     let configs = &arguments.configs;
     match &arguments.command {
         BackboneCommand::Ls { installed, licence, weights, json } => {

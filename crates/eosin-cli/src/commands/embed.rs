@@ -16,6 +16,9 @@ use crate::arguments::EmbedArguments;
 use crate::exit::Outcome;
 use crate::progress::Bars;
 
+/// Tiles that a dry run decodes, evenly over the source.
+const DECODED: usize = 512;
+
 /// `eosin embed`.
 pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
     let mut tiling = tiling(&arguments.grid)?;
@@ -67,6 +70,10 @@ pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
             print!("{}", stats_text(&outcome.stats, gemm_peak()? / 1e9));
         }
         skipped.extend(outcome.skipped);
+    }
+    if arguments.dry_run {
+        eosin::require_writable(&arguments.store)?;
+        skipped = eosin::unreadable(source.as_ref(), DECODED);
     }
     skipped.sort();
     skipped.dedup();

@@ -135,7 +135,10 @@ fn tell_skipped(skipped: &[Skipped]) {
     if skipped.is_empty() {
         return;
     }
-    eprintln!("{} tiles were left out:", skipped.len());
+    match skipped.len() {
+        1 => eprintln!("1 tile was left out:"),
+        n => eprintln!("{n} tiles were left out:"),
+    }
     for skip in skipped.iter().take(SHOWN) {
         eprintln!("  {}: {}", skip.tile, skip.reason);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use anyhow::Result;
-use eosin::{EngineConfig, PredictOptions, open_input};
+use eosin::{EngineConfig, PredictOptions};
 
 use super::{print_facts, tell_skipped, tiling};
 use crate::arguments::PredictArguments;
@@ -12,12 +12,6 @@ use crate::progress::Bars;
 pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
     let mut tiling = tiling(&arguments.grid)?;
     tiling.verify |= arguments.verify;
-    if arguments.dry_run {
-        let (source, _) = open_input(&arguments.input, &tiling)?;
-        print_facts(&eosin::inspect(&arguments.head)?.facts);
-        println!("would be applied to {} tiles", source.tiles().len());
-        return Ok(Outcome::Done);
-    }
     let options = PredictOptions {
         input: &arguments.input,
         tiling,
@@ -31,6 +25,12 @@ pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
         accept: &arguments.accept,
         replace: arguments.replace,
     };
+    if arguments.dry_run {
+        let n_tiles = eosin::check_predict(&options)?;
+        print_facts(&eosin::inspect(&arguments.head)?.facts);
+        println!("would be applied to {n_tiles} tiles");
+        return Ok(Outcome::Done);
+    }
     let outcome = eosin::predict(&options, bars)?;
     let called: Vec<String> =
         outcome.called.iter().map(|(class, n)| format!("{class} {n}")).collect();

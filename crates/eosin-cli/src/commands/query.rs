@@ -12,6 +12,7 @@ use eosin::crates::core::{EmbeddingStore, Error};
 use eosin::crates::query::{Answer, Tables};
 use eosin::crates::store::{ParquetStore, tell_slides_apart};
 
+use crate::bounds;
 use crate::exit::Outcome;
 
 #[derive(Args)]
@@ -39,7 +40,7 @@ pub struct QueryArguments {
     #[arg(long)]
     pub out: Option<PathBuf>,
     /// Rows that are shown on the screen; 0 for all.
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, allow_negative_numbers = true, value_parser = bounds::whole::<usize>("limit"))]
     pub limit: usize,
 }
 

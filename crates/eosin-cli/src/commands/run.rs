@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use anyhow::Result;
-use eosin::Session;
 use eosin::crates::report::tables;
+use eosin::{LeftOut, Session, Skipped};
 
 use super::{open, print_facts, tell_skipped};
 use crate::arguments::RunArguments;
@@ -13,7 +13,11 @@ use crate::progress::Bars;
 pub fn run(arguments: &RunArguments, bars: &Bars) -> Result<Outcome> {
     let session = open(arguments, bars)?;
     if arguments.dry_run {
-        return dry_run(&session);
+        let (skipped, left_out) = eosin::rehearse(&session, |rehearsal| {
+            let outcome = eosin::run(rehearsal)?;
+            Ok((outcome.skipped, outcome.left_out))
+        })?;
+        return tell_plan(&session.config.run.title, &facts(&session)?, &skipped, &left_out);
     }
     let outcome = eosin::run(&session)?;
     let report = &outcome.report;
@@ -26,41 +30,46 @@ pub fn run(arguments: &RunArguments, bars: &Bars) -> Result<Outcome> {
     tell_skipped(&outcome.skipped);
     println!("{}", outcome.json.display());
     println!("{}", outcome.html.display());
-    Ok(Outcome::of(outcome.skipped.len()))
+    Ok(Outcome::of(outcome.skipped.len() + outcome.left_out.len()))
 }
 
-/// Checks everything that can be checked without embedding, and says what would be done.
-pub fn dry_run(session: &Session) -> Result<Outcome> {
+/// What a run or a selection would do.
+pub fn facts(session: &Session) -> Result<Vec<(String, String)>> {
     let run = &session.config.run;
     let rows = session.dataset.rows(&session.config.task, &[])?;
-    eosin::check_leakage(session, &rows)?;
-    for (_, task) in &session.config.proxies {
-        session.dataset.rows(task, &[])?;
-    }
-    for name in &run.backbones {
-        session.backbone(name)?;
-    }
-    let head = &session.config.head;
-    session.registry.head(&head.kind, &head.options)?;
     let pipeline = session.registry.pipeline(&session.config.augment.transforms)?;
     let n_views = session.views()?.map_or(0, |views| usize::from(views.n_views));
     let (n_train, n_test) = (rows.split.train.len(), rows.split.held_out.len());
-    println!("{}: nothing is wrong; this would be done", run.title);
-    print_facts(&[
+    let description = &session.config.task.description;
+    Ok(vec![
         ("tiles".into(), session.dataset.n_tiles().to_string()),
         ("backbones".into(), run.backbones.join(", ")),
         ("proxies".into(), run.proxies.join(", ")),
-        (
-            "target".into(),
-            format!(
-                "{}: {n_train} to fit on, {n_test} to test on",
-                session.config.task.description
-            ),
-        ),
+        ("target".into(), format!("{description}: {n_train} to fit on, {n_test} to test on")),
         ("views".into(), format!("{n_views} of each of {n_train} tiles, up to two backbones")),
         ("augmentation".into(), pipeline.description()),
-        ("head".into(), head.kind.clone()),
+        ("head".into(), session.config.head.kind.clone()),
         ("output".into(), session.out.display().to_string()),
-    ]);
-    Ok(Outcome::Done)
+    ])
+}
+
+/// What a rehearsal found: that nothing is wrong, or what would be left out.
+pub fn tell_plan(
+    title: &str,
+    facts: &[(String, String)],
+    skipped: &[Skipped],
+    left_out: &[LeftOut],
+) -> Result<Outcome> {
+    let n_missing = skipped.len() + left_out.len();
+    if n_missing == 0 {
+        println!("{title}: nothing is wrong; this would be done");
+    } else {
+        println!("{title}: this would be done, without what is named below");
+    }
+    print_facts(facts);
+    for left_out in left_out {
+        println!("left out: {}: {}", left_out.backbone, left_out.reason);
+    }
+    tell_skipped(skipped);
+    Ok(Outcome::of(n_missing))
 }

@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use eosin::crates::report::{SelectRanking, SelectReport};
 use eosin::{HoldOut, LicenceFilter};
 
-use super::run::dry_run;
+use super::run::{facts, tell_plan};
 use super::{open, tell_skipped};
 use crate::arguments::SelectArguments;
 use crate::exit::Outcome;
@@ -27,7 +27,11 @@ pub fn select(arguments: &SelectArguments, bars: &Bars) -> Result<Outcome> {
         None => {}
     }
     if arguments.run.dry_run {
-        return dry_run(&session);
+        let (skipped, left_out) = eosin::rehearse(&session, |rehearsal| {
+            let found = eosin::select_run(rehearsal)?;
+            Ok((found.arms.skipped, found.selection.left_out))
+        })?;
+        return tell_plan(&session.config.run.title, &facts(&session)?, &skipped, &left_out);
     }
     let found = eosin::select_run(&session)?;
     let report = &found.report;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use anyhow::{Context, Result};
-use eosin::StudyConfig;
 use eosin::crates::report::study_text;
+use eosin::{Session, StudyConfig};
 
 use super::{open, print_facts, tell_skipped};
 use crate::arguments::{RunArguments, StudyArguments};
@@ -23,21 +23,7 @@ pub fn study(arguments: &StudyArguments, bars: &Bars) -> Result<Outcome> {
     };
     let session = open(&run, bars)?;
     if run.dry_run {
-        let rows = session.dataset.rows(&session.config.task, &[])?;
-        let design = &config.design;
-        let arms = eosin::check_arms(&config, &session.config.head, &session.registry)?;
-        let tried = |(name, n): &(String, usize)| format!("{name} ({n})");
-        println!("{}: nothing is wrong; this would be done", config.title);
-        print_facts(&[
-            ("task".into(), session.config.task.description.clone()),
-            ("tiles to fit on".into(), rows.split.train.len().to_string()),
-            ("tiles to test on".into(), rows.split.held_out.len().to_string()),
-            ("arms and settings".into(), arms.iter().map(tried).collect::<Vec<_>>().join(", ")),
-            ("outer folds".into(), format!("{} × {}", design.repeats, design.folds)),
-            ("inner folds".into(), design.inner_folds.to_string()),
-            ("output".into(), session.out.display().to_string()),
-        ]);
-        return Ok(Outcome::Done);
+        return dry_run(&session, &config);
     }
     let outcome = eosin::study(&session, &config)?;
     println!("{}", study_text::study_tables(&outcome.report));
@@ -51,4 +37,43 @@ pub fn study(arguments: &StudyArguments, bars: &Bars) -> Result<Outcome> {
     println!("{}", outcome.json.display());
     println!("{}", outcome.html.display());
     Ok(Outcome::of(outcome.skipped.len()))
+}
+
+/// Does the study once on noise instead of embeddings, with one round of folds.
+fn dry_run(session: &Session, config: &StudyConfig) -> Result<Outcome> {
+    let arms = eosin::check_arms(config, &session.config.head, &session.registry)?;
+    let outcome = eosin::rehearse(session, |rehearsal| eosin::study(rehearsal, &once(config)))?;
+    let rows = session.dataset.rows(&session.config.task, &[])?;
+    let (design, warnings) = (&config.design, &outcome.report.warnings);
+    let tried = |(name, n): &(String, usize)| format!("{name} ({n})");
+    if warnings.is_empty() {
+        println!("{}: nothing is wrong; this would be done", config.title);
+    } else {
+        println!("{}: this would be done, with the notes below", config.title);
+    }
+    print_facts(&[
+        ("task".into(), session.config.task.description.clone()),
+        ("tiles to fit on".into(), rows.split.train.len().to_string()),
+        ("tiles to test on".into(), rows.split.held_out.len().to_string()),
+        ("arms and settings".into(), arms.iter().map(tried).collect::<Vec<_>>().join(", ")),
+        ("outer folds".into(), format!("{} × {}", design.repeats, design.folds)),
+        ("inner folds".into(), design.inner_folds.to_string()),
+        ("output".into(), session.out.display().to_string()),
+    ]);
+    for warning in warnings {
+        println!("note: {}", warning.replace('`', ""));
+    }
+    tell_skipped(&outcome.skipped);
+    Ok(Outcome::of(outcome.skipped.len()))
+}
+
+/// The study with one round of folds, and the fewest replicates: more make its numbers steadier.
+fn once(config: &StudyConfig) -> StudyConfig {
+    let mut config = config.clone();
+    config.design.repeats = 1;
+    config.design.evaluation.replicates = config.design.evaluation.replicates.min(100);
+    let curve = config.curve.iter_mut().map(|c| &mut c.repeats);
+    let permuted = config.permuted.iter_mut().map(|p| &mut p.repeats);
+    curve.chain(permuted).for_each(|repeats| *repeats = 1);
+    config
 }

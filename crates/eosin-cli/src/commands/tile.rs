@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use anyhow::Result;
-use eosin::Overview;
 use eosin::crates::core::TileSource;
+use eosin::crates::tile::TilingOptions;
+use eosin::{CutOptions, Overview, RefusedSlide};
 
 use super::{tell_skipped, tiling};
 use crate::arguments::TileArguments;
@@ -18,13 +19,7 @@ pub fn tile(arguments: &TileArguments, bars: &Bars) -> Result<Outcome> {
         contours: arguments.contours.clone(),
     };
     if arguments.dry_run {
-        for slide in &arguments.slides {
-            let source = eosin::open_slide(slide, &tiling)?;
-            let mpp = tiling.requested_mpp()?.get();
-            let n_tiles = source.tiles().len();
-            println!("{}: {n_tiles} tiles at {mpp:.4} µm/px", slide.display());
-        }
-        return Ok(Outcome::Done);
+        return dry_run(arguments, &tiling);
     }
     if !overview.is_empty() {
         for path in eosin::draw(&arguments.slides, &tiling, &overview)? {
@@ -32,8 +27,47 @@ pub fn tile(arguments: &TileArguments, bars: &Bars) -> Result<Outcome> {
         }
     }
     let Some(out) = &arguments.out else { return Ok(Outcome::Done) };
-    let outcome = eosin::cut(&arguments.slides, &tiling, out, bars)?;
+    let options = CutOptions { tiling: &tiling, out, replace: arguments.replace };
+    let outcome = eosin::cut(&arguments.slides, &options, bars)?;
+    tell_refused(&outcome.refused, arguments.slides.len());
     tell_skipped(&outcome.skipped);
     println!("{} tiles, {}", outcome.n_tiles, outcome.manifest.display());
-    Ok(Outcome::of(outcome.skipped.len()))
+    Ok(Outcome::of(outcome.skipped.len() + outcome.refused.len()))
+}
+
+fn dry_run(arguments: &TileArguments, tiling: &TilingOptions) -> Result<Outcome> {
+    let (mut refused, mut first) = (Vec::new(), None);
+    let mpp = tiling.requested_mpp()?.get();
+    for slide in &arguments.slides {
+        match eosin::open_slide(slide, tiling) {
+            Ok(source) => {
+                let n_tiles = source.tiles().len();
+                println!("{}: {n_tiles} tiles at {mpp:.4} µm/px", slide.display());
+            }
+            Err(error) => {
+                refused.push(RefusedSlide::new(slide, &error));
+                first.get_or_insert(error);
+            }
+        }
+    }
+    if let Some(error) = first.filter(|_| refused.len() == arguments.slides.len()) {
+        return Err(error.into());
+    }
+    if let Some(out) = &arguments.out {
+        let options = CutOptions { tiling, out, replace: arguments.replace };
+        eosin::check_cut_folder(&arguments.slides, &options)?;
+    }
+    tell_refused(&refused, arguments.slides.len());
+    Ok(Outcome::of(refused.len()))
+}
+
+/// Names the slides that could not be read, with the reason of each.
+fn tell_refused(refused: &[RefusedSlide], n_slides: usize) {
+    if refused.is_empty() {
+        return;
+    }
+    eprintln!("{} of {n_slides} slides could not be read:", refused.len());
+    for slide in refused {
+        eprintln!("  {}: {}", slide.slide.display(), slide.reason);
+    }
 }

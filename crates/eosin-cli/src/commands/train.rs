@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 use comfy_table::{Table, presets};
 use eosin::crates::eval::{Form, Interval};
-use eosin::{SavedHead, TrainPlan, TrainedHead, train_many};
+use eosin::{SavedHead, Session, TrainPlan, TrainedHead, train_many};
 
-use super::run::dry_run;
-use super::{open, tell_skipped};
+use super::{open, print_facts, tell_skipped};
 use crate::arguments::TrainArguments;
 use crate::exit::Outcome;
 use crate::progress::Bars;
@@ -14,34 +15,74 @@ use crate::progress::Bars;
 /// `eosin train`.
 pub fn train(arguments: &TrainArguments, bars: &Bars) -> Result<Outcome> {
     let session = open(&arguments.run, bars)?;
-    if arguments.run.dry_run {
-        return dry_run(&session);
-    }
     let plan = TrainPlan {
         tasks: arguments.task.clone(),
         heads: arguments.head.clone(),
         backbones: arguments.backbone.clone(),
         augment: !arguments.no_augment,
     };
+    if arguments.run.dry_run {
+        return dry_run(&session, &plan);
+    }
     let (trained, skipped) = train_many(&session, &plan)?;
     println!("{}", table(&trained));
     for head in &trained {
-        match &head.result {
-            Ok(saved) => tell(head, saved, trained.len() == 1),
-            Err(reason) => {
-                eprintln!("{} with {} on {}: {reason}", head.task, head.head, head.backbone);
-            }
+        if let Ok(saved) = &head.result {
+            tell(head, saved, trained.len() == 1);
         }
     }
+    let failed = tell_failed(&trained)?;
     tell_skipped(&skipped);
     if let Some(note) = session.unreadable_note(&skipped) {
         println!("note: {note}");
     }
-    if trained.iter().all(|head| head.result.is_err()) {
+    Ok(Outcome::of(skipped.len() + failed))
+}
+
+/// Names the heads that could not be fitted and counts them; where that is all, it is an error.
+fn tell_failed(trained: &[TrainedHead]) -> Result<usize> {
+    let mut failed = 0;
+    for head in trained {
+        if let Err(reason) = &head.result {
+            eprintln!("{} with {} on {}: {reason}", head.task, head.head, head.backbone);
+            failed += 1;
+        }
+    }
+    if failed == trained.len() {
         bail!("no head could be fitted");
     }
-    let failed = trained.iter().filter(|head| head.result.is_err()).count();
-    Ok(Outcome::of(skipped.len() + failed))
+    Ok(failed)
+}
+
+/// Trains the plan on noise instead of embeddings.
+fn dry_run(session: &Session, plan: &TrainPlan) -> Result<Outcome> {
+    let (trained, skipped) = eosin::rehearse(session, |rehearsal| train_many(rehearsal, plan))?;
+    let failed = tell_failed(&trained)?;
+    let title = &session.config.run.title;
+    if failed + skipped.len() == 0 {
+        println!("{title}: nothing is wrong; this would be done");
+    } else {
+        println!("{title}: this would be done, without what is named");
+    }
+    let each = |of: fn(&TrainedHead) -> &str| {
+        let names: BTreeSet<&str> = trained.iter().map(of).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let augmentation = if plan.augment {
+        session.registry.pipeline(&session.config.augment.transforms)?.description()
+    } else {
+        "none".into()
+    };
+    print_facts(&[
+        ("tiles".into(), session.dataset.n_tiles().to_string()),
+        ("tasks".into(), each(|t| &t.task)),
+        ("heads".into(), each(|t| &t.head)),
+        ("backbones".into(), each(|t| &t.backbone)),
+        ("augmentation".into(), augmentation),
+        ("output".into(), session.out.join("heads").display().to_string()),
+    ]);
+    tell_skipped(&skipped);
+    Ok(Outcome::of(failed + skipped.len()))
 }
 
 fn table(trained: &[TrainedHead]) -> Table {

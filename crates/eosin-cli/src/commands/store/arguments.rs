@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::bounds;
+
 #[derive(Args)]
 pub struct StoreArguments {
     #[command(subcommand)]
@@ -73,7 +75,7 @@ pub struct GcArguments {
     #[command(flatten)]
     pub set: SetArguments,
     /// Keep files younger than this many minutes, since a writer may be about to commit them.
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, allow_negative_numbers = true, value_parser = bounds::whole::<u64>("min_age"))]
     pub min_age: u64,
 }
 

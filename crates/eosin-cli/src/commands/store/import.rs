@@ -22,6 +22,9 @@ pub fn import(arguments: &ImportArguments, bars: &Bars) -> Result<Outcome> {
     let dtype = if arguments.f32 { Dtype::F32 } else { Dtype::F16 };
     let options = StoreOptions { dtype, cold: arguments.cold, ..StoreOptions::default() };
     let store = ParquetStore::open_with(&arguments.at.store, options)?;
+    if arguments.dry_run {
+        eosin::require_writable(&arguments.at.store)?;
+    }
     let files = files(&arguments.files)?;
     bars.start("import", files.len() as u64);
     let mut lines = Vec::new();
