@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use eosin_testkit::demo;
 use tempfile::TempDir;
@@ -15,16 +16,39 @@ pub fn root() -> PathBuf {
 
 /// The built `eosin` binary, which lies beside the tests.
 pub fn eosin() -> Command {
-    let tests = std::env::current_exe().unwrap();
-    let binary = tests.parent().unwrap().parent().unwrap().join("eosin");
-    assert!(
-        binary.is_file(),
-        "no {}; build it first: cargo build --package eosin-cli",
-        binary.display()
-    );
-    let mut command = Command::new(binary);
+    let mut command = Command::new(binary());
     command.env_remove("EOSIN_LOG").arg("--quiet");
     command
+}
+
+/// Where the binary lies. Cargo builds binaries only for the tests of their own package, so that
+/// it is built here where nobody has: on a fresh clone `cargo test` then does without another
+/// command. One that is there is taken as it is; CI builds it first.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let tests = std::env::current_exe().unwrap();
+        let profile = tests.parent().unwrap().parent().unwrap();
+        let binary = profile.join(format!("eosin{}", std::env::consts::EXE_SUFFIX));
+        if !binary.is_file() {
+            build(profile);
+        }
+        assert!(binary.is_file(), "no {} though it was built", binary.display());
+        binary
+    })
+}
+
+/// Builds the binary for the profile in whose folder the tests lie. Tests that come here at once
+/// wait for each other at cargo's own lock.
+fn build(folder: &Path) {
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    // As CI builds it: another selection of packages would compile shared crates again.
+    cargo.args(["build", "--workspace", "--bins", "--locked"]).current_dir(root());
+    cargo.args(["--profile", if name == "debug" { "dev" } else { name }]);
+    cargo.env("CARGO_TARGET_DIR", folder.parent().unwrap());
+    let status = cargo.status().unwrap();
+    assert!(status.success(), "cargo build failed: {status}");
 }
 
 /// A folder with the tiny demo's tiles, a copy of the configurations, and room for output.

@@ -34,7 +34,7 @@ pub fn kills(workspace: &Workspace) -> Result<Ending> {
 pub fn mutants(workspace: &Workspace) -> Result<Ending> {
     let xtask = std::env::current_exe()?;
     let mutants = MUTANTS.to_string();
-    cmd!(workspace.shell, "{xtask} fuzz --minutes 0 --mutants {mutants}").run()?;
+    cmd!(workspace.shell, "{xtask} fuzz --mutants {mutants}").run()?;
     Ok(Ending::Done)
 }
 
@@ -42,10 +42,11 @@ pub fn mutants(workspace: &Workspace) -> Result<Ending> {
 /// known.
 pub fn simulations(workspace: &Workspace) -> Result<Ending> {
     workspace.cargo("build --workspace --bins --locked").run()?;
-    // Large networks belong to the step `parity`.
+    // These belong to the steps `parity` and `mutants`, or are no tests.
+    let skipped = ["large_architectures", "every::", "corpus"].map(|name| ["--skip", name]);
     workspace
-        .cargo("test --workspace --locked --no-fail-fast --lib --bins --tests --")
-        .args(["--ignored", "--skip", "large_architectures"])
+        .cargo("test --workspace --locked --no-fail-fast --lib --bins --tests -- --ignored")
+        .args(skipped.concat())
         .run()?;
     Ok(Ending::Done)
 }

@@ -33,7 +33,7 @@ pub struct CutOutcome {
 pub struct RefusedSlide {
     /// Its file.
     pub slide: PathBuf,
-    /// Why it could not be read, with what to do.
+    /// Why it could not be read.
     pub reason: String,
 }
 
@@ -147,6 +147,7 @@ pub fn cut(
     let CutOptions { tiling, out, replace } = *options;
     let folders = folders(slides)?;
     let (mut list, mut n_tiles) = (None, 0);
+    let mut written: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let (mut skipped, mut refused, mut first) = (Vec::new(), Vec::new(), None);
     for (slide, name) in slides.iter().zip(&folders) {
         let source = match open_slide(slide, tiling) {
@@ -172,18 +173,19 @@ pub fn cut(
         let pipeline =
             PipelineOptions { threads: rayon::current_num_threads(), ..PipelineOptions::default() };
         let write = |tile: Tile| {
-            let name = format!("{name}/{}_{}.png", tile.meta.x, tile.meta.y);
-            write_png(&out.join(&name), &tile.image)?;
-            Ok(name)
+            let file = format!("{}_{}.png", tile.meta.x, tile.meta.y);
+            write_png(&folder.join(&file), &tile.image)?;
+            Ok(file)
         };
-        let (mut n_read, mut unread) = (0, Vec::new());
-        for_each_tile(&source, &indices, pipeline, write, |i, written| {
+        let files = written.entry(name).or_default();
+        let mut unread = Vec::new();
+        for_each_tile(&source, &indices, pipeline, write, |i, file| {
             progress.advance(1);
             let meta = &source.tiles()[i];
-            match written {
-                Ok(path) => {
-                    csv.add(path, name, meta)?;
-                    n_read += 1;
+            match file {
+                Ok(file) => {
+                    csv.add(format!("{name}/{file}"), name, meta)?;
+                    files.insert(file);
                 }
                 Err(error @ Error::Environment { .. }) => return Err(error),
                 Err(error) => unread.push((meta.tile_id.clone(), error)),
@@ -191,6 +193,7 @@ pub fn cut(
             Ok(())
         })?;
         progress.finish();
+        let n_read = files.len();
         n_tiles += n_read;
         let mut unread = unread.into_iter();
         match unread.next() {
@@ -296,7 +299,10 @@ impl RefusedSlide {
         if let Some(cause) = std::error::Error::source(error) {
             reason = format!("{reason}: {cause}");
         }
-        Self { slide: slide.to_owned(), reason: format!("{reason} ({})", error.hint()) }
+        // Most faults of a file begin with its name, which stands before the reason already.
+        let named = format!("{}: ", slide.display());
+        let reason = reason.strip_prefix(&named).unwrap_or(&reason).to_string();
+        Self { slide: slide.to_owned(), reason }
     }
 }
 

@@ -66,6 +66,17 @@ pub fn claim(
     crate::run::write(&out.join(RECORD), &(text + "\n"))
 }
 
+/// Removes tiles of a slide that the same cut has made before and does not make any more, since a
+/// file that its options name has changed: they would lie beside the manifest unnoticed.
+///
+/// All tiles in the folder are the cut's own, or it could not have been claimed.
+pub fn sweep(folder: &Path, files: &BTreeSet<String>) -> Result<()> {
+    let is_old = |path: &PathBuf| {
+        path.file_name().and_then(OsStr::to_str).is_some_and(|name| !files.contains(name))
+    };
+    tiles_in(folder).iter().filter(|path| is_old(path)).try_for_each(|path| gone(path))
+}
+
 /// Refuses what [`claim`] would refuse, and changes nothing.
 pub fn check(
     out: &Path,
@@ -157,12 +168,6 @@ fn folders_of(manifest: &Path) -> Vec<String> {
 
 /// Removes a cut: its manifest first, so that none lists a tile that is gone.
 fn remove(out: &Path, folders: &BTreeSet<String>) -> Result<()> {
-    let gone = |path: &Path| match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", path, error))
-        }
-        _ => Ok(()),
-    };
     gone(&out.join(MANIFEST))?;
     for folder in folders {
         let folder = out.join(folder);
@@ -174,6 +179,15 @@ fn remove(out: &Path, folders: &BTreeSet<String>) -> Result<()> {
     }
     // Last, so that a removal that was killed is still known for another cut's.
     gone(&out.join(RECORD))
+}
+
+fn gone(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path, error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The tiles in a slide's folder, by their names.
