@@ -125,7 +125,7 @@ fn a_condition_that_does_not_parse_is_found_in_tasks_and_proxies() {
     std::fs::write(bench.path("configs/task/wrong.toml"), task).unwrap();
     change(&bench, "proxies = [\"demo-density\"]", "proxies = [\"wrong\"]");
     let out = bench.path("out");
-    both(run(&bench), &out, 3, &["no_such_column"]);
+    both(run(&bench), &out, 2, &["no_such_column"]);
 }
 
 #[test]
