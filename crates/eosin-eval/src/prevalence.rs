@@ -5,15 +5,17 @@
 //! All rests on label shift: classes look the same everywhere and only their shares differ. That
 //! cannot be seen from unlabelled tiles, so a figure made here is worth what that assumption is.
 
+use std::collections::BTreeSet;
+
 use eosin_core::{Error, Probabilities, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::{FEWEST_GROUPS, GroupBootstrap, Interval, Scale};
+use crate::bootstrap::{FEWEST_GROUPS, Form, GroupBootstrap, Interval, Scale};
 
 /// Rounds of the EM algorithm at most; it converges slowly where classes overlap much.
 const MAX_ROUNDS: usize = 10_000;
 /// The shares move by less than this in the last round.
-const CONVERGED: f64 = 1e-12;
+const CONVERGED: f64 = 1e-9;
 /// Where probabilities are this near the training shares, they tell of hardly anything else.
 const LEAST_RESOLUTION: f64 = 0.02;
 /// An interval wider than this leaves open whether a class is rare or frequent.
@@ -107,9 +109,6 @@ pub fn estimate_prevalence(
     bootstrap: &GroupBootstrap,
 ) -> Result<PrevalenceEstimate> {
     let n_classes = probabilities.n_classes();
-    estimate_shares(probabilities, from, None)?;
-    // No row is known to be of any class, so that there are no strata.
-    let labels = vec![0; groups.len()];
     if groups.len() != probabilities.n_rows() {
         return Err(Error::input(
             "groups of unlabelled rows",
@@ -118,25 +117,42 @@ pub fn estimate_prevalence(
             "give the patient or slide of every tile",
         ));
     }
+    let estimates = estimate_shares(probabilities, from, None)?;
+    let n_groups = groups.iter().collect::<BTreeSet<_>>().len();
+    let hopeless = if n_groups < FEWEST_GROUPS {
+        Some(format!("{n_groups} patients or slides, and at least {FEWEST_GROUPS} are needed"))
+    } else if resolution(probabilities, from) < LEAST_RESOLUTION {
+        Some("the head tells the classes apart too little for their shares to be seen".to_string())
+    } else {
+        None
+    };
+    if hopeless.is_some() {
+        let alone = |estimate| Interval {
+            estimate,
+            lower: f64::NAN,
+            upper: f64::NAN,
+            undefined: 0,
+            replicates: 0,
+            n_groups,
+            form: Form::None,
+        };
+        let shares = estimates.into_iter().map(alone).collect();
+        return Ok(PrevalenceEstimate { shares, refusal: hopeless });
+    }
+    // No row is known to be of any class, so that there are no strata.
+    let labels = vec![0; groups.len()];
     let shares =
         bootstrap.intervals(groups, &labels, &vec![Scale::Unit; n_classes], |weights| {
             estimate_shares(probabilities, from, Some(weights))
                 .unwrap_or_else(|_| vec![f64::NAN; n_classes])
         })?;
-    let n_groups = shares.first().map_or(0, |s| s.n_groups);
     let widest = shares.iter().map(|s| s.upper - s.lower).fold(0.0, f64::max);
-    let refusal = if n_groups < FEWEST_GROUPS {
-        Some(format!("{n_groups} patients or slides, and at least {FEWEST_GROUPS} are needed"))
-    } else if resolution(probabilities, from) < LEAST_RESOLUTION {
-        Some("the head tells the classes apart too little for their shares to be seen".to_string())
-    } else if widest > WIDEST {
-        Some(format!(
+    let refusal = (widest > WIDEST).then(|| {
+        format!(
             "a share's interval is {widest:.2} wide: these tiles do not say whether the class is \
              rare or frequent"
-        ))
-    } else {
-        None
-    };
+        )
+    });
     Ok(PrevalenceEstimate { shares, refusal })
 }
 

@@ -20,7 +20,8 @@ pub enum Form {
     #[default]
     Percentile,
     /// θ̂ ± t(G − 1)·s·√(G/(G − 1)) on the statistic's scale, s being the standard deviation of the
-    /// replicates: for fewer than [`PERCENTILE_GROUPS`] groups.
+    /// replicates times the scale's slope at θ̂: for fewer than [`PERCENTILE_GROUPS`] groups. At an
+    /// end of its scale, such as an AUROC of 1, what the number of groups leaves open.
     Student,
     /// There is none: too few groups, or too few replicates in which the statistic is defined.
     None,
@@ -42,17 +43,17 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// The value on the scale; values at an end are taken `least` inside, where all are finite.
-    fn stretch(self, value: f64, least: f64) -> f64 {
-        let log_odds = |p: f64| {
-            let p = p.clamp(least, 1.0 - least);
-            (p / (1.0 - p)).ln()
-        };
+    /// The value on the scale and the slope there; none at an end, where both are infinite.
+    fn stretch(self, value: f64) -> Option<(f64, f64)> {
+        let log_odds =
+            |p: f64| (p > 0.0 && p < 1.0).then(|| ((p / (1.0 - p)).ln(), 1.0 / (p * (1.0 - p))));
         match self {
             Self::Unit => log_odds(value),
-            Self::Signed => log_odds(f64::midpoint(value, 1.0)),
-            Self::Positive => value.max(least).ln(),
-            Self::Real => value,
+            Self::Signed => {
+                log_odds(f64::midpoint(value, 1.0)).map(|(at, slope)| (at, slope / 2.0))
+            }
+            Self::Positive => (value > 0.0).then(|| (value.ln(), 1.0 / value)),
+            Self::Real => Some((value, 1.0)),
         }
     }
 
@@ -63,6 +64,24 @@ impl Scale {
             Self::Signed => 2.0 * logistic(value) - 1.0,
             Self::Positive => value.exp(),
             Self::Real => value,
+        }
+    }
+
+    /// The interval of a value at an end of a bounded scale: what so many groups without an
+    /// exception leave open (Clopper & Pearson), each group being one trial.
+    fn at_end(self, value: f64, groups: f64, level: f64) -> Option<(f64, f64)> {
+        let reach = ((1.0 - level) / 2.0).powf(1.0 / groups);
+        let (low, high) = match self {
+            Self::Unit => (0.0, 1.0),
+            Self::Signed => (-1.0, 1.0),
+            Self::Positive | Self::Real => return None,
+        };
+        if value >= high {
+            Some((low + (high - low) * reach, high))
+        } else if value <= low {
+            Some((low, high - (high - low) * reach))
+        } else {
+            None
         }
     }
 }
@@ -105,14 +124,17 @@ fn student(
         return None;
     }
     let groups = n_groups as f64;
-    // An end is as far as one row's worth of a group: further in than any replicate but the ends.
-    let least = 1.0 / (20.0 * groups);
-    let centre = scale.stretch(estimate, least);
-    let stretched: Vec<f64> = values.iter().map(|&v| scale.stretch(v, least)).collect();
-    let n = stretched.len() as f64;
-    let mean = stretched.iter().sum::<f64>() / n;
-    let variance = stretched.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let Some((centre, slope)) = scale.stretch(estimate) else {
+        return scale.at_end(estimate, groups, level);
+    };
+    if variance == 0.0 && scale != Scale::Real {
+        // Replicates that do not vary say nothing of the spread, which is not known to be 0.
+        return None;
+    }
     let t = StudentsT::new(0.0, 1.0, groups - 1.0).ok()?.inverse_cdf(f64::midpoint(1.0, level));
-    let half = t * variance.sqrt() * (groups / (groups - 1.0)).sqrt();
+    let half = t * slope * variance.sqrt() * (groups / (groups - 1.0)).sqrt();
     Some((scale.restore(centre - half), scale.restore(centre + half)))
 }

@@ -150,9 +150,25 @@ fn bad_input_is_refused() {
 
 #[test]
 fn the_form_of_few_groups_is_that_of_scipy() {
-    // scipy.stats.t.ppf(0.975, 8) · std(logit v) · √(9/8) around logit 0.83.
+    // scipy.stats.t.ppf(0.975, 8) · std(v) / (0.83 · 0.17) · √(9/8) around logit 0.83.
     let replicates = vec![0.8, 0.85, 0.9, 0.7, 0.82, 0.88];
     let found = form::interval(Form::Student, Scale::Unit, 0.83, replicates, 9, 0.95);
-    assert!((found.lower - 0.602_069_996_143_570_7).abs() < 1e-9, "{found:?}");
-    assert!((found.upper - 0.940_316_276_408_980_3).abs() < 1e-9, "{found:?}");
+    assert!((found.lower - 0.585_765_904_551_166).abs() < 1e-9, "{found:?}");
+    assert!((found.upper - 0.943_999_528_692_257).abs() < 1e-9, "{found:?}");
+}
+
+#[test]
+fn a_perfect_score_of_few_groups_has_a_width() {
+    let at = |scale, estimate: f64, n_groups| {
+        form::interval(Form::Student, scale, estimate, vec![estimate; 50], n_groups, 0.95)
+    };
+    // Eight groups without an exception: 0.025^(1/8).
+    let perfect = at(Scale::Unit, 1.0, 8);
+    assert!((perfect.lower - 0.025_f64.powf(0.125)).abs() < 1e-12 && perfect.upper >= 1.0);
+    let none = at(Scale::Unit, 0.0, 8);
+    assert!((none.upper - (1.0 - perfect.lower)).abs() < 1e-12 && none.lower <= 0.0);
+    assert!(at(Scale::Signed, 1.0, 8).lower < perfect.lower);
+    // Replicates that do not vary inside the scale say nothing.
+    assert_eq!(at(Scale::Unit, 0.7, 8).form, Form::None);
+    assert_eq!(at(Scale::Real, 0.1, 8).form, Form::Student);
 }

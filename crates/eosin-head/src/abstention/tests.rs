@@ -44,8 +44,8 @@ fn patients_who_are_all_wrong_end_the_guarantee() {
 #[test]
 fn doubtful_rows_are_left_uncalled() {
     // Half of every patient's rows are doubtful, and wrong.
-    let groups: Vec<u32> = (0..2000).map(|row| row / 20).collect();
-    let sure: Vec<f64> = (0..2000).map(|row| if row % 2 == 0 { 0.9 } else { 0.2 }).collect();
+    let groups: Vec<u32> = (0..4000).map(|row| row / 20).collect();
+    let sure: Vec<f64> = (0..4000).map(|row| if row % 2 == 0 { 0.9 } else { 0.2 }).collect();
     let wrong: Vec<bool> = sure.iter().map(|&s| s < 0.5).collect();
     let rule = Abstention::fit(&sure, &wrong, &groups, 0.1, 0.95).unwrap();
     assert!(rule.is_guaranteed() && rule.cutoff > 0.2 && (rule.coverage - 0.5).abs() < 1e-9);

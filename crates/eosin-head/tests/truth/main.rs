@@ -121,8 +121,8 @@ fn run(n_groups: &[usize], draws: u64, full: bool) {
                 // Three standard errors of a mean whose draws spread by about half the risk.
                 let chance = 3.0 * 0.05 / (given.len() as f64).sqrt();
                 assert!(full || mean <= RISK + chance, "{what}: {mean}");
-                // Nothing is bought by sets of all classes.
-                assert!(full || mean > 0.02, "{what}: {mean}");
+                // Nothing is bought by sets of all classes; of few patients hardly less will do.
+                assert!(full || n < 25 || mean > 0.02, "{what}: {mean}");
             }
         }
         let given: Vec<&Found> = found.iter().filter(|f| f.calls.0).collect();
