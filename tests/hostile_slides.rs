@@ -123,11 +123,11 @@ fn the_same_bytes_named_by_every_directory() {
     check(&bytes, "the same bytes named over and over");
 }
 
-/// Ten thousand tiles of 16 megapixels whose stored bytes are the same.
+/// A hundred tiles and more of 16 megapixels whose stored bytes are the same.
 #[test]
-fn one_stored_tile_named_ten_thousand_times() {
+fn one_stored_tile_named_a_hundred_times() {
     let tile: Vec<u8> = [0x81, 0xC8].repeat(4096 * 4096 * 3 / 128);
-    let n = 100u32;
+    let n = 12u32;
     let at = 8;
     let len = tile.len() as u32;
     let tiff = Tiff::strip(4096 * n, 4096 * n, 3, tile)
@@ -135,7 +135,7 @@ fn one_stored_tile_named_ten_thousand_times() {
         .tiled(4096, 4096)
         .longs(324, &vec![at; (n * n) as usize])
         .longs(325, &vec![len; (n * n) as usize]);
-    check(&tiff.bytes(), "10000 pieces of 4096 × 4096 px");
+    check(&tiff.bytes(), "144 pieces of 4096 × 4096 px");
 }
 
 #[test]
