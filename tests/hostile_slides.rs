@@ -51,6 +51,9 @@ fn a_sparse_tiling_of_endless_size() {
     let bytes = dicom.bytes();
     assert!(bytes.len() < 1000, "{}", bytes.len());
     check(&bytes, "2097152 × 2097152 px");
+    // Few enough pixels for a sparse slide, but not in frames of one.
+    let small = dicom.long((0x0048, 0x0006), 1 << 14).long((0x0048, 0x0007), 1 << 14);
+    check(&small.bytes(), "268435456 places for pieces");
 }
 
 /// An OME-TIFF with this description.

@@ -23,6 +23,9 @@ const DECLARED: u64 = 1 << 32;
 const STORED_PER_BYTE: u64 = 1024;
 const STORED: u64 = 1 << 28;
 
+/// Places for pieces, whether or not a file holds them: a region looks at each that it covers.
+const PLACES: u64 = 1 << 22;
+
 /// Bytes of stored pieces: writers let blank tiles share their bytes, but not everything.
 const SHARED_BYTES: u64 = 64;
 const SHARED: u64 = 256 << 20;
@@ -71,6 +74,16 @@ pub(crate) fn check_declared(file_bytes: u64, width: u64, height: u64) -> Result
     ))
 }
 
+/// Whether an image in a file of `file_bytes` may be laid out in so many pieces, most of them left
+/// out.
+pub(crate) fn check_places(file_bytes: u64, n_places: u64) -> Result<(), Fault> {
+    let allowed = file_bytes.saturating_add(PLACES);
+    if n_places <= allowed {
+        return Ok(());
+    }
+    Err(format!("{n_places} places for pieces in {file_bytes} bytes, where {allowed} are allowed"))
+}
+
 /// Whether a file of `file_bytes` may hold `n_pieces` pieces of this size in `stored` bytes.
 pub(crate) fn check_stored(
     file_bytes: u64,
@@ -103,6 +116,9 @@ mod tests {
         assert!(check_declared(50 << 20, 100_000, 100_000).is_ok());
         assert!(check_declared(420, 1 << 31, 1 << 31).is_err());
         assert!(check_declared(420, u64::MAX, 2).is_err());
+        // Frames of 256 px on a slide of 200,000 px a side, and frames of one pixel.
+        assert!(check_places(1000, 782 * 782).is_ok());
+        assert!(check_places(1000, 3000 * 3000).is_err());
         // A blank slide of 40,000 px a side: 24,650 tiles of some 300 bytes.
         assert!(check_stored(7_400_000, 24_650, (256, 256), 7_395_000).is_ok());
         assert!(check_stored(4 << 20, 500_000, (7000, 7000), 4 << 20).is_err());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use eosin_core::RgbImage;
 
 use super::dataset::{Header, ITEM, read_u32};
-use crate::budget::check_stored;
+use crate::budget::{check_places, check_stored};
 use crate::codec::{Fault, jpeg, jpeg2000, raw};
 
 /// Where each frame lies in the file and in the image.
@@ -90,6 +90,7 @@ impl Frames {
         if places.is_none() && (starts.len() as u64) < full {
             return Err(format!("{} frames for a full tiling of {full}", starts.len()));
         }
+        check_places(bytes.len() as u64, full)?;
         let n_placed = places.as_ref().map_or(full, |places| places.len() as u64);
         let size = (u64::from(header.columns), u64::from(header.rows));
         check_stored(bytes.len() as u64, n_placed, size, 0)?;
