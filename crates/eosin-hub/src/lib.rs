@@ -27,8 +27,11 @@
 //! └── snapshots/<commit>/model.safetensors → ../../blobs/<etag>
 //! ```
 //!
-//! Which hub it is must be said: none is built in. What was cut is continued, size and SHA-256 are
-//! checked, and without a network (or by [`HubOptions::offline`]) the cache serves alone.
+//! Which hub it is must be said: none is built in. A revision that is a commit and a SHA-256 pin a
+//! file: no other is taken, from the hub or from the cache. A token goes to the hub alone, and over
+//! `http://` only on this machine or where [`HubOptions::insecure`] says so. What was cut is
+//! continued, size and SHA-256 are checked, and without a network (or by [`HubOptions::offline`])
+//! the cache serves alone.
 
 mod address;
 mod cache;

@@ -189,6 +189,22 @@ fn bytes_that_differ_from_the_digest_are_never_kept() {
 }
 
 #[test]
+fn a_commit_that_the_hub_does_not_serve_is_refused() {
+    let server = Server::start();
+    server.put(REPO, FILE, &body(5000));
+    server.serve_any_revision();
+    let cache = tempfile::tempdir().unwrap();
+    let other = "ab".repeat(20);
+    let wanted = Wanted { revision: &other, ..Wanted::new(REPO) };
+    let error = fetch(options(&server, cache.path()), &wanted).unwrap_err().to_string();
+    assert!(error.contains(&other) && error.contains(COMMIT), "{error}");
+    assert_eq!(server.n_gets(), 0);
+    let wanted = Wanted { revision: COMMIT, ..Wanted::new(REPO) };
+    let fetched = fetch(options(&server, cache.path()), &wanted).unwrap();
+    assert_eq!(fetched.sha256, server.etag(REPO, FILE));
+}
+
+#[test]
 fn the_cache_serves_offline_and_when_the_hub_is_gone() {
     let server = Server::start();
     server.put(REPO, "pytorch_model.bin", &body(5000));
