@@ -131,7 +131,8 @@ pub fn draw(
 pub fn check_cut_folder(slides: &[PathBuf], options: &CutOptions) -> Result<()> {
     let CutOptions { tiling, out, replace } = options;
     require_writable(out)?;
-    cut_folder::check(out, slides, &folders(slides)?, tiling, *replace)
+    folders(slides)?;
+    cut_folder::check(out, slides, tiling, *replace)
 }
 
 /// Cuts slides into PNG tiles and writes a manifest of them.
@@ -162,7 +163,7 @@ pub fn cut(
         let csv = match &mut list {
             Some(csv) => csv,
             None => {
-                cut_folder::claim(out, slides, &folders, tiling, replace)?;
+                cut_folder::claim(out, slides, tiling, replace)?;
                 list.insert(TileList::start(out)?)
             }
         };
@@ -211,7 +212,13 @@ pub fn cut(
     }
     match (list, first) {
         (_, Some(error)) if refused.len() == slides.len() => Err(error),
-        (Some(list), _) => Ok(CutOutcome { manifest: list.finish()?, n_tiles, skipped, refused }),
+        (Some(list), _) => {
+            let manifest = list.finish()?;
+            for (name, files) in &written {
+                cut_folder::sweep(&out.join(name), files)?;
+            }
+            Ok(CutOutcome { manifest, n_tiles, skipped, refused })
+        }
         (None, _) => Err(Error::input("slides", "at least one", "none", "name the slides to cut")),
     }
 }

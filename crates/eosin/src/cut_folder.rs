@@ -31,8 +31,6 @@ struct CutRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CutSlide {
-    /// The folder of its tiles.
-    folder: String,
     path: PathBuf,
     bytes: u64,
     /// Seconds since 1970 at which it was changed last.
@@ -41,23 +39,18 @@ struct CutSlide {
 
 const FORMAT: u32 = 1;
 
-/// Makes `out` the folder of one cut. `folders[i]` is where the tiles of `slides[i]` go.
+/// Makes `out` the folder of one cut. Tiles of a slide lie in a folder in it that is called after
+/// the slide, see [`is_of_slide`].
 ///
 /// A folder without tiles is taken, whatever else is in it. One of the same cut, or of a cut of
 /// some of these slides in the same way, is taken as well: every tile of it is written again. Any
 /// other is refused, unless `replace` is given: then the other cut's manifest and tiles are
 /// removed, and nothing else.
-pub fn claim(
-    out: &Path,
-    slides: &[PathBuf],
-    folders: &[String],
-    tiling: &TilingOptions,
-    replace: bool,
-) -> Result<()> {
-    check(out, slides, folders, tiling, replace)?;
-    let ours = CutRecord::new(slides, folders, tiling);
+pub fn claim(out: &Path, slides: &[PathBuf], tiling: &TilingOptions, replace: bool) -> Result<()> {
+    check(out, slides, tiling, replace)?;
+    let ours = CutRecord::new(slides, tiling);
     if let Some(other) = other_cut(out, &ours)? {
-        remove(out, &other.folders)?;
+        remove(out, &other.slides)?;
     }
     std::fs::create_dir_all(out).map_err(|e| Error::io("make the folder", out, e))?;
     let text = serde_json::to_string_pretty(&ours).map_err(|e| {
@@ -78,14 +71,8 @@ pub fn sweep(folder: &Path, files: &BTreeSet<String>) -> Result<()> {
 }
 
 /// Refuses what [`claim`] would refuse, and changes nothing.
-pub fn check(
-    out: &Path,
-    slides: &[PathBuf],
-    folders: &[String],
-    tiling: &TilingOptions,
-    replace: bool,
-) -> Result<()> {
-    let ours = CutRecord::new(slides, folders, tiling);
+pub fn check(out: &Path, slides: &[PathBuf], tiling: &TilingOptions, replace: bool) -> Result<()> {
+    let ours = CutRecord::new(slides, tiling);
     match other_cut(out, &ours)? {
         Some(other) if !replace => Err(Error::input(
             "--out",
@@ -102,17 +89,17 @@ pub fn check(
 struct OtherCut {
     /// What was found, after the folder's name.
     what: String,
-    /// Folders in which its tiles lie.
-    folders: BTreeSet<String>,
+    /// Names of its slides, and of ours.
+    slides: BTreeSet<String>,
 }
 
 fn other_cut(out: &Path, ours: &CutRecord) -> Result<Option<OtherCut>> {
-    let mut folders: BTreeSet<String> = ours.slides.iter().map(|s| s.folder.clone()).collect();
+    let mut slides: BTreeSet<String> = ours.slides.iter().map(CutSlide::name).collect();
     let record = out.join(RECORD);
     let text = match std::fs::read_to_string(&record) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return without_record(out, folders);
+            return without_record(out, slides);
         }
         Err(error) => return Err(Error::io("read", &record, error)),
     };
@@ -130,30 +117,33 @@ fn other_cut(out: &Path, ours: &CutRecord) -> Result<Option<OtherCut>> {
     let what = if theirs.tiling != ours.tiling {
         "with tiles that were cut with other options".to_string()
     } else if let Some(left) = theirs.slides.iter().find(|s| !ours.slides.contains(s)) {
-        match ours.slides.iter().any(|s| s.path == left.path) {
-            true => format!("with tiles of {} as it was before", left.path.display()),
-            false => format!("with tiles of {}, which is not among these", left.path.display()),
+        let is_known = ours.slides.iter().any(|s| s.path == left.path);
+        let left = left.path.display();
+        if is_known {
+            format!("with tiles of {left} as it was before")
+        } else {
+            format!("with tiles of {left}, which is not among these")
         }
     } else {
         return Ok(None);
     };
-    folders.extend(theirs.slides.into_iter().map(|s| s.folder));
-    Ok(Some(OtherCut { what, folders }))
+    slides.extend(theirs.slides.iter().map(CutSlide::name));
+    Ok(Some(OtherCut { what, slides }))
 }
 
 /// A folder that no record describes holds a cut where it has a manifest, or tiles where ours go.
-fn without_record(out: &Path, mut folders: BTreeSet<String>) -> Result<Option<OtherCut>> {
+fn without_record(out: &Path, mut slides: BTreeSet<String>) -> Result<Option<OtherCut>> {
     let manifest = out.join(MANIFEST);
     let what = if manifest.exists() {
         // Tiles of a release that kept no record are known by its manifest.
-        folders.extend(folders_of(&manifest));
+        slides.extend(folders_of(&manifest));
         "with a manifest, and no record of how its tiles were cut"
-    } else if folders.iter().any(|folder| !tiles_in(&out.join(folder)).is_empty()) {
+    } else if folders_in(out, &slides).iter().any(|folder| !tiles_in(folder).is_empty()) {
         "with tiles, and no record of how they were cut"
     } else {
         return Ok(None);
     };
-    Ok(Some(OtherCut { what: what.into(), folders }))
+    Ok(Some(OtherCut { what: what.into(), slides }))
 }
 
 /// The folders of the tiles that a manifest lists, as far as they are of our making.
@@ -167,10 +157,9 @@ fn folders_of(manifest: &Path) -> Vec<String> {
 }
 
 /// Removes a cut: its manifest first, so that none lists a tile that is gone.
-fn remove(out: &Path, folders: &BTreeSet<String>) -> Result<()> {
+fn remove(out: &Path, slides: &BTreeSet<String>) -> Result<()> {
     gone(&out.join(MANIFEST))?;
-    for folder in folders {
-        let folder = out.join(folder);
+    for folder in folders_in(out, slides) {
         for tile in tiles_in(&folder) {
             gone(&tile)?;
         }
@@ -190,12 +179,30 @@ fn gone(path: &Path) -> Result<()> {
     }
 }
 
+/// The folders of the slides' tiles that are there.
+fn folders_in(out: &Path, slides: &BTreeSet<String>) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(out).into_iter().flatten().flatten();
+    // A link could lead to a folder that is not ours.
+    let is_folder = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let is_theirs = |entry: &std::fs::DirEntry| {
+        let name = entry.file_name();
+        name.to_str().is_some_and(|name| slides.iter().any(|slide| is_of_slide(name, slide)))
+    };
+    entries.filter(|entry| is_folder(entry) && is_theirs(entry)).map(|e| e.path()).collect()
+}
+
+/// Whether a folder is called as one for tiles of a slide is: by the slide's name, or by it with
+/// the beginning of a digest, where several slides have one name.
+fn is_of_slide(folder: &str, slide: &str) -> bool {
+    let is_digest = |rest: &str| {
+        let digits = rest.strip_prefix('-').unwrap_or_default();
+        digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    };
+    folder.strip_prefix(slide).is_some_and(|rest| rest.is_empty() || is_digest(rest))
+}
+
 /// The tiles in a slide's folder, by their names.
 fn tiles_in(folder: &Path) -> Vec<PathBuf> {
-    // A link could lead to a folder that is not ours.
-    if folder.is_symlink() {
-        return Vec::new();
-    }
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter(|e| is_tile(&e.file_name())).map(|e| e.path()).collect()
 }
@@ -211,13 +218,12 @@ fn is_tile(name: &OsStr) -> bool {
 }
 
 impl CutRecord {
-    fn new(slides: &[PathBuf], folders: &[String], tiling: &TilingOptions) -> Self {
-        let slide = |(path, folder): (&PathBuf, &String)| {
+    fn new(slides: &[PathBuf], tiling: &TilingOptions) -> Self {
+        let slide = |path: &PathBuf| {
             let metadata = std::fs::metadata(path).ok();
             let modified = metadata.as_ref().and_then(|m| m.modified().ok());
             let seconds = modified.and_then(|m| m.duration_since(UNIX_EPOCH).ok());
             CutSlide {
-                folder: folder.clone(),
                 path: std::path::absolute(path).unwrap_or_else(|_| path.clone()),
                 bytes: metadata.map_or(0, |m| m.len()),
                 modified: seconds.map_or(0, |s| s.as_secs()),
@@ -225,7 +231,13 @@ impl CutRecord {
         };
         // How much memory a cut may take changes no tile.
         let tiling = TilingOptions { cache_mib: 0, ..tiling.clone() };
-        let slides = slides.iter().zip(folders).map(slide).collect();
+        let slides = slides.iter().map(slide).collect();
         Self { format: FORMAT, tiling, slides }
+    }
+}
+
+impl CutSlide {
+    fn name(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 }

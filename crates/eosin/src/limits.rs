@@ -100,7 +100,7 @@ const LIMITS: &[(&str, Limit)] = &[
     ("weight_decay", Limit::Real(0.0, 1e9)),
     // Augmentation.
     ("alpha", Limit::Above(0.0, 1e6)),
-    ("centre_of_group", Limit::Whole(0, u32::MAX as u64)),
+    ("centre_of_group", Limit::Whole(0, 4_294_967_295)),
     ("clusters", Limit::Whole(1, 100_000)),
     ("copies", Limit::Whole(0, 1000)),
     ("gamma", Limit::Real(0.0, 1000.0)),
