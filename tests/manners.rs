@@ -119,6 +119,8 @@ fn refused(output: &Output, code: i32, expected: &[&str]) {
 
 #[test]
 fn every_number_on_the_command_line_is_bounded() {
+    // Where something is taken after all, it is done there.
+    let folder = tempfile::tempdir().unwrap();
     let cmu = cmu();
     let slide = cmu.to_str().unwrap();
     let whole = |to: &str| format!("expected a whole number from {to}, found");
@@ -154,7 +156,9 @@ fn every_number_on_the_command_line_is_bounded() {
     ];
     for (command, option, values, expected) in numbers {
         for value in *values {
-            let output = eosin().args(*command).args([option, value]).output().unwrap();
+            let mut process = eosin();
+            process.args(*command).args([option, value]).current_dir(folder.path());
+            let output = process.output().unwrap();
             // The option, what it takes, and what was found.
             refused(&output, 2, &[option, &format!("{expected} {value}")]);
         }

@@ -202,3 +202,32 @@ fn a_slide_that_cannot_be_read_is_no_tile_that_was_left_out() {
     let (lie, listed) = tiles(&path("two"));
     assert!(!lie.is_empty() && lie == listed);
 }
+
+#[test]
+fn a_slide_of_which_no_tile_can_be_read_is_one_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let slide = folder.path().join("blank.svs");
+    // The directories, which lie behind the pixels, are whole.
+    let mut bytes = std::fs::read(cmu()).unwrap();
+    bytes[64..1_200_000].fill(0);
+    std::fs::write(&slide, bytes).unwrap();
+    let out = folder.path().join("cut");
+    let grid = ["--min-tissue", "0", "--tile-um", "224"];
+    let cut = || {
+        let mut command = eosin();
+        command.arg("tile").arg(&slide).args(grid).arg("--out").arg(&out).output().unwrap()
+    };
+    let embed = |extra: &[&str]| {
+        let mut command = eosin();
+        command.arg("embed").arg(&slide).args(grid).arg("--store").arg(folder.path().join("store"));
+        command.args(["--backbone", "colour-statistics", "--configs"]).arg(root().join("configs"));
+        command.args(extra).output().unwrap()
+    };
+    for refused in [cut(), embed(&[]), embed(&["--dry-run"])] {
+        let said = text(&refused);
+        assert_eq!(refused.status.code(), Some(3), "{said}");
+        assert!(said.contains("error: ") && said.contains("blank.svs"), "{said}");
+        assert!(!said.contains("left out"), "{said}");
+    }
+    assert!(!out.join("manifest.csv").exists());
+}

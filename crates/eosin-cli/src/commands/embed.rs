@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use eosin::crates::backbone::native::gemm_peak;
+use eosin::crates::core::Error;
 use eosin::crates::store::ParquetStore;
 use eosin::crates::tile::ViewBank;
 use eosin::{
@@ -77,6 +78,17 @@ pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
     }
     skipped.sort();
     skipped.dedup();
+    let n_tiles = source.tiles().len();
+    if let Some(first) = skipped.first().filter(|_| skipped.len() == n_tiles) {
+        // Not a tile here and there: the slide, or the folder, is what cannot be read.
+        return Err(Error::data(
+            &arguments.input,
+            "tiles that can be read",
+            format!("none among {n_tiles}; the first: {}", first.reason),
+            "copy it again, or see whether it can be opened elsewhere",
+        )
+        .into());
+    }
     tell_skipped(&skipped);
     Ok(Outcome::of(skipped.len()))
 }
