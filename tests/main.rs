@@ -10,6 +10,7 @@ mod configs;
 mod hostile_slides;
 mod dry_run;
 mod manners;
+mod head_checksum;
 mod mitosis;
 mod nothing_lost;
 mod odd_files;

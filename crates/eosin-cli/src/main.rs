@@ -38,8 +38,9 @@ fn main() -> ExitCode {
 
 fn start_logging(verbose: u8) {
     let level = match verbose {
-        // Of slides, warnings too: what they lack changes every tile.
-        0 => "error,eosin_tile=warn",
+        // Of slides, warnings too: what they lack changes every tile. Of heads, that one cannot be
+        // checked.
+        0 => "error,eosin_tile=warn,eosin_head::file=warn",
         1 => "info,eosin=info",
         _ => "info,eosin=debug",
     };

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! A head in one file: safetensors whose metadata holds everything that is not an array.
+//! A head in one file: safetensors whose metadata holds everything that is not an array, sealed
+//! with a checksum over both.
+
+mod seal;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -17,9 +20,13 @@ use crate::decision::{Decided, Decision};
 
 /// Key of the metadata entry of a safetensors file that is a head.
 pub const METADATA_KEY: &str = "eosin-head";
-/// Version of the metadata that is written. Version 1 had no `decision`, and in version 2 sets and
-/// abstention were calibrated on rows instead of patients; all are read.
+/// Version of the metadata that is written. Version 1 had no `decision`; in version 2 sets and
+/// abstention were calibrated on rows instead of patients; neither has a seal. All are read, those
+/// without a seal with a warning: a head may outlive the tiles that it was trained on, so that
+/// refusing it would take away what cannot be made again.
 const FORMAT_VERSION: u32 = 3;
+/// The first version whose file is sealed.
+const SEALED_VERSION: u64 = 3;
 /// The oldest version that is read.
 const OLDEST_VERSION: u32 = 1;
 /// A head is small; a file beyond this is not one.
@@ -128,6 +135,7 @@ pub fn save_head(path: &Path, head: &HeadFile) -> Result<()> {
     let damaged =
         |what: String| Error::data(path, "a head that can be written", what, "train it again");
     let json = serde_json::to_string(&metadata).map_err(|e| damaged(e.to_string()))?;
+    // Sorted by name, as the seal takes them.
     let bytes: BTreeMap<&str, (&[usize], Vec<u8>)> = head
         .record
         .tensors
@@ -144,14 +152,19 @@ pub fn save_head(path: &Path, head: &HeadFile) -> Result<()> {
             view.map(|view| (*name, view)).map_err(|e| damaged(format!("array {name}: {e}")))
         })
         .collect();
-    let info = HashMap::from([(METADATA_KEY.to_string(), json)]);
-    let file = safetensors::serialize(views?, Some(info)).map_err(|e| damaged(e.to_string()))?;
+    let views = views?;
+    let sealed = seal::seal(&json, views.iter().map(|(name, view)| (*name, view)));
+    // One entry alone: a map of several is written in another order each time.
+    let info = HashMap::from([(METADATA_KEY.to_string(), sealed)]);
+    let file = safetensors::serialize(views, Some(info)).map_err(|e| damaged(e.to_string()))?;
     write_atomically(path, &file)
 }
 
-/// Reads a head.
+/// Reads a head, and refuses one whose arrays or metadata are not those that were saved.
+///
+/// Heads of releases that wrote no checksum are read with a warning.
 pub fn load_head(path: &Path) -> Result<HeadFile> {
-    let size = fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
+    let about = fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
     let not_a_head = |found: String| {
         Error::data(
             path,
@@ -160,17 +173,22 @@ pub fn load_head(path: &Path) -> Result<HeadFile> {
             "train the head again, or copy the file again",
         )
     };
-    if size > MAX_BYTES {
-        return Err(not_a_head(format!("{size} bytes")));
+    if !about.is_file() {
+        return Err(not_a_head("something else than a file".into()));
+    }
+    if about.len() > MAX_BYTES {
+        return Err(not_a_head(format!("{} bytes", about.len())));
     }
     let bytes = fs::read(path).map_err(|e| Error::io("read", path, e))?;
     let (_, header) = SafeTensors::read_metadata(&bytes)
         .map_err(|e| not_a_head(format!("{} bytes that are not safetensors: {e}", bytes.len())))?;
-    let json = header
+    let entry = header
         .metadata()
         .as_ref()
         .and_then(|m| m.get(METADATA_KEY))
         .ok_or_else(|| not_a_head("safetensors without a head's metadata".into()))?;
+    let arrays = SafeTensors::deserialize(&bytes).map_err(|e| not_a_head(e.to_string()))?;
+    let (seal, json) = seal::parts(entry);
     let version = serde_json::from_str::<serde_json::Value>(json)
         .ok()
         .and_then(|v| v.get("version").and_then(serde_json::Value::as_u64));
@@ -183,6 +201,21 @@ pub fn load_head(path: &Path) -> Result<HeadFile> {
             found,
             "use the release of Eosin that wrote it",
         ));
+    }
+    let found = seal::checksum(json, &arrays);
+    match seal {
+        Some(seal) if seal == found => {}
+        Some(seal) => {
+            return Err(not_a_head(format!("the checksum {found} where {seal} was saved")));
+        }
+        None if version >= Some(SEALED_VERSION) => {
+            return Err(not_a_head("no checksum".into()));
+        }
+        None => tracing::warn!(
+            head = %path.display(),
+            "this head has no checksum, since an older release saved it: damage to it would not be \
+             noticed; train it again to have one"
+        ),
     }
     let mut metadata: Metadata =
         serde_json::from_str(json).map_err(|e| not_a_head(format!("bad metadata: {e}")))?;
@@ -200,7 +233,6 @@ pub fn load_head(path: &Path) -> Result<HeadFile> {
         .decision
         .check(metadata.classes.len())
         .map_err(|e| not_a_head(format!("a bad decision: {e}")))?;
-    let arrays = SafeTensors::deserialize(&bytes).map_err(|e| not_a_head(e.to_string()))?;
     let mut tensors = BTreeMap::new();
     for (name, view) in arrays.iter() {
         if view.dtype() != Dtype::F64 {

@@ -117,24 +117,55 @@ fn other_files_are_refused() {
     assert!(save_head(&path, &head).is_err());
 }
 
-/// Saves the example with its metadata changed.
-fn save_changed(path: &Path, change: impl Fn(&mut serde_json::Value)) {
+/// Saves the example with its metadata changed: sealed again, or without a seal as releases before
+/// wrote it.
+fn save_changed(path: &Path, is_sealed: bool, change: impl Fn(&mut serde_json::Value)) {
     save_head(path, &example()).unwrap();
     let bytes = fs::read(path).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    let json = header.metadata().as_ref().unwrap()[METADATA_KEY].clone();
-    let mut metadata: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let entry = header.metadata().as_ref().unwrap()[METADATA_KEY].clone();
+    let mut metadata: serde_json::Value = serde_json::from_str(seal::parts(&entry).1).unwrap();
     change(&mut metadata);
     let arrays = SafeTensors::deserialize(&bytes).unwrap();
-    let info = HashMap::from([(METADATA_KEY.to_string(), metadata.to_string())]);
+    let mut entry = metadata.to_string();
+    if is_sealed {
+        let sorted: BTreeMap<String, TensorView> = arrays.tensors().into_iter().collect();
+        entry = seal::seal(&entry, sorted.iter().map(|(name, view)| (name.as_str(), view)));
+    }
+    let info = HashMap::from([(METADATA_KEY.to_string(), entry)]);
     fs::write(path, safetensors::serialize(arrays.iter(), Some(info)).unwrap()).unwrap();
+}
+
+#[test]
+fn no_flipped_bit_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head");
+    save_head(&path, &example()).unwrap();
+    let whole = fs::read(&path).unwrap();
+    for at in 0..whole.len() * 8 {
+        let mut flipped = whole.clone();
+        flipped[at / 8] ^= 1 << (at % 8);
+        fs::write(&path, &flipped).unwrap();
+        let read = load_head(&path);
+        assert!(matches!(read, Err(Error::Data { .. })), "bit {at}: {read:?}");
+    }
+}
+
+#[test]
+fn a_head_without_its_checksum_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head");
+    save_changed(&path, false, |_| {});
+    assert!(load_head(&path).unwrap_err().to_string().contains("no checksum"));
+    save_changed(&path, true, |_| {});
+    assert_eq!(load_head(&path).unwrap(), example());
 }
 
 #[test]
 fn a_file_of_version_1_has_no_decision() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("head");
-    save_changed(&path, |metadata| {
+    save_changed(&path, false, |metadata| {
         metadata["version"] = 1.into();
         metadata.as_object_mut().unwrap().remove("decision");
     });
@@ -149,7 +180,7 @@ fn a_file_of_version_1_has_no_decision() {
 fn a_guarantee_of_version_2_is_read_and_said_to_be_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("head");
-    save_changed(&path, |metadata| {
+    save_changed(&path, false, |metadata| {
         metadata["version"] = 2.into();
         metadata["decision"]["conformal"] = serde_json::json!({ "risk": 0.1, "cutoff": 0.2 });
         metadata["decision"]["abstention"] = serde_json::json!(
@@ -169,10 +200,10 @@ fn a_guarantee_of_version_2_is_read_and_said_to_be_none() {
 fn a_later_version_and_a_damaged_decision_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("head");
-    save_changed(&path, |metadata| metadata["version"] = 4.into());
+    save_changed(&path, true, |metadata| metadata["version"] = 4.into());
     let error = load_head(&path).unwrap_err().to_string();
     assert!(error.contains("version 1 to 3"), "{error}");
-    save_changed(&path, |metadata| {
+    save_changed(&path, true, |metadata| {
         metadata["decision"]["logit_adjustment"]["shares"] = [1.0].into();
     });
     assert!(load_head(&path).unwrap_err().to_string().contains("a bad decision"));
