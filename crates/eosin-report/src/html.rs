@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! One HTML file that needs nothing else: no script, no font, no picture from elsewhere.
+//! One HTML file that needs nothing else: no script, no font, no picture from elsewhere, and a
+//! policy that lets a browser take none.
 
 mod curves;
+mod policy;
 mod provenance;
 mod select;
 mod selection;
@@ -12,13 +14,11 @@ mod summary;
 pub use select::{curves_html, render_select_html};
 
 use eosin_core::Result;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 
 pub use self::study::render_study_html;
 use crate::plot::N_COLOURS;
 use crate::{RunReport, verdict};
-
-const STYLE: &str = include_str!("html/style.css");
 
 /// Draws the report, the verdict first; every text of the report is escaped.
 pub fn render_html(report: &RunReport) -> Result<String> {
@@ -55,12 +55,7 @@ fn page(title: &str, head: &Markup, sections: &[Markup]) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
+            (policy::head(title))
             body {
                 (head)
                 @for section in sections { (section) }

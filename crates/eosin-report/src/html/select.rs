@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use eosin_core::Result;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 
-use super::{STYLE, inline, legend, section};
+use super::policy::head;
+use super::{inline, legend, section};
 use crate::number::{count, interval, percent_of, score, signed};
 use crate::plot::{
     Chart, Cloud, Curve, IntervalRow, Place, costs, curves, intervals_in_groups, scatter, versus,
@@ -32,12 +33,7 @@ pub fn render_select_html(
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Backbone for: " (report.title) }
-                style { (PreEscaped(STYLE)) }
-            }
+            (head(&format!("Backbone for: {}", report.title)))
             body {
                 h1 { "Backbone for: " (report.title) }
                 p class="meta" {
@@ -341,7 +337,7 @@ pub fn curves_html(title: &str, labels: [&str; 2], named: &[(String, Vec<[f64; 2
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head { meta charset="utf-8"; title { (title) } style { (PreEscaped(STYLE)) } }
+            (head(title))
             body { h1 { (title) } (legend(&names)) (curves(&chart, &lines)) }
         }
     };
