@@ -29,3 +29,4 @@ mod store;
 mod sureness;
 mod tiff_tags;
 mod tile_folders;
+mod whole_text;

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(said) => return output::of_arguments(&said),
     };
+    keep_guarded_panics_quiet();
     start_logging(cli.global.verbose);
     if cli.global.threads > 0 {
         let pool = rayon_threads(cli.global.threads);
@@ -47,6 +48,22 @@ fn start_logging(verbose: u8) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("EOSIN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| output::Stderr).init();
+}
+
+/// Crates that read foreign files and texts work on threads that are called `guarded`, and polars
+/// on its own: what panics there becomes an error with its hint, beside which a trace would only
+/// confuse. `-vv` shows it.
+fn keep_guarded_panics_quiet() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        match thread.name() {
+            Some(name) if name == "guarded" || name.starts_with("polars-") => {
+                tracing::debug!(thread = name, "{panic}");
+            }
+            _ => usual(panic),
+        }
+    }));
 }
 
 fn rayon_threads(threads: usize) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use eosin_core::spreadsheet::guard;
 use eosin_core::{Error, Result};
 use parquet::arrow::ArrowWriter;
 use polars::prelude::{AnyValue, Column, DataFrame, DataType};
@@ -44,14 +45,16 @@ impl Answer {
         }
     }
 
-    /// Writes comma-separated text with a header; null is an empty cell.
+    /// Writes comma-separated text with a header; null is an empty cell, and text that a spreadsheet
+    /// would run is guarded ([`eosin_core::spreadsheet`]).
     pub fn write_csv(&self, out: impl Write) -> Result<()> {
         let failed = |e: csv::Error| Error::io("write", "the answer", e.into());
         let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(self.columns()).map_err(failed)?;
+        let guarded = |text: &String| guard(text).into_owned();
+        writer.write_record(self.columns().iter().map(guarded)).map_err(failed)?;
         for row in 0..self.n_rows() {
             let cells = (0..self.frame.width()).map(|c| self.cell(row, c).unwrap_or_default());
-            writer.write_record(cells).map_err(failed)?;
+            writer.write_record(cells.map(|text| guarded(&text))).map_err(failed)?;
         }
         writer.flush().map_err(|e| Error::io("write", "the answer", e))
     }

@@ -2,12 +2,11 @@
 
 //! Columns with types, made from text and from tiles.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use eosin_core::{Error, Mpp, Result, TileMeta};
-use polars::prelude::{Column, DataFrame, NamedFrom, PolarsError, PolarsResult, Series};
+use polars::prelude::{Column, DataFrame, NamedFrom, PolarsError, Series};
 
 use crate::TextTable;
+use crate::whole_text::TextFault;
 
 /// A text table as a frame.
 pub(crate) fn text_frame(table: &TextTable) -> Result<DataFrame> {
@@ -94,28 +93,27 @@ pub(crate) fn frame(columns: Vec<Column>) -> Result<DataFrame> {
     DataFrame::new(columns).map_err(|e| query_error("table", "", &e))
 }
 
-/// Lets polars work, whose planner panics on what the features that are compiled in do not cover.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> PolarsResult<T>) -> PolarsResult<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        let what = "this needs a part of polars that is not compiled in; write it more simply";
-        Err(PolarsError::InvalidOperation(what.into()))
-    })
-}
-
 /// What polars has to say of a query or condition, with what could have been named.
 pub(crate) fn query_error(subject: &str, known: &str, error: &PolarsError) -> Error {
-    let expected = if known.is_empty() {
-        "SQL that polars understands".to_string()
-    } else {
-        format!("SQL over {known}")
-    };
     // polars appends its query plan after a blank line, which helps nobody here.
     let found = error.to_string();
     let found = found.split("\n\n").next().unwrap_or_default().trim().to_string();
+    text_error(subject, known, TextFault { expected: None, found })
+}
+
+/// Why a text was not taken for a query or condition.
+pub(crate) fn text_error(subject: &str, known: &str, fault: TextFault) -> Error {
+    let expected = fault.expected.unwrap_or_else(|| {
+        if known.is_empty() {
+            "SQL that polars understands".to_string()
+        } else {
+            format!("SQL over {known}")
+        }
+    });
     Error::input(
         subject,
         expected,
-        found,
+        fault.found,
         "text stands in 'single quotes', names with other signs than letters in \"double quotes\"",
     )
 }

@@ -23,9 +23,12 @@
 mod answer;
 mod columns;
 mod filter;
+mod guarded;
+mod meaning;
 mod parquet_table;
 mod tables;
 mod text_table;
+mod whole_text;
 
 pub use answer::Answer;
 pub use filter::filter_rows;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::fs::File;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -10,12 +9,15 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrowPrimitiveType};
 use arrow_schema::DataType;
-use eosin_core::{Error, Result};
+use eosin_core::{Error, Result, lies_inside};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::ParquetMetaData;
 use polars::prelude::{DataFrame, NamedFrom, Series};
 
 use crate::columns::{column, frame};
+use crate::guarded::guarded;
+use crate::text_table::{MAX_BYTES, open_regular};
 
 /// Values of one column, gathered over batches.
 enum Values {
@@ -30,14 +32,25 @@ pub(crate) fn read_parquet(path: &Path) -> Result<(DataFrame, Vec<String>)> {
     let broken = |found: String| {
         Error::data(
             path,
-            "a Parquet file",
+            "a whole Parquet file",
             found,
             "files packed with zstd are not read: use snappy, gzip or lz4",
         )
     };
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    // What is checked beforehand keeps the parquet crate from most panics on damaged files; it is
+    // not written to have none.
+    guarded(|| read_columns(path, &broken))
+        .unwrap_or_else(|| Err(broken("pages that do not fit together".into())))
+}
+
+fn read_columns(
+    path: &Path,
+    broken: &impl Fn(String) -> Error,
+) -> Result<(DataFrame, Vec<String>)> {
+    let (file, bytes) = open_regular(path)?;
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| broken(e.to_string()))?;
+    check_parts(builder.metadata(), bytes).map_err(broken)?;
     let (mut names, mut values, mut left_out, mut roots) = (vec![], vec![], vec![], vec![]);
     for (at, field) in builder.schema().fields().iter().enumerate() {
         if let Some(empty) = Values::of(field.data_type()) {
@@ -58,6 +71,32 @@ pub(crate) fn read_parquet(path: &Path) -> Result<(DataFrame, Vec<String>)> {
     }
     let columns = names.iter().zip(values).map(|(name, v)| column(v.series(name))).collect();
     Ok((frame(columns)?, left_out))
+}
+
+/// Refuses counts and places that no whole file has, on which the parquet crate would panic or ask
+/// for more memory than there is.
+fn check_parts(metadata: &ParquetMetaData, file_bytes: u64) -> Result<(), String> {
+    let counts = |n: i64| u64::try_from(n).is_ok_and(|n| n <= MAX_BYTES);
+    let mut unpacked = 0_u64;
+    for group in metadata.row_groups() {
+        for column in group.columns() {
+            let name = column.column_path().string();
+            let data = column.data_page_offset();
+            let starts = [column.dictionary_page_offset().unwrap_or(data), data];
+            if !lies_inside(file_bytes, &starts, column.compressed_size()) {
+                return Err(format!("column {name} outside of the file"));
+            }
+            if !counts(group.num_rows()) || !counts(column.num_values()) {
+                return Err(format!("{} values of column {name}", column.num_values()));
+            }
+            let bytes = u64::try_from(column.uncompressed_size()).unwrap_or(u64::MAX);
+            unpacked = unpacked.saturating_add(bytes);
+        }
+    }
+    if unpacked > MAX_BYTES {
+        return Err(format!("{unpacked} bytes when unpacked, where at most {MAX_BYTES} are read"));
+    }
+    Ok(())
 }
 
 impl Values {

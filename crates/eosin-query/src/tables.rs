@@ -6,8 +6,10 @@ use eosin_core::{Error, Result, TileMeta};
 use polars::prelude::{DataFrame, IntoLazy};
 use polars::sql::SQLContext;
 
-use crate::columns::{guarded, query_error, text_frame, tile_frame};
+use crate::columns::{query_error, text_error, text_frame, tile_frame};
+use crate::guarded::by_polars;
 use crate::parquet_table::read_parquet;
+use crate::whole_text::check_query;
 use crate::{Answer, TextTable};
 
 /// Tables that a query can name.
@@ -69,16 +71,22 @@ impl Tables {
         self.tables.iter().map(info).collect()
     }
 
-    /// Answers a query.
+    /// Answers a query: the whole text is one `SELECT`, or an error that shows the place. Clauses
+    /// that polars would parse and leave out, such as `QUALIFY` and `FETCH`, are refused.
     pub fn query(&self, sql: &str) -> Result<Answer> {
-        let mut context = SQLContext::new();
-        for (name, frame) in &self.tables {
-            context.register(name, frame.clone().lazy());
-        }
         let names: Vec<&str> = self.tables.iter().map(|(name, _)| name.as_str()).collect();
         let known = format!("the tables {}", names.join(", "));
-        let answer = guarded(|| context.execute(sql)?.collect());
-        answer.map(Answer::new).map_err(|e| query_error("query", &known, &e))
+        let answer = by_polars(|| {
+            if let Err(fault) = check_query(sql) {
+                return Ok(Err(text_error("query", &known, fault)));
+            }
+            let mut context = SQLContext::new();
+            for (name, frame) in &self.tables {
+                context.register(name, frame.clone().lazy());
+            }
+            context.execute(sql)?.collect().map(Ok)
+        });
+        answer.map_err(|e| query_error("query", &known, &e))?.map(Answer::new)
     }
 
     fn add(&mut self, name: &str, frame: DataFrame) -> Result<()> {

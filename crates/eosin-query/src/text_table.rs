@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::fs::File;
 use std::path::Path;
 
+use eosin_core::spreadsheet::unguard;
 use eosin_core::{Error, Result};
+
+/// Bytes of a table, as it lies in a file and unpacked.
+pub(crate) const MAX_BYTES: u64 = 4 << 30;
 
 /// A table of text, as a manifest or a clinical CSV is, before its columns have types.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +39,11 @@ impl TextTable {
         Self::parse(text.as_bytes(), b',', Path::new("table"))
     }
 
-    /// Reads a CSV file, or one separated by tabs if it is called `.tsv`.
+    /// Reads a CSV file, or one separated by tabs if it is called `.tsv`: a regular file of at
+    /// most 4 GiB. Of text that [`eosin_core::spreadsheet`] guarded, as Eosin's own tables are, the
+    /// guard is taken off.
     pub fn read(path: &Path) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+        let (file, _) = open_regular(path)?;
         let tabs = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("tsv"));
         Self::parse(file, if tabs { b'\t' } else { b',' }, path)
     }
@@ -85,10 +92,30 @@ impl TextTable {
         let mut reader =
             csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(input);
         let header = reader.headers().map_err(broken)?;
-        let mut table = Self::new(header.iter().map(|h| h.trim_start_matches('\u{feff}')))?;
+        let names = header.iter().map(|h| unguard(h.trim_start_matches('\u{feff}')));
+        let mut table = Self::new(names)?;
         for row in reader.records() {
-            table.push(row.map_err(broken)?.iter())?;
+            table.push(row.map_err(broken)?.iter().map(unguard))?;
         }
         Ok(table)
     }
+}
+
+/// Opens a table with its length. A pipe would wait for its writer, and a device never end.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, u64)> {
+    let about = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
+    if !about.is_file() || about.len() > MAX_BYTES {
+        return Err(Error::data(
+            path,
+            "a regular file of at most 4 GiB",
+            match (about.is_file(), about.is_dir()) {
+                (true, _) => format!("{} bytes", about.len()),
+                (_, true) => "a folder".into(),
+                _ => "a pipe, socket or device".into(),
+            },
+            "copy its content into a file, and name that",
+        ));
+    }
+    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    Ok((file, about.len()))
 }

@@ -132,6 +132,7 @@ impl Dataset {
                 ),
             ));
         }
+        warnings.extend(unused_names(task, &classes, &rows));
         let ungrouped = rows.iter().filter(|r| r.column(&task.group).is_none()).count();
         if ungrouped > 0 {
             warnings.push(format!(
@@ -322,6 +323,20 @@ fn classes(task: &TaskConfig, rows: &[&ManifestRow]) -> Vec<String> {
         classes.push(positive);
     }
     classes
+}
+
+/// Names of the task that no row has, such as one that is misspelt: its rows would be missed
+/// without a word.
+fn unused_names(task: &TaskConfig, classes: &[String], rows: &[&ManifestRow]) -> Vec<String> {
+    let unused = task.classes.iter().filter(|class| !classes.contains(class));
+    let mut told: Vec<String> = unused
+        .map(|class| format!("no tile in use has the class `{class}` in column `{}`", task.column))
+        .collect();
+    let splits: BTreeSet<&str> = rows.iter().filter_map(|row| row.split()).collect();
+    let parts = task.train.iter().chain(&task.test);
+    let unused = parts.filter(|part| !splits.contains(part.as_str()));
+    told.extend(unused.map(|part| format!("no tile in use has `{part}` in column `split`")));
+    told
 }
 
 fn split(task: &TaskConfig, rows: &[&ManifestRow]) -> Fold {

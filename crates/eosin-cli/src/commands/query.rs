@@ -26,7 +26,9 @@ use crate::exit::Outcome;
 Without a query, the tables and their columns are listed. Every set of the store is a table that is
 called after its backbone, with _ for other signs than letters and digits; a single set is also
 called tiles. Slides of one name that were read from different files get a dash and eight signs; the
-column source says which file it was. The SQL is that of polars.")]
+column source says which file it was. The SQL is that of polars: one SELECT, of which nothing is left
+out; what polars would pass over, such as QUALIFY or FETCH, is refused. In a CSV, an apostrophe stands
+before text that a spreadsheet would run as a formula; where Eosin reads a CSV, it is taken off again.")]
 pub struct QueryArguments {
     /// The query.
     pub sql: Option<String>,
