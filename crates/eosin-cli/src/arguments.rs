@@ -294,7 +294,9 @@ pub struct EmbedArguments {
   eosin predict slide.svs --head eosin-out/heads/subtype-abmil.safetensors --out slides.csv \\
     --attention tiles.csv
 
-A head of slides (abmil, mean-pool) writes a row per slide.")]
+A head of slides (abmil, mean-pool) writes a row per slide.
+In every CSV, an apostrophe stands before text that a spreadsheet would run as a formula; where Eosin
+reads a CSV, it is taken off again.")]
 pub struct PredictArguments {
     /// A manifest CSV, a folder of images, or a slide.
     pub input: PathBuf,

@@ -7,7 +7,7 @@ use arrow_array::{
     Array, FixedSizeListArray, Float16Array, Float32Array, RecordBatch, StringArray, UInt16Array,
 };
 use arrow_schema::DataType;
-use eosin_core::{Contract, Error, Result, TileMeta};
+use eosin_core::{Contract, Error, Result, TileMeta, lies_inside};
 use half::slice::HalfFloatSliceExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -330,13 +330,9 @@ fn copy_embeddings(path: &Path, batch: &RecordBatch, out: &mut [f32]) -> Result<
 fn check_ranges(path: &Path, metadata: &ParquetMetaData, file_bytes: u64) -> Result<()> {
     for group in metadata.row_groups() {
         for column in group.columns() {
-            let first = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
-            let end = first.checked_add(column.compressed_size());
-            let inside = first >= 0
-                && column.data_page_offset() >= 0
-                && column.compressed_size() >= 0
-                && end.is_some_and(|end| end as u64 <= file_bytes);
-            if !inside {
+            let data = column.data_page_offset();
+            let starts = [column.dictionary_page_offset().unwrap_or(data), data];
+            if !lies_inside(file_bytes, &starts, column.compressed_size()) {
                 let name = column.column_path().string();
                 return Err(damaged(path, format!("column {name} inside the file"), "elsewhere"));
             }

@@ -2,10 +2,11 @@
 
 //! What files hold, told by digests, and where they lie, told by text.
 
-use std::fs::File;
-use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom};
+use std::io::{Read, Result, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
+
+use crate::regular_file::open;
 
 /// Bytes from which an image's kind and size are told, and of each end of a slide that a quick
 /// digest covers.
@@ -27,14 +28,14 @@ pub(crate) enum Coverage {
 /// The first 64 KiB of a regular file.
 pub(crate) fn head(path: &Path) -> Result<Vec<u8>> {
     let mut head = Vec::new();
-    open(path)?.take(SPAN).read_to_end(&mut head)?;
+    open(path)?.0.take(SPAN).read_to_end(&mut head)?;
     Ok(head)
 }
 
 /// BLAKE3 of all that a file holds, 32 hexadecimal digits.
 pub(crate) fn of_file(path: &Path) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(open(path)?)?;
+    hasher.update_reader(open(path)?.0)?;
     Ok(digits(&hasher))
 }
 
@@ -45,8 +46,7 @@ pub(crate) fn of_slide(files: &[PathBuf], coverage: Coverage) -> Result<String> 
     files.dedup_by_key(|file| file.file_name());
     let mut hasher = blake3::Hasher::new();
     for file in files {
-        let mut open = open(file)?;
-        let metadata = open.metadata()?;
+        let (mut open, metadata) = open(file)?;
         hasher.update(&metadata.len().to_le_bytes());
         if coverage == Coverage::Whole {
             hasher.update_reader(&mut open)?;
@@ -100,15 +100,6 @@ fn absolute(path: &Path) -> PathBuf {
 fn text(path: &Path) -> String {
     let text = path.to_string_lossy().into_owned();
     if cfg!(windows) { text.trim_start_matches(r"\\?\").replace('\\', "/") } else { text }
-}
-
-/// Opens a regular file; anything else could block or never end.
-fn open(path: &Path) -> Result<File> {
-    if std::fs::metadata(path)?.is_file() {
-        File::open(path)
-    } else {
-        Err(Error::new(ErrorKind::InvalidInput, "not a regular file"))
-    }
 }
 
 fn digits(hasher: &blake3::Hasher) -> String {

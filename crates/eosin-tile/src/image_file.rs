@@ -2,13 +2,14 @@
 
 //! One image file (PNG, JPEG or TIFF, told by content) as RGB pixels.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 use eosin_core::{Error, Result, RgbImage};
 use image::{ImageDecoder, Limits};
 
 use crate::codec::{Fault, MAX_PIXELS, checked_pixels, jpeg};
+use crate::regular_file;
 use crate::tiff::{FileBytes, Tiff, TiffImage, is_tiff};
 
 /// A tile file with more bytes than this is taken for a slide.
@@ -28,7 +29,7 @@ pub(crate) fn is_image(head: &[u8]) -> bool {
 /// Reads a whole image file as RGB: grey is spread, 16 bits become 8, alpha is dropped.
 pub fn read_image(path: impl AsRef<Path>) -> Result<RgbImage> {
     let path = path.as_ref();
-    let metadata = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
+    let (file, metadata) = regular_file::open(path).map_err(|e| Error::io("read", path, e))?;
     if metadata.len() > MAX_FILE_BYTES {
         return Err(Error::data(
             path,
@@ -37,7 +38,9 @@ pub fn read_image(path: impl AsRef<Path>) -> Result<RgbImage> {
             "open it as a slide instead of as a tile",
         ));
     }
-    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    // A file that grows while it is read stays within the limit.
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(|e| Error::io("read", path, e))?;
     decode_image(path, bytes)
 }
 

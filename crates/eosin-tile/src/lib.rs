@@ -20,6 +20,7 @@ mod codec;
 mod digest;
 mod icc;
 mod image_file;
+mod regular_file;
 mod tiff;
 
 pub mod geometry;

@@ -2,18 +2,24 @@
 
 //! The list of tiles that a user gives: a CSV or Parquet file with one row per image file.
 
+mod limits;
 mod parquet;
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use eosin_core::{Error, Result};
+use eosin_core::spreadsheet::unguard;
+use eosin_core::{Error, Mpp, Result};
+
+use crate::regular_file;
+use limits::{MAX_BYTES, MAX_CELLS, MAX_COLUMNS, RecordMeter};
 
 /// A manifest: rows in file order, with paths relative to its folder.
 ///
 /// The column `path` is required. `label`, `group`, `split`, `slide`, `centre`, `scanner`, `x` and
-/// `y` have a meaning; every further column is kept under its name.
+/// `y` have a meaning, and `mpp` for the tile's resolution; every further column is kept under its
+/// name. A cell of `x`, `y` or `mpp` that is no such number is an error, not a missing one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     file: PathBuf,
@@ -31,30 +37,32 @@ pub struct ManifestRow {
     cells: Vec<String>,
 }
 
-/// A manifest with more bytes than this is taken for a wrong file.
-const MAX_BYTES: u64 = 4 << 30;
-
 impl Manifest {
-    /// Reads a CSV or, with the feature `parquet`, a Parquet file, told by content; an empty one, a missing `path` column and a path given twice are errors.
+    /// Reads a CSV or, with the feature `parquet`, a Parquet file, told by content; an empty one, a
+    /// missing `path` column and a path given twice are errors.
+    ///
+    /// A manifest is a regular file of at most 4 GiB, 1,000 columns, 100 million cells and 1 MiB a
+    /// row. Of text that [`eosin_core::spreadsheet`] guarded, as `eosin tile` does, the guard is
+    /// taken off; write `./` before a path that begins with an apostrophe and a sign.
     pub fn read(file: impl AsRef<Path>) -> Result<Self> {
         let file = file.as_ref();
         let folder = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        let open = std::fs::File::open(file).map_err(|e| Error::io("open manifest", file, e))?;
-        let metadata = open.metadata().map_err(|e| Error::io("read manifest", file, e))?;
-        if metadata.is_dir() || metadata.len() > MAX_BYTES {
-            let found = if metadata.is_dir() {
-                "a folder".into()
-            } else {
-                format!("{} bytes", metadata.len())
-            };
-            return Err(Error::data(
+        let wrong = |found: String| {
+            Error::data(
                 file,
                 "a CSV or Parquet file of at most 4 GiB",
                 found,
                 "name the manifest itself; a folder of tiles is opened without a manifest",
-            ));
+            )
+        };
+        let (open, metadata) = regular_file::open(file).map_err(|e| match e.kind() {
+            std::io::ErrorKind::InvalidInput => wrong(e.to_string()),
+            _ => Error::io("open manifest", file, e),
+        })?;
+        if metadata.len() > MAX_BYTES {
+            return Err(wrong(format!("{} bytes", metadata.len())));
         }
-        if is_parquet(file) {
+        if is_parquet(&open) {
             parquet::read(open, file, folder)
         } else {
             Self::parse(open, file, folder)
@@ -67,23 +75,26 @@ impl Manifest {
     }
 
     fn parse(reader: impl std::io::Read, file: &Path, folder: PathBuf) -> Result<Self> {
+        let (meter, reader) = RecordMeter::new(reader);
         let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(reader);
         let broken = |error: csv::Error| {
             Error::data(
                 file,
                 "comma-separated text in UTF-8 with the same columns in every row",
                 error.to_string(),
-                "quote cells that hold a comma",
+                "quote cells that hold a comma, and close what is quoted",
             )
         };
         let header = csv
             .headers()
             .map_err(broken)?
             .iter()
-            .map(|name| name.trim_start_matches('\u{feff}').to_string())
+            .map(|name| unguard(name.trim_start_matches('\u{feff}')).to_string())
             .collect();
         let records = csv.records().map(|record| {
-            record.map(|cells| cells.iter().map(str::to_string).collect()).map_err(broken)
+            meter.start_record();
+            let own = |cells: csv::StringRecord| cells.iter().map(|c| unguard(c).into()).collect();
+            record.map(own).map_err(broken)
         });
         Self::assemble(file, folder, header, records)
     }
@@ -96,6 +107,14 @@ impl Manifest {
         records: impl Iterator<Item = Result<Vec<String>>>,
     ) -> Result<Self> {
         let header: Arc<[String]> = header.into();
+        if let Some(name) = duplicate(&header) {
+            return Err(Error::data(
+                file,
+                "columns of different names",
+                format!("two columns named {name}"),
+                "give the second one another name: a value is looked up by it",
+            ));
+        }
         let Some(path_column) = header.iter().position(|name| name == "path") else {
             return Err(Error::data(
                 file,
@@ -104,12 +123,28 @@ impl Manifest {
                 "name the column that holds the image files `path`",
             ));
         };
+        if header.len() > MAX_COLUMNS {
+            return Err(Error::data(
+                file,
+                format!("at most {MAX_COLUMNS} columns"),
+                header.len().to_string(),
+                "keep what is known of the tiles in a table of its own",
+            ));
+        }
         let mut rows = Vec::new();
         let mut lines: HashMap<String, usize> = HashMap::new();
         for (i, cells) in records.enumerate() {
             let cells = cells?;
             // The header is line 1; quoted line breaks are rare enough to count rows as lines.
             let line = i + 2;
+            if (i + 1).saturating_mul(header.len()) > MAX_CELLS {
+                return Err(Error::data(
+                    file,
+                    format!("at most {MAX_CELLS} cells"),
+                    format!("more, in line {line}"),
+                    "split the manifest, or leave columns out",
+                ));
+            }
             let path = normal_path(cells.get(path_column).map_or("", String::as_str));
             if path.is_empty() {
                 return Err(Error::data(
@@ -127,7 +162,16 @@ impl Manifest {
                     "remove one of the rows: a tile that occurs twice would count twice",
                 ));
             }
-            rows.push(ManifestRow { path, header: Arc::clone(&header), cells });
+            let row = ManifestRow { path, header: Arc::clone(&header), cells };
+            if let Some((name, expected, cell)) = row.misread_number() {
+                return Err(Error::data(
+                    file,
+                    format!("{expected} in column {name}"),
+                    format!("`{cell}` in line {line}"),
+                    "write it with a point and without a unit, or leave the cell empty",
+                ));
+            }
+            rows.push(row);
         }
         if rows.is_empty() {
             return Err(Error::data(
@@ -203,23 +247,52 @@ impl ManifestRow {
         self.column("scanner")
     }
 
-    /// Left edge in level-0 pixels, where the cell is a whole number.
+    /// Left edge in level-0 pixels.
     pub fn x(&self) -> Option<i64> {
-        self.column("x").and_then(|cell| cell.parse().ok())
+        self.column("x").and_then(whole_number)
     }
 
-    /// Top edge in level-0 pixels, where the cell is a whole number.
+    /// Top edge in level-0 pixels.
     pub fn y(&self) -> Option<i64> {
-        self.column("y").and_then(|cell| cell.parse().ok())
+        self.column("y").and_then(whole_number)
+    }
+
+    /// The first cell that has a meaning as a number and is none: name, what is expected, text.
+    fn misread_number(&self) -> Option<(&'static str, &'static str, &str)> {
+        let is_mpp = |cell: &str| cell.parse().is_ok_and(|value| Mpp::new(value).is_ok());
+        let is_whole = |cell: &str| whole_number(cell).is_some();
+        let numbers: [(&str, &str, &dyn Fn(&str) -> bool); 3] = [
+            ("x", "a whole number", &is_whole),
+            ("y", "a whole number", &is_whole),
+            ("mpp", "µm per pixel from 0.01 to 100", &is_mpp),
+        ];
+        numbers.into_iter().find_map(|(name, expected, is_right)| {
+            let cell = self.column(name).filter(|cell| !is_right(cell))?;
+            Some((name, expected, cell))
+        })
     }
 }
 
-/// Whether a file begins as Parquet does.
-pub(crate) fn is_parquet(file: &Path) -> bool {
+/// A whole number, also as programs write one that was kept as a float: `12.0`.
+fn whole_number(cell: &str) -> Option<i64> {
+    let whole = cell
+        .split_once('.')
+        .map_or(cell, |(whole, zeros)| if zeros.bytes().all(|b| b == b'0') { whole } else { cell });
+    whole.parse().ok()
+}
+
+/// A name that two columns have; columns without a name are nobody's.
+fn duplicate(header: &[String]) -> Option<&String> {
+    let twice = |(i, name): &(usize, &String)| !name.is_empty() && header[..*i].contains(name);
+    header.iter().enumerate().find(twice).map(|(_, name)| name)
+}
+
+/// Whether a file begins as Parquet does; it is read from its start afterwards.
+fn is_parquet(mut file: &std::fs::File) -> bool {
+    use std::io::{Read, Seek};
     let mut head = [0; 4];
-    let read =
-        std::fs::File::open(file).and_then(|mut f| std::io::Read::read_exact(&mut f, &mut head));
-    read.is_ok() && &head == b"PAR1"
+    let read = file.read_exact(&mut head);
+    file.rewind().is_ok() && read.is_ok() && &head == b"PAR1"
 }
 
 /// The same path on every system: `/` between folders, no `.` components.

@@ -4,7 +4,10 @@
 
 use std::path::Path;
 
+use eosin_core::spreadsheet::unguard;
 use eosin_core::{Error, Mpp, Result};
+
+use crate::regular_file;
 
 /// The resolution of one slide by a CSV with the columns `slide` and `mpp`; `None` where the table
 /// does not name it.
@@ -21,11 +24,11 @@ pub fn mpp_of_slide(table: impl AsRef<Path>, slide: impl AsRef<Path>) -> Result<
             "write a CSV with a header `slide,mpp` and one row per slide, such as `a.svs,0.25`",
         )
     };
-    let file = std::fs::File::open(table).map_err(|e| Error::io("open", table, e))?;
+    let (file, _) = regular_file::open_named("open", table)?;
     let mut csv = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
     let header = csv.headers().map_err(|e| fault("comma-separated text", e.to_string()))?.clone();
     let column = |name: &str| {
-        let clean = |text: &str| text.trim_start_matches('\u{feff}').to_string();
+        let clean = |text: &str| unguard(text.trim_start_matches('\u{feff}')).to_string();
         header.iter().position(|other| clean(other) == name).ok_or_else(|| {
             let columns: Vec<String> = header.iter().map(clean).collect();
             fault(&format!("a column named {name}"), format!("the columns {}", columns.join(", ")))
@@ -40,7 +43,7 @@ pub fn mpp_of_slide(table: impl AsRef<Path>, slide: impl AsRef<Path>) -> Result<
     for (i, record) in csv.records().enumerate() {
         let record = record.map_err(|e| fault("the same columns in every row", e.to_string()))?;
         let cell = |at: usize| record.get(at).unwrap_or_default();
-        if !is_slide(cell(slide_column)) {
+        if !is_slide(unguard(cell(slide_column))) {
             continue;
         }
         let text = cell(mpp_column);

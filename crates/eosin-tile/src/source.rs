@@ -9,6 +9,7 @@ use eosin_core::{Error, Result, SlideReader, TileSource};
 
 use crate::digest::head;
 use crate::manifest::Manifest;
+use crate::regular_file::{ensure_regular, not_regular};
 use crate::slide::is_slide;
 use crate::tile_files::{FolderSource, ManifestSource, TileFileOptions};
 use crate::tiling::{SlideSource, TilingOptions};
@@ -36,6 +37,8 @@ pub fn detect_with(path: impl AsRef<Path>, readers: &[Arc<dyn SlideReader>]) -> 
     if metadata.is_dir() {
         return Ok(SourceKind::Folder);
     }
+    // Before a plugin opens it.
+    ensure_regular(&metadata).map_err(|e| not_regular(path, &e))?;
     if is_slide(path) || readers.iter().any(|reader| reader.recognises(path)) {
         return Ok(SourceKind::Slide);
     }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use eosin_core::spreadsheet::guard;
 use eosin_core::{Error, Progress, Result, RgbImage, Tile, TileMeta, TileSource};
 use eosin_tile::geometry::write_contours;
 use eosin_tile::tissue::tissue_of_slide;
@@ -241,8 +242,8 @@ impl TileList {
 
     fn add(&mut self, path: String, slide: &str, meta: &TileMeta) -> Result<()> {
         self.row([
-            path,
-            slide.to_string(),
+            guard(&path).into_owned(),
+            guard(slide).into_owned(),
             meta.x.to_string(),
             meta.y.to_string(),
             meta.size_level0_px.to_string(),

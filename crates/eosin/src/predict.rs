@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use eosin_core::spreadsheet::guard;
 use eosin_core::{
     Backbone, EmbeddingBatch, Error, Head, HeadRecord, Probabilities, Progress, Result, TileMeta,
     TileSource,
@@ -274,7 +275,8 @@ impl Calls {
     }
 }
 
-/// Writes beside the file and renames: a reader sees the old file or the whole new one.
+/// Writes beside the file and renames: a reader sees the old file or the whole new one. Text that a
+/// spreadsheet would run is guarded.
 fn write_csv<T>(
     path: &Path,
     header: &[String],
@@ -284,9 +286,10 @@ fn write_csv<T>(
     let fault = |e: csv::Error| Error::io("write", path, std::io::Error::other(e));
     let partial = path.with_extension("partial");
     let mut csv = csv::Writer::from_path(&partial).map_err(fault)?;
-    csv.write_record(header).map_err(fault)?;
+    let guarded = |text: &String| guard(text).into_owned();
+    csv.write_record(header.iter().map(guarded)).map_err(fault)?;
     for row in rows {
-        csv.write_record(cells(row)).map_err(fault)?;
+        csv.write_record(cells(row).iter().map(guarded)).map_err(fault)?;
     }
     csv.flush().map_err(|e| Error::io("write", &partial, e))?;
     std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e))

@@ -12,12 +12,16 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// Reads a TOML file into `T`, with the nearest known key in the hint when one is unknown.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let size = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
-    if size > MAX_BYTES {
+    let about = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
+    let size = about.len();
+    // A pipe would wait for its writer, and a device never end.
+    if size > MAX_BYTES || !about.is_file() {
+        let found =
+            if about.is_file() { format!("{size} bytes") } else { "something else".to_string() };
         return Err(Error::data(
             path,
-            format!("a configuration of at most {MAX_BYTES} bytes"),
-            format!("{size} bytes"),
+            format!("a file with a configuration of at most {MAX_BYTES} bytes"),
+            found,
             "pass a file of configs/run",
         ));
     }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use eosin_core::{Error, Result};
 use serde_json::{Value, json};
 
 use super::{Polygon, Region};
+use crate::regular_file;
 
 /// A GeoJSON file with more bytes than this is taken for something else.
 const MAX_BYTES: u64 = 256 << 20;
@@ -18,7 +19,7 @@ const MAX_DEPTH: usize = 8;
 /// list of features, as QuPath exports them. A file without a polygon is an error.
 pub fn read_region(path: impl AsRef<Path>) -> Result<Region> {
     let path = path.as_ref();
-    let metadata = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
+    let (mut file, metadata) = regular_file::open_named("read", path)?;
     let fault = |expected: &str, found: String| {
         Error::data(path, expected, found, "export annotations as GeoJSON, in level-0 pixels")
     };
@@ -26,7 +27,8 @@ pub fn read_region(path: impl AsRef<Path>) -> Result<Region> {
         let expected = format!("at most {} MiB of GeoJSON", MAX_BYTES >> 20);
         return Err(fault(&expected, format!("{} MiB", metadata.len() >> 20)));
     }
-    let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|e| Error::io("read", path, e))?;
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|e| fault("GeoJSON", e.to_string()))?;
     let mut polygons = Vec::new();

@@ -9,7 +9,7 @@ fn message(text: &str) -> String {
 #[test]
 fn known_and_further_columns_are_read() {
     let manifest = Manifest::from_csv(
-        "path,label,group,x,grade,note\n./a/1.png, tumour ,p1,-5,2,\"a, b\"\nb.png,,,oops,,\n",
+        "path,label,group,x,grade,note\n./a/1.png, tumour ,p1,-5,2,\"a, b\"\nb.png,,,,,\n",
         "/tiles",
     )
     .unwrap();
@@ -40,6 +40,31 @@ fn faults_say_what_is_wrong_and_where() {
     assert!(twice.contains("a.png in lines 2 and 4"), "{twice}");
     assert!(message("path,label\n,x\n").contains("line 2"));
     assert!(message("path,label\na.png\n").contains("same columns"));
+    assert!(message("path,x\na.png,1\nb.png,oops\n").contains("`oops` in line 3"));
+    assert!(message("path,y\na.png,1.5\n").contains("a whole number in column y"));
+    assert!(message("path,mpp\na.png,\"0,5\"\n").contains("µm per pixel"));
+    assert!(message("path,label,label\na.png,x,y\n").contains("two columns named label"));
+    let wide: Vec<String> = (0..1001).map(|i| format!("c{i}")).collect();
+    assert!(message(&format!("path,{}\n", wide.join(","))).contains("at most 1000 columns"));
+    let long = format!("path,label\na.png,\"{}", "b.png,c\n".repeat(200_000));
+    assert!(message(&long).contains("a row of more than 1024 KiB"));
+}
+
+#[test]
+fn coordinates_may_be_written_as_floats() {
+    let manifest = Manifest::from_csv("path,x,y,mpp\na.png,-12.0,7,0.5\nb.png,,,\n", "").unwrap();
+    let rows = manifest.rows();
+    assert_eq!((rows[0].x(), rows[0].y(), rows[1].x()), (Some(-12), Some(7), None));
+}
+
+#[test]
+fn guarded_text_is_read_as_it_was() {
+    let csv = "path,label\n'=a.png,'-x\n'a.png,'x'\n./'=b.png,-5\n";
+    let manifest = Manifest::from_csv(csv, "").unwrap();
+    let read: Vec<(&str, Option<&str>)> =
+        manifest.rows().iter().map(|row| (row.path.as_str(), row.label())).collect();
+    let expected = [("=a.png", Some("-x")), ("'a.png", Some("'x'")), ("'=b.png", Some("-5"))];
+    assert_eq!(read, expected);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use eosin_core::{Error, Result, SlideReader};
 
 use super::pyramid::Parts;
 use super::{dicom, ndpi, plugin, tiff_pyramid};
+use crate::regular_file;
 use crate::tiff::{Tiff, is_tiff};
 
 /// A slide with what opened it.
@@ -23,6 +24,8 @@ const BUILT_IN: &str = "slide";
 
 /// Opens a slide with the reader that was asked for.
 pub(crate) fn open(path: &Path, reader: &str, readers: &[Arc<dyn SlideReader>]) -> Result<Opened> {
+    // Before a plugin opens it.
+    regular_file::open_named("open", path)?;
     let built_in = || Ok(Opened { parts: built_in(path)?, reader: BUILT_IN, version: None });
     match reader {
         "built-in" => built_in(),
@@ -94,7 +97,7 @@ pub(crate) fn is_slide(path: &Path) -> bool {
 }
 
 fn head(path: &Path) -> Result<Vec<u8>> {
-    let file = std::fs::File::open(path).map_err(|e| Error::io("open", path, e))?;
+    let (file, _) = regular_file::open_named("open", path)?;
     let mut head = Vec::new();
     file.take(256).read_to_end(&mut head).map_err(|e| Error::io("read", path, e))?;
     Ok(head)

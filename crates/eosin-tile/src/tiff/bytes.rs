@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::fs::File;
 use std::ops::Deref;
 use std::path::Path;
 
 use eosin_core::{Error, Result};
+
+use crate::regular_file;
 
 /// A file's bytes, mapped or held.
 #[derive(Debug)]
@@ -18,10 +19,9 @@ pub(crate) enum FileBytes {
 impl FileBytes {
     /// Maps a file for reading.
     pub(crate) fn map(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|e| Error::io("open", path, e))?;
-        let metadata = file.metadata().map_err(|e| Error::io("open", path, e))?;
-        if !metadata.is_file() || metadata.len() == 0 {
-            let found = if metadata.is_file() { "an empty file" } else { "something else" };
+        let (file, metadata) = regular_file::open_named("open", path)?;
+        if metadata.len() == 0 {
+            let found = "an empty file";
             return Err(Error::data(path, "a file with content", found, "check the path"));
         }
         #[expect(

@@ -38,12 +38,23 @@ pub(super) fn rows(
 }
 
 fn by_number(dataset: &Dataset, task: &TaskConfig, skipped: &[Skipped]) -> Result<TaskRows> {
-    let number = |row: &ManifestRow| row.column(&task.column)?.trim().parse::<f64>().ok();
-    let lines: Vec<(&ManifestRow, f64)> = dataset
-        .training_lines(task, skipped)?
-        .into_iter()
-        .filter_map(|row| Some((row, number(row).filter(|n| n.is_finite())?)))
-        .collect();
+    let mut lines: Vec<(&ManifestRow, f64)> = Vec::new();
+    for row in dataset.training_lines(task, skipped)? {
+        let Some(cell) = row.column(&task.column) else { continue };
+        match cell.trim().parse::<f64>() {
+            Ok(number) if number.is_finite() => lines.push((row, number)),
+            // How some programs write a cell that is missing.
+            Ok(number) if number.is_nan() => {}
+            _ => {
+                return Err(Error::data(
+                    dataset.manifest().file(),
+                    format!("numbers in column `{}`", task.column),
+                    format!("`{cell}` for {}", row.path),
+                    "write it with a point and without a unit, or leave the cell empty",
+                ));
+            }
+        }
+    }
     let values: Vec<f64> = lines.iter().map(|l| l.1).collect();
     let labels = terciles(&values).map_err(|error| {
         Error::data(
