@@ -18,6 +18,7 @@ fn ended(command: &mut Command) -> Output {
     while child.try_wait().unwrap().is_none() {
         if start.elapsed() > Duration::from_secs(60) {
             child.kill().unwrap();
+            child.wait().unwrap();
             panic!("it did not end: {command:?}");
         }
         std::thread::sleep(Duration::from_millis(20));

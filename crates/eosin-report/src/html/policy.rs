@@ -34,7 +34,7 @@ fn base64(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
         let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let bits = (byte(0) << 16) | (byte(1) << 8) | byte(2);
         for i in 0..4 {
             let sign = SIGNS[(bits >> (18 - 6 * i)) as usize & 63];
             text.push(if i <= chunk.len() { sign as char } else { '=' });
