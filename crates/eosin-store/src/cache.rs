@@ -15,7 +15,7 @@ use bytes::Bytes;
 use eosin_core::{Error, Fingerprint, Matrix, Result};
 use memmap2::Mmap;
 
-use crate::durable::{create_folder, create_temporary, sync_folder};
+use crate::durable::{create_folder, create_temporary, place, sync_folder};
 use crate::open_set::OpenSet;
 use crate::parquet_store::ParquetStore;
 use crate::schema::EMBEDDING;
@@ -107,7 +107,8 @@ fn build(open: &OpenSet, path: &Path) -> Result<()> {
                 .map_err(|e| Error::io("write", &temporary, std::io::Error::other(e)))
         })
         .and_then(|file| file.sync_all().map_err(|e| Error::io("write", &temporary, e)))
-        .and_then(|()| fs::rename(&temporary, path).map_err(|e| Error::io("name", path, e)));
+        // Another process may have made the same cache meanwhile, which then stays.
+        .and_then(|()| place(&temporary, path).map(|_| ()));
     let _ = fs::remove_file(&plain);
     if written.is_err() {
         let _ = fs::remove_file(&temporary);

@@ -61,6 +61,11 @@ impl SetPaths {
         self.folder.join("_log")
     }
 
+    /// The file whose lock keeps commits and sweeps apart.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.folder.join(".lock")
+    }
+
     pub(crate) fn entry(&self, version: u64) -> PathBuf {
         self.log().join(format!("{version:020}.json"))
     }

@@ -26,6 +26,7 @@
 //!    ├─ _log/
 //!    │  └─ 00000000000000000001.json   one commit per version, from 1 without a gap
 //!    ├─ cache/<digest>.arrow           a training cache, made from the shards whenever it is missing
+//!    ├─ .lock                          empty; locked while a commit or `gc` is at its files
 //!    └─ .tmp-…                         what a writer has not committed, or left when cut off
 //! ```
 //! A **shard** is a Parquet file without compression, with row groups of 8,192, data pages of
@@ -49,11 +50,15 @@
 //! that is live already is not added twice), then `order` where it stands. Files that are not live
 //! do not count; `gc` sweeps them.
 //!
-//! **A commit**: every shard is written to a temporary name, synced, renamed, and its folder
-//! synced; then the entry is written aside, synced, and hard-linked to its name, which fails if
-//! another writer took the version, who then takes the next. So a reader sees all rows of a commit
-//! or none, a kill at any instant loses at most what was not committed, and two writers lose
-//! nothing.
+//! **A commit**: every shard is written to a temporary name, synced, given its name, and its folder
+//! synced; then the entry is written aside, synced, and given its name, which fails if another
+//! writer took the version, who then takes the next. A name is given by a hard link, or by a rename
+//! that does not replace where there are no hard links; nothing is ever put over what exists. So a
+//! reader sees all rows of a commit or none, a kill at any instant loses at most what was not
+//! committed, and two writers lose nothing. Temporary names are random, since process ids of two
+//! containers are often equal. From the naming of its shards to its entry, a commit holds a shared
+//! lock on `.lock`, and `gc` an exclusive one, so that no shard is swept that is about to count;
+//! where the file system has no locks, the least age of what is swept does the same.
 //!
 //! **In a bucket** the same files are objects of the same keys, without `cache` and temporaries,
 //! and an entry is put on the condition that its key is free. The folder on the disk mirrors what
@@ -93,6 +98,7 @@ mod pages;
 mod parquet_store;
 mod read;
 mod schema;
+mod set_lock;
 mod shard_reader;
 mod shard_writer;
 mod slides;
@@ -110,7 +116,7 @@ pub use interop::{
     Imported, UNKNOWN, export_npy, export_safetensors, import_npy, import_npz, import_safetensors,
     imported_contract, read_npy,
 };
-pub use maintain::{CompactReport, GcReport};
+pub use maintain::{CompactReport, GcReport, MIN_AGE};
 pub use memory::MemoryStore;
 pub use objects::{MemoryObjects, ObjectInfo, Objects};
 pub use parquet_store::{ParquetStore, StoreOptions};

@@ -18,6 +18,7 @@ use crate::mirror;
 use crate::open_set::OpenSet;
 use crate::parquet_store::{ParquetStore, StoreOptions};
 use crate::read::RowKey;
+use crate::set_lock::SetLock;
 use crate::shard_reader::ShardReader;
 use crate::shard_writer::{FinishedShard, publish_all};
 use crate::writer::ParquetWriter;
@@ -41,6 +42,10 @@ pub struct GcReport {
     /// Their bytes.
     pub bytes: u64,
 }
+
+/// The least age below which [`ParquetStore::gc`] sweeps nothing, unless nobody else uses the
+/// store.
+pub const MIN_AGE: Duration = Duration::from_mins(15);
 
 /// How often a change is tried again when other writers commit in between.
 pub(crate) const ATTEMPTS: usize = 20;
@@ -119,34 +124,19 @@ impl ParquetStore {
     /// cut off, and shards that were replaced.
     ///
     /// Files younger than `min_age` stay, since a writer may be about to commit them or a reader
-    /// about to read them; an hour is safe, and zero is right when nobody else uses the store.
+    /// about to read them. It is at least [`MIN_AGE`], which leaves room for the clocks of two
+    /// machines, or zero, which is right when nobody else uses the store.
     pub fn gc(&self, set: &Fingerprint, min_age: Duration) -> Result<GcReport> {
-        let open = self.open_set(set)?;
-        let live = log::live_names(&open.state);
+        check_min_age(min_age)?;
         let mut report = GcReport::default();
-        let (folder, shards, entries) =
-            (open.paths.folder().to_owned(), open.paths.shards(), open.paths.log());
-        let (caches, newest_cache) = (open.paths.cache(), cache_path(&open));
-        for folder in [&folder, &shards, &entries, &caches] {
-            for path in files_in(folder)? {
-                let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-                let stale_cache = folder == &caches && path != newest_cache;
-                // A replaced shard is as old as its replacement, not as its bytes.
-                let dated = match name.strip_suffix(".parquet") {
-                    Some(shard) if log::is_shard_name(shard) && folder == &shards => {
-                        if live.contains(shard) {
-                            continue;
-                        }
-                        open.state.dead.get(shard).map_or(path.clone(), |v| open.paths.entry(*v))
-                    }
-                    _ if stale_cache || name.starts_with(TEMPORARY) => path.clone(),
-                    _ => continue,
-                };
-                if is_older(&dated, min_age) && is_older(&path, min_age) {
-                    sweep(&path, min_age, &mut report)?;
-                }
-            }
-        }
+        let open = self.open_set(set)?;
+        let open = {
+            let _lock = SetLock::to_sweep(&open.paths)?;
+            // What was committed before the lock was had counts, and nothing is until it is let go.
+            let open = self.open_set(set)?;
+            sweep_folders(&open, min_age, &mut report)?;
+            open
+        };
         mirror::sweep_bucket(&open.paths, &open.state, min_age, &mut report)?;
         Ok(report)
     }
@@ -305,22 +295,65 @@ fn is_older(path: &Path, age: Duration) -> bool {
     modified.is_ok_and(|t| SystemTime::now().duration_since(t).unwrap_or_default() >= age)
 }
 
-/// Removes a file unless a writer put a new one in its place in the meantime.
+/// Sweeps a set's folders, whose lock the caller has.
+fn sweep_folders(open: &OpenSet, min_age: Duration, report: &mut GcReport) -> Result<()> {
+    let live = log::live_names(&open.state);
+    let (folder, shards, entries) =
+        (open.paths.folder().to_owned(), open.paths.shards(), open.paths.log());
+    let (caches, newest_cache) = (open.paths.cache(), cache_path(open));
+    for folder in [&folder, &shards, &entries, &caches] {
+        for path in files_in(folder)? {
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            let stale_cache = folder == &caches && path != newest_cache;
+            // A replaced shard is as old as its replacement, not as its bytes.
+            let dated = match name.strip_suffix(".parquet") {
+                Some(shard) if log::is_shard_name(shard) && folder == &shards => {
+                    if live.contains(shard) {
+                        continue;
+                    }
+                    open.state.dead.get(shard).map_or(path.clone(), |v| open.paths.entry(*v))
+                }
+                _ if stale_cache || name.starts_with(TEMPORARY) => path.clone(),
+                _ => continue,
+            };
+            if is_older(&dated, min_age) && is_older(&path, min_age) {
+                sweep(&path, report)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file that nothing refers to.
 ///
-/// A writer that makes the same bytes again renames them onto this very name; moving the file
-/// aside first, and looking at its age once more, makes sure that what is removed is the old one.
-fn sweep(path: &Path, min_age: Duration, report: &mut GcReport) -> Result<()> {
-    let aside = crate::durable::temporary_path(path.parent().unwrap_or(Path::new(".")));
-    match fs::rename(path, &aside) {
-        Ok(()) => {}
-        // Another sweep was first.
-        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(Error::io("remove", path, e)),
+/// Temporary names are never used again, and the lock keeps commits from shards meanwhile, so what
+/// is removed is what was looked at.
+fn sweep(path: &Path, report: &mut GcReport) -> Result<()> {
+    let bytes = fs::metadata(path).map_or(0, |m| m.len());
+    match fs::remove_file(path) {
+        Ok(()) => {
+            report.files += 1;
+            report.bytes += bytes;
+            Ok(())
+        }
+        // Its writer was first.
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Error::io("remove", path, e)),
     }
-    if !is_older(&aside, min_age) {
-        return fs::rename(&aside, path).map_err(|e| Error::io("name", path, e));
+}
+
+fn check_min_age(min_age: Duration) -> Result<()> {
+    if min_age.is_zero() || min_age >= MIN_AGE {
+        return Ok(());
     }
-    report.files += 1;
-    report.bytes += fs::metadata(&aside).map_or(0, |m| m.len());
-    fs::remove_file(&aside).map_err(|e| Error::io("remove", &aside, e))
+    let minutes = MIN_AGE.as_secs() / 60;
+    Err(Error::input(
+        "least age of what gc sweeps",
+        format!("at least {minutes} minutes, or 0"),
+        format!("{} s", min_age.as_secs_f64()),
+        format!(
+            "other writers' files may be that old while they are written, and clocks differ: give \
+             {minutes} minutes, or 0 where nobody else uses the store"
+        ),
+    ))
 }

@@ -112,7 +112,8 @@ impl EmbeddingWriter for MemoryWriter {
         if let Some(at) = encoded.first_bad(0) {
             let row = at / batch.embeddings.n_cols();
             let value = batch.embeddings.values()[at];
-            return Err(bad_value(&batch.metas[row], batch.views[row], dtype, value));
+            let (backbone, meta) = (&self.contract.backbone, &batch.metas[row]);
+            return Err(bad_value(backbone, meta, batch.views[row], dtype, value));
         }
         let mut rounded = vec![0.0; encoded.len()];
         Widener::default().fill(dtype, &mut rounded, |bytes| {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use eosin_core::{Contract, Error, Result};
 
-use crate::durable::{create_folder, create_if_absent, create_temporary};
+use crate::durable::{create_folder, create_if_absent, create_temporary, place};
 use crate::layout::SetPaths;
 use crate::log::{self, Shard, State};
 use crate::maintain::GcReport;
@@ -54,7 +54,9 @@ pub(crate) fn pull_shard(set: &SetPaths, shard: &Shard) -> Result<()> {
     let pulled = bucket.download(&key, &mut sink).and_then(|found| {
         let digest = sink.hasher.finalize().to_hex();
         if found && digest.as_str() == shard.blake3 {
-            return fs::rename(&temporary, &path).map_err(|e| Error::io("name", &path, e));
+            sink.file.sync_all().map_err(|e| Error::io("write", &temporary, e))?;
+            // Whoever was first fetched the same bytes.
+            return place(&temporary, &path).map(|_| ());
         }
         let found = if found { format!("the BLAKE3 {digest}") } else { "nothing".to_string() };
         Err(Error::data(

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
@@ -17,13 +18,15 @@ use parquet::schema::types::ColumnPath;
 
 use crate::Dtype;
 use crate::dtype::Encoded;
-use crate::durable::{create_temporary, sync_folder};
+use crate::durable::{create_folder, create_temporary, place, sync_folder};
 use crate::hashing_file::{HashingFile, Sync, Written};
 use crate::layout::{FORMAT, SetPaths};
 use crate::log::Shard;
 use crate::mirror;
 use crate::pages::{self, PageLayout};
 use crate::schema::{N_META, meta_columns, shard_schema};
+use crate::set_lock::SetLock;
+use crate::verify::file_digest;
 
 /// Keys of a shard's metadata.
 pub(crate) const KEY_FORMAT: &str = "eosin.format";
@@ -50,6 +53,7 @@ pub(crate) struct FinishedShard {
     pub(crate) shard: Shard,
     temporary: Option<PathBuf>,
     sync: Sync,
+    lock: Option<Arc<SetLock>>,
 }
 
 impl ShardWriter {
@@ -136,7 +140,7 @@ impl ShardWriter {
             dtype: self.dtype,
             cold: self.layout.cold,
         };
-        Ok(FinishedShard { shard, temporary: Some(temporary), sync })
+        Ok(FinishedShard { shard, temporary: Some(temporary), sync, lock: None })
     }
 }
 
@@ -151,15 +155,40 @@ impl Drop for ShardWriter {
 impl FinishedShard {
     /// Gives the file its name among the set's shards; it counts only once the log names it.
     ///
-    /// The rename overwrites, which is harmless since equal names mean equal bytes.
-    pub(crate) fn publish(&mut self, set: &SetPaths) -> Result<()> {
+    /// Equal names mean equal bytes, so a shard that is there already is compared and used. `lock`
+    /// is kept until this is dropped, which is after the commit: `gc` must not sweep a shard that
+    /// no commit names yet.
+    fn publish(&mut self, set: &SetPaths, lock: Arc<SetLock>) -> Result<()> {
         if let Some(temporary) = &self.temporary {
             self.sync.wait().map_err(|e| Error::io("write", temporary, e))?;
             let path = set.shard(&self.shard.name);
-            fs::rename(temporary, &path).map_err(|e| Error::io("name", &path, e))?;
+            self.lock = Some(lock);
+            if !place(temporary, &path)? {
+                self.use_existing(&path)?;
+            }
             self.temporary = None;
             mirror::push_shard(set, &path)?;
         }
+        Ok(())
+    }
+
+    /// Makes sure that the file at `path` is this shard, and young.
+    fn use_existing(&self, path: &Path) -> Result<()> {
+        let found = file_digest(path)?;
+        if found != self.shard.blake3 {
+            return Err(Error::data(
+                path,
+                format!("a shard with the BLAKE3 {}, as its name says", self.shard.blake3),
+                format!("the BLAKE3 {found}"),
+                "the file is damaged; remove it, then run again",
+            ));
+        }
+        // Where locks do not work, its age alone keeps it from a sweep. A file that is not ours to
+        // date is as it was.
+        let _ = File::options()
+            .write(true)
+            .open(path)
+            .and_then(|file| file.set_modified(SystemTime::now()));
         Ok(())
     }
 }
@@ -172,10 +201,12 @@ impl Drop for FinishedShard {
     }
 }
 
-/// Publishes all shards, durably.
+/// Publishes all shards, durably; keep them until they are committed.
 pub(crate) fn publish_all(set: &SetPaths, shards: &mut [FinishedShard]) -> Result<Vec<Shard>> {
+    create_folder(&set.shards())?;
+    let lock = Arc::new(SetLock::to_commit(set)?);
     for shard in shards.iter_mut() {
-        shard.publish(set)?;
+        shard.publish(set, lock.clone())?;
     }
     sync_folder(&set.shards())?;
     Ok(shards.iter().map(|s| s.shard.clone()).collect())

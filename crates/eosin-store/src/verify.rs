@@ -28,6 +28,10 @@ pub struct VerifyReport {
     pub n_rows: u64,
     /// Everything that is wrong; empty for a sound set.
     pub problems: Vec<Problem>,
+    /// Rows that are there again later, as two writers at once leave them, with the file of the
+    /// earlier one. Both are sound, the later counts, and [`ParquetStore::compact`] drops the
+    /// other.
+    pub committed_again: Vec<(RowKey, PathBuf)>,
     /// Rows of different tiles with equal embeddings, as byte-identical tiles have: each with the
     /// first row that it equals. They are sound, yet may tear a split.
     pub same_content: Vec<(RowKey, RowKey)>,
@@ -60,8 +64,7 @@ struct Seen {
 }
 
 impl ParquetStore {
-    /// Reads a whole set and checks every shard's digest and row count, and that rows are finite
-    /// and unique.
+    /// Reads a whole set and checks every shard's digest and row count, and that rows are finite.
     ///
     /// A damaged shard is named in the report; a damaged log or contract is an error, since
     /// nothing can be known without them.
@@ -73,6 +76,7 @@ impl ParquetStore {
             n_shards: open.state.shards.len() as u64,
             n_rows: open.state.rows(),
             problems: Vec::new(),
+            committed_again: Vec::new(),
             same_content: Vec::new(),
         };
         let mut seen = Seen::default();
@@ -118,13 +122,13 @@ fn verify_shard(
             let what = format!("row {i}, tile {}: NaN or infinity", meta.tile_id);
             report.problems.push(Problem { path: path.clone(), what });
         }
-        seen.row(i, RowKey::of(&meta, view), row, &path, report);
+        seen.row(RowKey::of(&meta, view), row, &path, report);
     }
     Ok(())
 }
 
 impl Seen {
-    fn row(&mut self, i: usize, key: RowKey, row: &[f32], path: &Path, report: &mut VerifyReport) {
+    fn row(&mut self, key: RowKey, row: &[f32], path: &Path, report: &mut VerifyReport) {
         let mut content = [0; 16];
         content.copy_from_slice(&blake3::hash(bytemuck::cast_slice(row)).as_bytes()[..16]);
         match self.contents.entry(content) {
@@ -136,20 +140,13 @@ impl Seen {
                 place.insert(key.clone());
             }
         }
-        if let Some(other) = self.keys.get(&key) {
-            let what = format!(
-                "row {i}: tile {}, view {} is also in {}; the later counts",
-                key.tile_id,
-                key.view,
-                other.display()
-            );
-            report.problems.push(Problem { path: path.to_owned(), what });
+        if let Some(earlier) = self.keys.insert(key.clone(), path.to_owned()) {
+            report.committed_again.push((key, earlier));
         }
-        self.keys.insert(key, path.to_owned());
     }
 }
 
-fn file_digest(path: &Path) -> Result<String> {
+pub(crate) fn file_digest(path: &Path) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
     let mut file = File::open(path).map_err(|e| Error::io("read", path, e))?;
     let mut buffer = vec![0; 1 << 20];

@@ -90,7 +90,8 @@ impl ParquetWriter {
         self.group.values.push(row);
         if let Some(at) = self.group.values.first_bad(start) {
             self.group.values.truncate(start);
-            return Err(bad_value(&meta, view, self.dtype, row[at - start]));
+            let value = row[at - start];
+            return Err(bad_value(&self.contract.backbone, &meta, view, self.dtype, value));
         }
         if self.last_slide.as_ref() != Some(&meta.slide) {
             self.last_slide = Some(meta.slide.clone());
@@ -229,13 +230,23 @@ pub(crate) fn other_set(
     })
 }
 
-pub(crate) fn bad_value(meta: &TileMeta, view: u16, dtype: Dtype, value: f32) -> Error {
-    let row = format!("tile {}, view {view}", meta.tile_id);
+/// What to answer to a value that a set cannot hold.
+pub(crate) fn bad_value(
+    backbone: &str,
+    meta: &TileMeta,
+    view: u16,
+    dtype: Dtype,
+    value: f32,
+) -> Error {
+    let row = format!("embedding by {backbone} of tile {}, view {view}", meta.tile_id);
     if value.is_finite() {
         let expected = format!("values that {dtype} can hold, up to 65504");
-        Error::data(row, expected, value.to_string(), "keep this backbone's sets as f32")
+        let hint = "keep this backbone's embeddings in 32 bits: `eosin embed --f32` makes new sets \
+                    so";
+        Error::data(row, expected, value.to_string(), hint)
     } else {
-        let hint = "look at the tile; if it is sound, run the backbone in f32";
-        Error::data(row, "finite embeddings", value.to_string(), hint)
+        let hint = "look at the tile; if it is sound, run the backbone in f32, and check its \
+                    weights with `eosin backbone check`";
+        Error::data(row, "finite values", value.to_string(), hint)
     }
 }

@@ -121,9 +121,12 @@ fn verify(arguments: &SetArguments, bars: &Bars) -> Result<Outcome> {
     const SHOWN: usize = 3;
     let store = ParquetStore::open(&arguments.at.store)?;
     let mut table = table(&["set", "rows", "shards", "commits", "equal rows", "found"]);
-    let mut problems = Vec::new();
+    let (mut problems, mut again) = (Vec::new(), Vec::new());
     for set in chosen(&store, arguments.set.as_deref())? {
         let report = store.verify(&set.fingerprint, bars)?;
+        if let Some((key, _)) = report.committed_again.first() {
+            again.push((set.fingerprint, report.committed_again.len(), key.tile_id.clone()));
+        }
         table.add_row([
             report.set.to_string(),
             report.n_rows.to_string(),
@@ -141,6 +144,13 @@ fn verify(arguments: &SetArguments, bars: &Bars) -> Result<Outcome> {
         problems.extend(report.problems);
     }
     println!("{table}");
+    for (set, n, tile) in &again {
+        println!(
+            "{n} rows of set {set} were committed again, as by two writers at once, such as tile \
+             {tile}: both are sound, the later count, and `eosin store compact {set}` drops the \
+             others"
+        );
+    }
     for problem in &problems {
         println!("{}: {}", problem.path.display(), problem.what);
     }
@@ -173,7 +183,7 @@ fn compact(arguments: &CompactArguments) -> Result<Outcome> {
 
 fn gc(arguments: &GcArguments) -> Result<Outcome> {
     let store = ParquetStore::open(&arguments.set.at.store)?;
-    let min_age = Duration::from_secs(arguments.min_age * 60);
+    let min_age = Duration::from_secs(arguments.min_age.saturating_mul(60));
     let mut table = table(&["set", "files removed", "MB"]);
     for set in chosen(&store, arguments.set.set.as_deref())? {
         let report = store.gc(&set.fingerprint, min_age)?;

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use eosin_core::{EmbeddingStore, Matrix, NoProgress};
-use eosin_store::{GcReport, ParquetStore, RowKey, StoreOptions};
+use eosin_store::{GcReport, MIN_AGE, ParquetStore, RowKey, StoreOptions};
 
 use crate::support::{commit, contract, meta, rows, scan, value};
 
@@ -126,7 +126,7 @@ fn gc_sweeps_what_is_not_live_and_nothing_young() {
     fs::write(paths.join(".tmp-1-0"), "cut off").unwrap();
     fs::write(paths.join("_log/.tmp-1-1"), "cut off").unwrap();
     fs::write(paths.join("notes.txt"), "not ours").unwrap();
-    assert_eq!(store.gc(&set, Duration::from_mins(1)).unwrap(), GcReport::default());
+    assert_eq!(store.gc(&set, MIN_AGE).unwrap(), GcReport::default());
     let report = store.gc(&set, Duration::ZERO).unwrap();
     assert_eq!(report.files, 5);
     assert_eq!(fs::read_dir(paths.join("shards")).unwrap().count(), 1);

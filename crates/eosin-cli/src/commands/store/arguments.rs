@@ -21,12 +21,13 @@ pub enum StoreCommand {
   eosin store info
   eosin store info efficientnet-lite0 --store runs/mitosis/store")]
     Info(SetArguments),
-    /// Read whole sets and check digests, row counts, NaN and infinities, and rows that are twice.
+    /// Read whole sets and check digests, row counts, NaN and infinities.
     #[command(after_help = "Examples:
   eosin store verify
   eosin store verify 3fa4 --store runs/mitosis/store
 
-Ends with exit code 3 and names the files where anything is wrong.")]
+Ends with exit code 3 and names the files where anything is wrong. Rows that two writers at once
+committed are sound and only counted; `eosin store compact` drops the earlier of them.")]
     Verify(SetArguments),
     /// Merge small shards and drop rows that a later commit superseded.
     Compact(CompactArguments),
@@ -70,11 +71,14 @@ pub struct CompactArguments {
 #[derive(Args)]
 #[command(after_help = "Examples:
   eosin store gc
-  eosin store gc --min-age 0 --store runs/mitosis/store")]
+  eosin store gc --min-age 0 --store runs/mitosis/store
+
+Least ages between 1 and 14 minutes are refused: another machine's clock may differ by as much.")]
 pub struct GcArguments {
     #[command(flatten)]
     pub set: SetArguments,
-    /// Keep files younger than this many minutes, since a writer may be about to commit them.
+    /// Keep files younger than this many minutes, since a writer may be about to commit them: at
+    /// least 15, or 0 where nobody else uses the store.
     #[arg(long, default_value_t = 60, allow_negative_numbers = true, value_parser = bounds::whole::<u64>("min_age"))]
     pub min_age: u64,
 }
