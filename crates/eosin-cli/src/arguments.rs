@@ -280,6 +280,9 @@ pub struct EmbedArguments {
     /// set has of these tiles is an error.
     #[arg(long)]
     pub replace: bool,
+    /// Keep values in 32 bits instead of 16, which end at 65504; for new sets only.
+    #[arg(long)]
+    pub f32: bool,
     /// Say where the time went, and what share of the machine's matrix products it was.
     #[arg(long)]
     pub stats: bool,

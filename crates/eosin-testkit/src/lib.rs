@@ -21,6 +21,7 @@
 pub mod conformance;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod faults;
 pub mod memory;
 pub mod peers;
 pub mod synthetic;

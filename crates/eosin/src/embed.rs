@@ -3,19 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use eosin_core::{
-    Backbone, BackboneInfo, Contract, EmbeddingBatch, EmbeddingWriter, Error, Fingerprint,
-    Progress, Result, RgbImage, Tile, TileBatch, TileMeta, TileSource,
+    Backbone, BackboneInfo, Contract, Error, Fingerprint, Progress, Result, RgbImage, Tile, TileMeta,
+    TileSource,
 };
 use eosin_store::{ParquetStore, TileKey};
 use eosin_tile::resample::{self, Filter};
 use eosin_tile::views::ViewBank;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::embed_pipeline::{EmbedPipeline, Embedded, Prepared, caught};
 use crate::embed_plan::{EmbedPlan, Planned};
-use crate::embed_stats::{Clock, EmbedStats, StageTime};
+use crate::embed_stats::{Clock, EmbedStats};
 use crate::input::Geometry;
 
 /// How tiles are embedded.
@@ -73,24 +72,11 @@ pub struct Skipped {
 /// Forward passes after whose rows work is committed: a kill loses little more than these.
 const PASSES_PER_COMMIT: usize = 4;
 
-/// Batches that wait decoded while the engine computes, and embedded ones that wait to be written.
-const QUEUE: usize = 2;
-
-/// One tile's images, ready for the backbone, or why there are none.
-type Prepared = Result<Vec<Tile>, Skipped>;
-
-/// Rows of one forward pass.
-struct Embedded {
-    rows: EmbeddingBatch,
-    /// Whether they are the last of their batch: commits never tear one, nor a tile's views.
-    ends_batch: bool,
-}
-
 /// Embeds what the store does not have yet and commits it batch by batch.
 ///
-/// Reading, the engine and writing each have a thread of their own and bounded queues between
-/// them. Tiles are decoded, and the engine computes, on the same rayon pool: whichever has less
-/// to do leaves its cores to the other.
+/// Reading, the engine and writing each have a thread of their own; where one fails or panics, all
+/// end, and what was committed stays. A tile whose reading panics is left out as one that cannot be
+/// read.
 /// Batches are cut by position in the source, so an interrupted run continues with the same
 /// batches and the store ends with the same bytes.
 pub fn embed(
@@ -115,26 +101,24 @@ pub fn embed(
     let input_px = backbone.info().input_px;
     let clocks = [Clock::default(), Clock::default()];
     let prepare = |index: usize| {
-        prepare(source, index, input_px, filter, options.views, [&clocks[0], &clocks[1]])
+        let clocks = [&clocks[0], &clocks[1]];
+        let prepared = || prepare(source, index, input_px, filter, options.views, clocks);
+        caught(prepared).unwrap_or_else(|panic| {
+            let tile = source.tiles()[index].tile_id.clone();
+            Err(Skipped { tile, reason: format!("reading it panicked: {panic}") })
+        })
     };
-    let (to_engine, from_reader) = bounded::<Vec<Prepared>>(QUEUE);
-    let (to_writer, from_engine) = bounded::<Embedded>(QUEUE);
+    let pipeline = EmbedPipeline {
+        batches: &todo.batches,
+        prepare: &prepare,
+        backbone,
+        set: &fingerprint,
+        batch_size: options.batch_size,
+        commit_rows: todo.commit_rows(PASSES_PER_COMMIT * options.batch_size),
+        progress,
+    };
     let mut writer = store.superseding_writer(&contract, todo.superseded.clone())?;
-    let commit_rows = todo.commit_rows(PASSES_PER_COMMIT * options.batch_size);
-    let (read, forward, written) = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| read(&todo.batches, prepare, to_engine));
-        let writer = scope.spawn(|| write(&from_engine, writer.as_mut(), commit_rows));
-        let forward =
-            forward(&from_reader, backbone, &fingerprint, options.batch_size, to_writer, progress);
-        // A full queue would keep the reader waiting for an engine that has stopped.
-        drop(from_reader);
-        (reader.join(), forward, writer.join())
-    });
-    let stopped = |_| Error::data("embedding", "a thread that ends", "a panic in it", "report it");
-    // The writer's error is the cause where the engine found nobody to take its rows.
-    let write = written.map_err(stopped)??;
-    let (engine, skipped) = forward?;
-    let read = read.map_err(stopped)?;
+    let Embedded { read, engine, write, skipped } = pipeline.run(writer.as_mut())?;
     progress.finish();
     let [decode, resample] = clocks.map(|clock| clock.seconds());
     let n_new = n_todo - skipped.len();
@@ -226,94 +210,6 @@ fn prepare(
         None => Ok(vec![fit(&tile.image)]),
         Some(bank) => Ok(bank.stored_views().map(|view| fit(&bank.apply(&tile, view))).collect()),
     })
-}
-
-/// Decodes batch after batch as long as the queue takes them.
-fn read(
-    batches: &[Vec<usize>],
-    prepare: impl Fn(usize) -> Prepared + Sync,
-    queue: Sender<Vec<Prepared>>,
-) -> StageTime {
-    let mut time = StageTime::default();
-    for batch in batches {
-        let prepared = time.work(|| batch.par_iter().map(|&i| prepare(i)).collect());
-        // The receiver is gone only after an error, which it reports itself.
-        if time.wait(|| queue.send(prepared)).is_err() {
-            break;
-        }
-    }
-    time
-}
-
-/// Embeds what comes decoded; normalising is the first step of the engine.
-fn forward(
-    tiles: &Receiver<Vec<Prepared>>,
-    backbone: &dyn Backbone,
-    set: &Fingerprint,
-    batch_size: usize,
-    queue: Sender<Embedded>,
-    progress: &dyn Progress,
-) -> Result<(StageTime, Vec<Skipped>)> {
-    let (mut time, mut skipped) = (StageTime::default(), Vec::new());
-    while let Ok(prepared) = time.wait(|| tiles.recv()) {
-        let (mut images, mut views) = (Vec::new(), Vec::new());
-        for tile in prepared {
-            match tile {
-                Ok(tiles) => {
-                    views.extend(0..tiles.len() as u16);
-                    images.extend(tiles);
-                }
-                Err(reason) => {
-                    tracing::warn!(tile = reason.tile, reason = reason.reason, "tile skipped");
-                    skipped.push(reason);
-                }
-            }
-        }
-        let mut images = images.into_iter();
-        let mut passes = views.chunks(batch_size.max(1)).peekable();
-        while let Some(views) = passes.next() {
-            let rows = time.work(|| {
-                let mut batch = TileBatch::new(backbone.info().input_px);
-                for tile in images.by_ref().take(views.len()) {
-                    batch.push(tile)?;
-                }
-                let embeddings = backbone.embed(&batch)?;
-                let metas = batch.metas().to_vec();
-                EmbeddingBatch::new(set.clone(), metas, views.to_vec(), embeddings)
-            })?;
-            progress.advance(views.len() as u64);
-            // The writer is gone only after an error, which it reports itself.
-            let embedded = Embedded { rows, ends_batch: passes.peek().is_none() };
-            if time.wait(|| queue.send(embedded).is_err()) {
-                return Ok((time, skipped));
-            }
-        }
-    }
-    Ok((time, skipped))
-}
-
-/// Appends what comes embedded and commits it every `commit_rows` rows and at the end.
-fn write(
-    batches: &Receiver<Embedded>,
-    writer: &mut dyn EmbeddingWriter,
-    commit_rows: usize,
-) -> Result<StageTime> {
-    let (mut time, mut uncommitted) = (StageTime::default(), 0);
-    while let Ok(Embedded { rows, ends_batch }) = time.wait(|| batches.recv()) {
-        time.work(|| {
-            uncommitted += rows.embeddings.n_rows();
-            writer.append(rows)?;
-            if ends_batch && uncommitted >= commit_rows {
-                writer.commit()?;
-                uncommitted = 0;
-            }
-            Ok(())
-        })?;
-    }
-    if uncommitted > 0 {
-        time.work(|| writer.commit())?;
-    }
-    Ok(time)
 }
 
 fn filter(info: &BackboneInfo) -> Result<Filter> {

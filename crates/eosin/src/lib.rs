@@ -16,6 +16,7 @@ mod cut;
 mod cut_folder;
 mod dataset;
 mod embed;
+mod embed_pipeline;
 mod embed_plan;
 mod embed_stats;
 mod evaluate;

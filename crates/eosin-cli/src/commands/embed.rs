@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use eosin::crates::backbone::native::gemm_peak;
 use eosin::crates::core::Error;
-use eosin::crates::store::ParquetStore;
+use eosin::crates::store::{Dtype, ParquetStore, StoreOptions};
 use eosin::crates::tile::ViewBank;
 use eosin::{
     EmbedOptions, EmbedOutcome, EmbedStats, EngineConfig, contract, load_backbone, open_input,
@@ -36,7 +36,9 @@ pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
         batch_size: arguments.batch_size,
         ..EngineConfig::default()
     };
-    let store = ParquetStore::open(&arguments.store)?;
+    let dtype = if arguments.f32 { Dtype::F32 } else { Dtype::F16 };
+    let store =
+        ParquetStore::open_with(&arguments.store, StoreOptions { dtype, ..Default::default() })?;
     let mut skipped = Vec::new();
     let places = super::places(arguments.weights.as_deref());
     for name in &arguments.backbone {
