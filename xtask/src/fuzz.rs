@@ -1,31 +1,65 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
 use xshell::cmd;
 
 use crate::workspace::Workspace;
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 pub struct Options {
-    /// How long damaged files are made and read.
-    #[arg(long, default_value_t = 10)]
-    minutes: u64,
-    /// Damaged copies of each fixture in a round.
-    #[arg(long, default_value_t = 2000)]
-    mutants: u64,
-    /// Seed of the first round; round i has the seed plus i.
+    /// Minutes for each parser; 1 where neither this nor --mutants is given.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Damaged inputs for each parser at most.
+    #[arg(long)]
+    mutants: Option<u64>,
+    /// Only this parser; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    parser: Vec<String>,
+    /// Makes other inputs: a seed and a number tell an input.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Parsers at a time; as many as there are cores where it is not given.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Write the seed corpus of coverage-guided fuzzing, and fuzz nothing.
+    #[arg(long)]
+    corpus: bool,
 }
 
-/// Header parsers that cargo-fuzz has a target for.
-const TARGETS: [&str; 4] = ["tiff", "svs", "ndpi", "dicom"];
+/// A parser's line of the table, as the mutation driver reports it.
+#[derive(Deserialize)]
+struct Report {
+    parser: String,
+    mutants: u64,
+    accepted: u64,
+    rejected: u64,
+    slowest_ms: f64,
+    peak_bytes: u64,
+    faults: Vec<Fault>,
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    mutant: u64,
+    kind: String,
+    message: String,
+    file: PathBuf,
+}
+
+/// Prefix of the tests that read damaged inputs.
+const TESTS: &str = "every::";
 
 /// Whether the targets of cargo-fuzz compile; stable Rust and no C++ compiler suffice for that.
 pub fn check(workspace: &Workspace) -> Result<()> {
-    let folder = workspace.root.join("crates/eosin-tile/fuzz");
+    let folder = targets(workspace);
     // They are a workspace of their own, in which what both use has our versions.
     std::fs::copy(workspace.root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
     let manifest = folder.join("Cargo.toml");
@@ -34,45 +68,199 @@ pub fn check(workspace: &Workspace) -> Result<()> {
     Ok(check.env("CUSTOM_LIBFUZZER_PATH", folder.join("libfuzzer.a")).run()?)
 }
 
-/// Fuzzes the slide readers: guided by coverage where cargo-fuzz and nightly Rust are installed,
-/// and always by the mutation driver of eosin-tile's tests, which knows nothing of coverage.
+fn targets(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("tests/fuzz")
+}
+
+/// Fuzzes every parser: guided by coverage where cargo-fuzz and nightly Rust are installed, by the
+/// mutation driver of the tests, which knows nothing of coverage, elsewhere.
 pub fn fuzz(workspace: &Workspace, options: &Options) -> Result<()> {
+    let program = build(workspace)?;
+    let parsers = parsers(&program, &options.parser)?;
+    if options.corpus {
+        return corpus(workspace, &program);
+    }
     let sh = &workspace.shell;
     let guided = cmd!(sh, "cargo +nightly fuzz --version").quiet().ignore_stderr();
     if guided.ignore_status().output().is_ok_and(|o| o.status.success()) {
-        let folder = workspace.root.join("crates/eosin-tile");
-        let _folder = sh.push_dir(folder);
-        let seconds = (options.minutes * 60 / TARGETS.len() as u64).max(1).to_string();
-        for target in TARGETS {
-            cmd!(
-                sh,
-                "cargo +nightly fuzz run {target} -- -max_total_time={seconds} -rss_limit_mb=512"
-            )
-            .run()
-            .with_context(|| format!("the target {target} found a fault"))?;
-        }
-    } else {
-        println!("skipped: coverage-guided fuzzing, because cargo-fuzz on nightly Rust is absent");
+        return guided_by_coverage(workspace, options, &program, &parsers);
     }
-    let started = Instant::now();
-    let budget = Duration::from_secs(options.minutes * 60);
-    let mut rounds = 0;
-    while rounds == 0 || started.elapsed() < budget {
-        let seed = (options.seed + rounds).to_string();
-        workspace
-            .cargo("test --package eosin-tile --test tile --locked -- mutants")
-            .env("EOSIN_MUTANTS", options.mutants.to_string())
-            .env("EOSIN_MUTANT_SEED", &seed)
-            .run()
-            .with_context(|| {
-                format!("a damaged file of seed {seed} panics, hangs or takes memory")
-            })?;
-        rounds += 1;
-    }
-    let minutes = started.elapsed().as_secs_f64() / 60.0;
     println!(
-        "fuzz: {rounds} rounds of {} damaged copies per fixture in {minutes:.1} min, no fault",
-        options.mutants
+        "cargo-fuzz on nightly Rust is absent, so inputs are made by the mutation driver, which \
+         coverage does not guide"
     );
+    mutants(workspace, options, &program, &parsers)
+}
+
+/// One minute of every parser by the mutation driver, whatever is installed.
+pub fn one_minute_each(workspace: &Workspace) -> Result<()> {
+    let program = build(workspace)?;
+    let parsers = parsers(&program, &[])?;
+    let options = Options { minutes: Some(1.0), seed: 1, ..Options::default() };
+    mutants(workspace, &options, &program, &parsers)
+}
+
+/// Builds the tests that read damaged inputs, and returns their program.
+fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let build = "test --workspace --test mutants --locked --no-run --message-format=json";
+    let messages = workspace.cargo(build).read()?;
+    let mut programs = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let is_test = message["target"]["name"] == "mutants" && message["profile"]["test"] == true;
+        message["executable"].as_str().filter(|_| is_test).map(PathBuf::from)
+    });
+    programs.next_back().context("cargo names no program of the test `mutants`")
+}
+
+/// The parsers that the program knows, or those of them that are wanted.
+fn parsers(program: &Path, wanted: &[String]) -> Result<Vec<String>> {
+    let listed = Command::new(program).args(["--list", "--format", "terse"]).output()?;
+    let listed = String::from_utf8(listed.stdout)?;
+    let known: Vec<String> = listed
+        .lines()
+        .filter_map(|line| line.strip_prefix(TESTS)?.strip_suffix(": test"))
+        .map(str::to_string)
+        .collect();
+    ensure!(!known.is_empty(), "the program of the test `mutants` lists no parser");
+    if let Some(unknown) = wanted.iter().find(|name| !known.contains(name)) {
+        bail!("no parser `{unknown}`; there are {}", known.join(", "));
+    }
+    Ok(if wanted.is_empty() { known } else { wanted.to_vec() })
+}
+
+/// Sound inputs of every parser, in the folders where cargo-fuzz looks for them.
+fn corpus(workspace: &Workspace, program: &Path) -> Result<()> {
+    let folder = targets(workspace).join("corpus");
+    let written = Command::new(program)
+        .args(["corpus", "--exact", "--ignored", "--quiet"])
+        .env("EOSIN_FUZZ_CORPUS", &folder)
+        .stdout(Stdio::null())
+        .status()?;
+    ensure!(written.success(), "the corpus could not be written");
+    println!("corpus: {}", folder.display());
     Ok(())
+}
+
+fn guided_by_coverage(
+    workspace: &Workspace,
+    options: &Options,
+    program: &Path,
+    parsers: &[String],
+) -> Result<()> {
+    corpus(workspace, program)?;
+    let sh = &workspace.shell;
+    let folder = targets(workspace);
+    let limit = match options.mutants {
+        Some(n) if options.minutes.is_none() => format!("-runs={n}"),
+        _ => format!("-max_total_time={}", seconds(options)),
+    };
+    let seed = format!("-seed={}", options.seed);
+    for parser in parsers {
+        cmd!(sh, "cargo +nightly fuzz run --fuzz-dir {folder} {parser} -- {limit} {seed}")
+            .args(["-timeout=20", "-rss_limit_mb=1024", "-malloc_limit_mb=512"])
+            .run()
+            .with_context(|| format!("the target {parser} found a fault"))?;
+    }
+    Ok(())
+}
+
+fn seconds(options: &Options) -> u64 {
+    (options.minutes.unwrap_or(1.0) * 60.0).max(1.0) as u64
+}
+
+/// Runs the mutation driver, several parsers at a time, and prints a table.
+fn mutants(
+    workspace: &Workspace,
+    options: &Options,
+    program: &Path,
+    parsers: &[String],
+) -> Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = options.jobs.unwrap_or(cores).clamp(1, parsers.len());
+    let folder = workspace.target.join("fuzz");
+    std::fs::create_dir_all(&folder)?;
+    let started = Instant::now();
+    let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                while let Some(parser) = parsers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let row = run(options, program, parser, &folder);
+                    if let Ok(mut rows) = rows.lock() {
+                        rows.push(row);
+                    }
+                }
+            });
+        }
+    });
+    let mut rows: Vec<Report> =
+        rows.into_inner().unwrap_or_default().into_iter().collect::<Result<_>>()?;
+    rows.sort_by_key(|row| parsers.iter().position(|parser| *parser == row.parser));
+    print_table(&rows);
+    let minutes = started.elapsed().as_secs_f64() / 60.0;
+    let all: u64 = rows.iter().map(|row| row.mutants).sum();
+    println!(
+        "seed {}, {all} damaged inputs in {minutes:.1} min, {jobs} parsers at a time",
+        options.seed
+    );
+    let n_faults: usize = rows.iter().map(|row| row.faults.len()).sum();
+    if n_faults == 0 {
+        return Ok(());
+    }
+    for row in &rows {
+        for fault in &row.faults {
+            println!(
+                "{}: mutant {} of seed {} {}: {}\n  {}",
+                row.parser,
+                fault.mutant,
+                options.seed,
+                fault.kind,
+                fault.message,
+                fault.file.display()
+            );
+        }
+    }
+    bail!(
+        "{n_faults} kinds of faults; the inputs are kept, and made again by --seed and EOSIN_MUTANT_FIRST"
+    )
+}
+
+/// Runs one parser's test in a process of its own.
+fn run(options: &Options, program: &Path, parser: &str, folder: &Path) -> Result<Report> {
+    let report = folder.join(format!("{parser}.json"));
+    let _ = std::fs::remove_file(&report);
+    let mut command = Command::new(program);
+    command
+        .args([&format!("{TESTS}{parser}"), "--exact", "--quiet"])
+        .env("EOSIN_MUTANT_SEED", options.seed.to_string())
+        .env("EOSIN_MUTANT_REPORT", &report);
+    if options.minutes.is_some() || options.mutants.is_none() {
+        command.env("EOSIN_MUTANT_SECONDS", seconds(options).to_string());
+    }
+    if let Some(n) = options.mutants {
+        command.env("EOSIN_MUTANTS", n.to_string());
+    }
+    let output = command.output().with_context(|| format!("the parser {parser} does not start"))?;
+    let Ok(text) = std::fs::read_to_string(&report) else {
+        let said = [output.stdout, output.stderr].concat();
+        bail!("the parser {parser} gives no report:\n{}", String::from_utf8_lossy(&said));
+    };
+    Ok(serde_json::from_str(&text)?)
+}
+
+fn print_table(rows: &[Report]) {
+    println!("| parser | mutants | refused | accepted | slowest | peak | faults |");
+    println!("|---|--:|--:|--:|--:|--:|--:|");
+    for row in rows {
+        println!(
+            "| {} | {} | {} | {} | {:.0} ms | {:.1} MB | {} |",
+            row.parser,
+            row.mutants,
+            row.rejected,
+            row.accepted,
+            row.slowest_ms,
+            row.peak_bytes as f64 / 1e6,
+            row.faults.len()
+        );
+    }
 }

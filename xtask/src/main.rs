@@ -37,10 +37,10 @@ enum Command {
     Demo(demo::Options),
     /// Build eosin with the features that a run needs, and run it.
     Run(run::Options),
-    /// Everything that must hold before a change lands: format, lints, tests, docs, features, demo;
-    /// with --full what must hold before a release too.
+    /// Everything that must hold before a change lands: format, lints, tests, a minute of damaged
+    /// inputs for each parser, docs, features, demo; with --full what must hold before a release too.
     Ci(ci::Options),
-    /// Read damaged slides for some minutes: no panic, no hang, at most 512 MiB.
+    /// Read damaged inputs with every parser: no panic, no hang, at most 512 MiB.
     Fuzz(fuzz::Options),
     /// Check crate edges, file lengths, licence headers and documentation.
     Tidy,

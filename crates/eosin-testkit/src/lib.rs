@@ -23,6 +23,8 @@ pub mod conformance;
 pub mod demo;
 pub mod faults;
 pub mod memory;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod peers;
 pub mod synthetic;
 pub mod synthetic_backbones;

@@ -4,8 +4,6 @@
 
 mod formats;
 mod grid;
-mod memory;
-mod mutants;
 mod openslide;
 mod pillow;
 mod real;
