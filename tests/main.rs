@@ -13,6 +13,7 @@ mod manners;
 mod head_checksum;
 mod disks;
 mod kills;
+mod hostile_h5;
 mod mitosis;
 mod nothing_lost;
 mod odd_files;

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{head, of_file, source_below};
 use crate::image_file::{is_image, probe_size, read_image};
 use crate::manifest::{Manifest, ManifestRow, normal_path};
-use crate::regular_file;
 
 /// How image files become tiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use eosin_core::{Contract, Error, Matrix, Result};
@@ -11,12 +12,23 @@ use super::{Imported, Origin, UNKNOWN, bare_meta, imported_contract};
 
 type Attributes = HashMap<String, AttrValue>;
 
+/// Deflate packs no tighter, so a dataset of more values than the file has bytes times this is
+/// damaged.
+const MAX_RATIO: u64 = 1100;
+
 /// Imports one slide's embeddings from an HDF5 file of TRIDENT, CLAM, STAMP or AtlasPatch, or from
 /// any file with a matrix `features`.
 ///
 /// The layout is told by the file itself. `features` names the matrix where a file has several, as
 /// AtlasPatch's do. The contract says what the file tells and marks the rest as unknown.
 pub fn import_h5(path: &Path, features: Option<&str>) -> Result<Imported> {
+    // The reader is another's: where it panics on a damaged file, the file is refused.
+    catch_unwind(AssertUnwindSafe(|| import(path, features))).unwrap_or_else(|_| {
+        Err(damaged(path, "a sound HDF5 file", "one on which the reader of HDF5 gives up"))
+    })
+}
+
+fn import(path: &Path, features: Option<&str>) -> Result<Imported> {
     let (_, file_bytes) = open_regular(path)?;
     let file = File::open_streaming(path).map_err(|e| h5_error(path, &e))?;
     let root = file.root();
@@ -154,15 +166,19 @@ struct Coordinates {
 impl Coordinates {
     fn read(path: &Path, file: &File, n_rows: usize) -> Result<Self> {
         let coords = dataset(path, file, "coords")?;
-        let shape = squeeze(coords.shape().map_err(|e| h5_error(path, &e))?);
-        match shape[..] {
+        let shape = checked_shape(path, &coords)?;
+        let wrong = |found| damaged(path, format!("coords of {n_rows} tiles"), found);
+        let n_cols = match shape[..] {
             [n, n_cols] if n == n_rows as u64 && (2..=MAX_COORDINATES).contains(&n_cols) => {
-                let values = coords.read_f64().map_err(|e| h5_error(path, &e))?;
-                let attributes = attributes(path, &coords)?;
-                Ok(Self { n_cols: n_cols as usize, values, attributes })
+                n_cols as usize
             }
-            _ => Err(damaged(path, format!("coords of {n_rows} tiles"), format!("{shape:?}"))),
+            _ => return Err(wrong(format!("{shape:?}"))),
+        };
+        let values = coords.read_f64().map_err(|e| h5_error(path, &e))?;
+        if values.len() != n_rows * n_cols {
+            return Err(wrong(format!("{} numbers", values.len())));
         }
+        Ok(Self { n_cols, values, attributes: attributes(path, &coords)? })
     }
 
     /// Left and top edge, and the tile's own width where the file has one per tile.
@@ -196,9 +212,10 @@ fn atlas_features(path: &Path, file: &File, wanted: Option<&str>) -> Result<Stri
 }
 
 fn read_features(path: &Path, matrix: &Dataset, file_bytes: u64) -> Result<Matrix> {
-    let shape = squeeze(matrix.shape().map_err(|e| h5_error(path, &e))?);
-    let [n_rows, n_cols] = shape[..] else {
-        return Err(damaged(path, "embeddings of N × dim", format!("{shape:?}")));
+    let shape = checked_shape(path, matrix)?;
+    let (n_rows, n_cols) = match shape[..] {
+        [n_rows, n_cols] if n_cols > 0 => (n_rows, n_cols),
+        _ => return Err(damaged(path, "embeddings of N × dim", format!("{shape:?}"))),
     };
     // Chunks may be packed or missing, so the file's size bounds what is made and no more.
     let n_bytes = n_rows.saturating_mul(n_cols).saturating_mul(4);
@@ -218,6 +235,35 @@ fn read_features(path: &Path, matrix: &Dataset, file_bytes: u64) -> Result<Matri
     Matrix::new(n_rows as usize, n_cols as usize, values)
 }
 
+/// A dataset's shape; what it says of its values and of the chunks that hold them is checked
+/// against the file before anything is allocated for them.
+fn checked_shape(path: &Path, dataset: &Dataset) -> Result<Vec<u64>> {
+    let file_bytes = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
+    let fits = |shape: &[u64]| {
+        let n = shape.iter().try_fold(1, |n: u64, &side| n.checked_mul(side));
+        n.is_some_and(|n| n <= file_bytes.saturating_mul(MAX_RATIO))
+    };
+    let outside = |found| damaged(path, "values inside the file", found);
+    let shape = squeeze(dataset.shape().map_err(|e| h5_error(path, &e))?);
+    if !fits(&shape) {
+        return Err(outside(format!("a dataset of {shape:?}")));
+    }
+    if let Some(chunk) = dataset.chunk_shape().map_err(|e| h5_error(path, &e))? {
+        // An index of a kind that cannot be listed is left to the reader.
+        let chunks = dataset.chunks().unwrap_or_default();
+        let beyond = chunks
+            .iter()
+            .find(|c| c.address.checked_add(c.storage_size).is_none_or(|end| end > file_bytes));
+        if let Some(beyond) = beyond {
+            return Err(outside(format!("a chunk of {} bytes", beyond.storage_size)));
+        }
+        if !fits(&chunk) {
+            return Err(outside(format!("chunks of {chunk:?}")));
+        }
+    }
+    Ok(shape)
+}
+
 /// Some tools write 1 × N × D.
 fn squeeze(mut shape: Vec<u64>) -> Vec<u64> {
     if shape.len() == 3 && shape[0] == 1 {
@@ -228,8 +274,11 @@ fn squeeze(mut shape: Vec<u64>) -> Vec<u64> {
 
 /// Names of tiles, where a file has one for each.
 fn strings(path: &Path, file: &File, n_rows: usize) -> Result<Option<Vec<String>>> {
-    let names = dataset(path, file, "metadata")?.read_string();
-    Ok(names.ok().filter(|n| n.len() == n_rows))
+    let names = dataset(path, file, "metadata")?;
+    if checked_shape(path, &names)?.iter().product::<u64>() != n_rows as u64 {
+        return Ok(None);
+    }
+    Ok(names.read_string().ok().filter(|n| n.len() == n_rows))
 }
 
 fn dataset(path: &Path, file: &File, name: &str) -> Result<Dataset> {
