@@ -9,7 +9,7 @@ use hdf5_pure::FileBuilder;
 use crate::common::{eosin, root, text};
 
 #[track_caller]
-fn refused(file: &Path, expected: &[&str]) {
+fn refused(file: &Path, expected: &[&str]) -> String {
     let store = file.with_extension("store");
     let output = eosin()
         .args(["store", "import"])
@@ -23,6 +23,7 @@ fn refused(file: &Path, expected: &[&str]) {
     for part in expected.iter().chain(&["hint: "]) {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
+    text
 }
 
 #[test]
@@ -54,9 +55,10 @@ fn a_shape_beyond_the_file_is_refused_before_it_takes_memory() {
     let path = folder.path().join("large.h5");
     // A dataset in chunks need not hold them: what is absent reads as zeros, here 2 GiB of them.
     with_shape("clam.h5", [5, 8], [1 << 26, 8], &path);
-    refused(&path, &["large.h5", "inside the file", "67108864"]);
+    // The coordinates, which fit 5 rows, are read after the features: these were not made.
+    assert!(!refused(&path, &["large.h5"]).contains("coords"));
     with_shape("trident.h5", [5, 2], [5, 1 << 48], &path);
-    refused(&path, &["large.h5", "inside the file", "281474976710656"]);
+    refused(&path, &["large.h5", "281474976710656"]);
 }
 
 #[test]
