@@ -22,7 +22,7 @@ use crate::sweep::write_twice;
 const KINDS: usize = 8;
 
 fn n_kills() -> usize {
-    let all = std::env::var("EOSIN_KILLS").ok().map_or(24, |n| n.parse().expect("a number"));
+    let all: usize = std::env::var("EOSIN_KILLS").map_or(24, |n| n.parse().expect("a number"));
     all.div_ceil(KINDS)
 }
 

@@ -14,7 +14,6 @@ mod npz;
 mod safetensors;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 

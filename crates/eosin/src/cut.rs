@@ -83,7 +83,7 @@ pub fn draw(
     overview: &Overview,
 ) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
-    for slide in slides {
+    for (slide, name) in slides.iter().zip(folders(slides)?) {
         let source = open_slide(slide, tiling)?;
         let mask = match source.mask() {
             Some(mask) => mask.clone(),
@@ -104,7 +104,7 @@ pub fn draw(
                 std::fs::create_dir_all(folder)
                     .map_err(|e| Error::io("make the folder", folder, e))?;
             }
-            let name = format!("{}.{extension}", shown_name(&source, slides)?);
+            let name = format!("{name}.{extension}");
             Ok(if is_file { path.to_owned() } else { path.join(name) })
         };
         if let Some(path) = &overview.preview {
@@ -264,7 +264,7 @@ impl TileList {
     }
 }
 
-/// The folder in which each slide's tiles lie: the slide's name, with the beginning of its digest
+/// The name of each slide's folder or file: the slide's own, with the beginning of its digest
 /// where another slide has the same name.
 fn folders(slides: &[PathBuf]) -> Result<Vec<String>> {
     let stem = |slide: &Path| slide.file_stem().unwrap_or_default().to_string_lossy().into_owned();

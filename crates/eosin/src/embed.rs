@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use eosin_core::{
-    Backbone, BackboneInfo, Contract, Error, Fingerprint, Progress, Result, RgbImage, Tile, TileMeta,
-    TileSource,
+    Backbone, BackboneInfo, Contract, Error, Fingerprint, Progress, Result, RgbImage, Tile,
+    TileMeta, TileSource,
 };
 use eosin_store::{ParquetStore, TileKey};
 use eosin_tile::resample::{self, Filter};

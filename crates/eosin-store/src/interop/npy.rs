@@ -8,9 +8,7 @@ use eosin_core::{EmbeddingStore, Error, Fingerprint, Matrix, Result, TileMeta};
 use serde::Deserialize;
 
 use super::matrix::{ValueType, matrix_extent, open_regular, read_matrix};
-use super::{
-    Imported, Origin, bare_meta, exported_rows, imported_contract, shape_of, write_rows,
-};
+use super::{Imported, Origin, bare_meta, exported_rows, imported_contract, write_rows};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Longer headers are no array of numbers.

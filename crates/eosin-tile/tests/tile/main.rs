@@ -4,6 +4,7 @@
 
 mod formats;
 mod grid;
+mod memory;
 mod openslide;
 mod pillow;
 mod real;
