@@ -285,7 +285,7 @@ pub fn sql() -> MutantParser {
         "SELECT label, AVG(x) AS x FROM t GROUP BY label ORDER BY x LIMIT 2",
         "SELECT a.path, b.label FROM t AS a JOIN t AS b ON a.path = b.path WHERE a.x > 0",
         "WITH c AS (SELECT * FROM t WHERE y > 0) SELECT COUNT(*) FROM c",
-        "SELECT path FROM t UNION ALL SELECT label FROM t",
+        "SELECT path AS p FROM t UNION ALL SELECT label AS p FROM t",
         "SELECT CAST(mpp AS INT), SUBSTR(path, 1, 2) FROM t WHERE day > '2020-06-01'",
     ];
     MutantParser {

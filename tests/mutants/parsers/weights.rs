@@ -84,9 +84,9 @@ mean = [0.5, 0.5, 0.5]
 std = [0.5, 0.5, 0.5]
 resampling = "bicubic"
 pooling = "cls"
-dim = 8
+dim = 16
 training_sources = []
-architecture = { patch = 8, width = 8, depth = 1, heads = 2, mlp = "gelu", mlp_ratio = 2.0, embed_class = true, norm_eps = 1e-6, position_px = 16 }
+architecture = { patch = 8, width = 16, depth = 1, heads = 2, mlp = "gelu", mlp_ratio = 2.0, embed_class = true, norm_eps = 1e-6, position_px = 16 }
 licence = { name = "MIT", allows = "commercial" }
 weights = { kind = "file", source = "none" }
 "#;
@@ -159,9 +159,9 @@ pub fn safetensors() -> MutantParser {
         specs.iter().map(|s| (s.name.clone(), s.shape.clone())).collect();
     let matrix = vec![("embeddings".to_string(), vec![5, 4])];
     let packed = vec![
-        ("cls_token".to_string(), vec![1, 1, 8]),
-        ("cls_token.remainder".to_string(), vec![1, 1, 8]),
-        ("pos_embed".to_string(), vec![1, 5, 8]),
+        ("cls_token".to_string(), vec![1, 1, 16]),
+        ("cls_token.remainder".to_string(), vec![1, 1, 16]),
+        ("pos_embed".to_string(), vec![1, 5, 16]),
     ];
     let types = ["F16", "I8", "BF16"];
     MutantParser {
