@@ -100,37 +100,53 @@ pub fn tiff_around(
     out
 }
 
-/// The description of the first image of a little-endian TIFF, and where its tag stands.
-fn description_tag(tiff: &[u8]) -> (usize, &[u8]) {
-    let u16_at = |at: usize| usize::from(u16::from_le_bytes([tiff[at], tiff[at + 1]]));
-    let u32_at = |at: usize| u16_at(at) | u16_at(at + 2) << 16;
-    assert!(tiff.starts_with(b"II*\0"), "a classic little-endian TIFF");
-    let directory = u32_at(4);
-    let tags = (0..u16_at(directory)).map(|i| directory + 2 + i * 12);
-    let at = tags.into_iter().find(|&at| u16_at(at) == 270).expect("a description");
-    let (length, place) = (u32_at(at + 4), u32_at(at + 8));
-    (at, &tiff[place..place + length])
+/// Where the description of the first image of a little-endian TIFF says its length and its
+/// place, how many bytes these numbers have (8 in a BigTIFF), and the description.
+struct Description<'a> {
+    length_at: usize,
+    place_at: usize,
+    width: usize,
+    text: &'a [u8],
+}
+
+fn description_tag(tiff: &[u8]) -> Description<'_> {
+    let number = |at: usize, width: usize| {
+        tiff[at..at + width].iter().rev().fold(0, |n, &byte| n << 8 | usize::from(byte))
+    };
+    let is_big = tiff.starts_with(b"II+\0");
+    assert!(is_big || tiff.starts_with(b"II*\0"), "a little-endian TIFF");
+    let (width, header, count, entry) = if is_big { (8, 8, 8, 20) } else { (4, 4, 2, 12) };
+    let directory = number(header, width);
+    let mut entries = (0..number(directory, count)).map(|i| directory + count + i * entry);
+    let at = entries.find(|&at| number(at, 2) == 270).expect("a description");
+    let (length_at, place_at) = (at + 4, at + 4 + width);
+    let place = number(place_at, width);
+    let text = &tiff[place..place + number(length_at, width)];
+    Description { length_at, place_at, width, text }
 }
 
 /// The description of the first image.
 pub fn description_of(tiff: &[u8]) -> Vec<u8> {
-    let (_, text) = description_tag(tiff);
+    let text = description_tag(tiff).text;
     text.strip_suffix(b"\0").unwrap_or(text).to_vec()
 }
 
 /// The same TIFF with another description, which stands at the end of the file.
 pub fn with_description(tiff: &[u8], text: &[u8]) -> Vec<u8> {
-    let (at, _) = description_tag(tiff);
+    let Description { length_at, place_at, width, .. } = description_tag(tiff);
     let mut out = tiff.to_vec();
-    out[at + 4..at + 8].copy_from_slice(&(text.len() as u32 + 1).to_le_bytes());
-    out[at + 8..at + 12].copy_from_slice(&(tiff.len() as u32).to_le_bytes());
-    out.extend(text);
-    // Short texts stand in the tag itself.
-    out.extend([0; 4]);
-    if text.len() < 4 {
-        let inside = out[tiff.len()..tiff.len() + 4].to_vec();
-        out[at + 8..at + 12].copy_from_slice(&inside);
+    let mut put = |at: usize, bytes: &[u8]| out[at..at + width].copy_from_slice(&bytes[..width]);
+    put(length_at, &(text.len() as u64 + 1).to_le_bytes());
+    if text.len() < width {
+        // Short texts stand in the tag itself.
+        let mut inside = [0; 8];
+        inside[..text.len()].copy_from_slice(text);
+        put(place_at, &inside);
+    } else {
+        put(place_at, &(tiff.len() as u64).to_le_bytes());
     }
+    out.extend(text);
+    out.push(0);
     out
 }
 
