@@ -58,6 +58,6 @@ pub use neighbours::{KnnTrainer, NearestMeanTrainer};
 pub use record::{KINDS, head_from_record};
 pub use ridge::RidgeTrainer;
 pub use tune::{
-    Final, PenaltyScore, Searched, TuneMetric, TuneOptions, Tuned, fit_final, search, threshold,
-    tune,
+    Final, PenaltyScore, Predict, Searched, TuneMetric, TuneOptions, Tuned, fit_final, search,
+    threshold, tune, tune_by,
 };

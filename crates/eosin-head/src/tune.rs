@@ -109,6 +109,28 @@ pub fn tune(
     options: TuneOptions,
     progress: &dyn Progress,
 ) -> Result<Tuned> {
+    tune_by(view, trainer, transforms, options, &predict_rows, progress)
+}
+
+/// How a head predicts rows that it was not fitted on.
+pub type Predict<'a> = dyn Fn(&dyn Head, &HeldOutView) -> Result<Probabilities> + Sync + 'a;
+
+/// The probabilities of the rows as they are.
+fn predict_rows(head: &dyn Head, rows: &HeldOutView) -> Result<Probabilities> {
+    head.predict(&rows.features())
+}
+
+/// As [`tune`], for a head that will be used by `predict`: penalty and threshold are chosen on
+/// predictions of the same kind, such as averages over views, whose thresholds differ from those
+/// of single images.
+pub fn tune_by(
+    view: &TrainView,
+    trainer: &dyn HeadTrainer,
+    transforms: &[&dyn FeatureTransform],
+    options: TuneOptions,
+    predict: &Predict,
+    progress: &dyn Progress,
+) -> Result<Tuned> {
     let (labels, groups) = (view.labels(), view.groups());
     let penalties = trainer.penalties();
     let searched = Searched {
@@ -119,13 +141,15 @@ pub fn tune(
     };
     search(searched, options, progress, |folds, k| {
         if transforms.is_empty()
-            && let Some(found) = predict_together(view, trainer, folds, k, &penalties, progress)?
+            && let Some(found) =
+                predict_together(view, trainer, folds, k, &penalties, predict, progress)?
         {
             return Ok(found);
         }
         let fit = |(i, fold): (usize, &Fold)| {
             let draw = Draw { seed: options.seed, fold: i as u64, epoch: 0 };
-            let predictions = predict_fold(view, trainer, transforms, fold, draw, &penalties);
+            let predictions =
+                predict_fold(view, trainer, transforms, fold, draw, &penalties, predict);
             progress.advance(1);
             predictions
         };
@@ -240,6 +264,7 @@ fn predict_together(
     folds: &[Fold],
     k: usize,
     penalties: &[f64],
+    predict: &Predict,
     progress: &dyn Progress,
 ) -> Result<Option<Vec<Vec<Probabilities>>>> {
     // A split refuses a group on both sides, which positions alone do not show.
@@ -255,8 +280,7 @@ fn predict_together(
         let requests: Vec<Reweighted> = round.iter().map(request).collect::<Result<_>>()?;
         let Some(heads) = trainer.fit_reweighted(&batch, &requests)? else { return Ok(None) };
         for (heads, held_out) in heads.iter().zip(held_out) {
-            let features = held_out.features();
-            let found = heads.iter().map(|head| head.predict(&features));
+            let found = heads.iter().map(|head| predict(head.as_ref(), held_out));
             predictions.push(found.collect::<Result<_>>()?);
             progress.advance(1);
         }
@@ -271,12 +295,12 @@ fn predict_fold(
     fold: &Fold,
     draw: Draw,
     penalties: &[f64],
+    predict: &Predict,
 ) -> Result<Vec<Probabilities>> {
     let (train, held_out) = view.split(fold)?;
     let (batch, _) = transformed(&train, transforms, draw)?;
     let heads = trainer.fit_path(&batch, penalties)?;
-    let features = held_out.features();
-    heads.iter().map(|head| head.predict(&features)).collect()
+    heads.iter().map(|head| predict(head.as_ref(), &held_out)).collect()
 }
 
 fn transformed(

@@ -45,8 +45,8 @@ pub struct StudyReport {
     pub test_square: Vec<StudyGain>,
     /// How arms grow with the number of positives.
     pub curves: Vec<LearningCurve>,
-    /// Arms on permuted labels; their gains should be none.
-    pub permuted: Vec<StudyArm>,
+    /// Arms on labels that mean nothing; their gains must be none.
+    pub controls: Vec<StudyControl>,
     /// What a reader should be warned of.
     pub warnings: Vec<String>,
 }
@@ -123,9 +123,49 @@ pub struct StudyGain {
     pub p_holm: f64,
 }
 
+/// An arm on permuted labels, over many permutations.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StudyControl {
+    /// The backbone.
+    pub backbone: String,
+    /// The arm.
+    pub arm: String,
+    /// What changed places: labels `within groups`, or of whole groups (`between groups`).
+    pub permuted: String,
+    /// Permutations, each scored on one outer fold.
+    pub draws: u64,
+    /// Those whose held-out rows could be compared.
+    pub scored: u64,
+    /// Mean score over permutations with its interval; 0.5 is what labels without meaning give.
+    pub score: Metric,
+    /// Two-sided p of a mean of 0.5, corrected by Holm's method over all arms of the control.
+    #[serde(deserialize_with = "nan")]
+    pub chance_p: f64,
+    /// Gain over the reference arm on the same permutations; none for the reference itself.
+    pub gain: Option<Metric>,
+    /// Two-sided p of no gain, corrected in the same way; NaN for the reference.
+    #[serde(deserialize_with = "nan")]
+    pub gain_p: f64,
+}
+
+impl StudyControl {
+    /// Whether the arm gains where nothing can be gained.
+    pub fn gains(&self) -> bool {
+        self.gain_p < SIGNIFICANT && self.gain.as_ref().is_some_and(|g| g.estimate > 0.0)
+    }
+
+    /// Whether the arm scores above chance where labels mean nothing.
+    pub fn beats_chance(&self) -> bool {
+        self.chance_p < SIGNIFICANT && self.score.estimate > 0.5
+    }
+}
+
+/// Corrected p below which a difference is told from none.
+pub const SIGNIFICANT: f64 = 0.05;
+
 impl StudyReport {
     /// The version of the format that this release writes.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 
     /// The JSON text, indented, with a newline at its end.
     pub fn to_json(&self) -> Result<String> {

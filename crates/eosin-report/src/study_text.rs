@@ -3,7 +3,7 @@
 //! A study in words and in plain text.
 
 use crate::number::{interval, percent, score, signed};
-use crate::study_report::{StudyArm, StudyGain, StudyReport};
+use crate::study_report::{StudyArm, StudyControl, StudyGain, StudyReport};
 use crate::tables::columns;
 
 /// What the study found, in sentences; Markdown's backticks mark names.
@@ -47,23 +47,33 @@ pub fn verdict(report: &StudyReport) -> Vec<String> {
             ),
         });
     }
-    let false_gains: Vec<String> = report
-        .permuted
-        .iter()
-        .filter(|a| a.gain.as_ref().is_some_and(|g| g.absolute.lower > 0.0))
-        .map(|a| format!("`{}` on `{}`", a.arm, a.backbone))
-        .collect();
-    if !report.permuted.is_empty() {
-        sentences.push(if false_gains.is_empty() {
-            "On permuted labels no arm gained, as it must be.".into()
-        } else {
-            format!(
-                "On permuted labels {} gained: doubt gains of this size above.",
-                false_gains.join(", ")
-            )
-        });
-    }
+    sentences.extend(control(report));
     sentences
+}
+
+/// What the control says, where there is one.
+pub fn control(report: &StudyReport) -> Option<String> {
+    let draws = report.controls.first()?.draws;
+    let named = |wanted: fn(&StudyControl) -> bool| -> Vec<String> {
+        let found = report.controls.iter().filter(|c| wanted(c));
+        found.map(|c| format!("`{}` on `{}`", c.arm, c.backbone)).collect()
+    };
+    let (gaining, above) = (named(StudyControl::gains), named(StudyControl::beats_chance));
+    Some(if !gaining.is_empty() {
+        format!(
+            "The control failed: on labels that mean nothing ({draws} permutations) {} gained. Do \
+             not believe gains of this study before that is explained.",
+            gaining.join(", ")
+        )
+    } else if !above.is_empty() {
+        format!(
+            "The control failed: on labels that mean nothing ({draws} permutations) {} scored \
+             above chance, so something of the held-out rows is known to the heads.",
+            above.join(", ")
+        )
+    } else {
+        format!("On labels that mean nothing ({draws} permutations) no arm gained.")
+    })
 }
 
 fn said(gain: &StudyGain, place: &str) -> String {

@@ -25,7 +25,7 @@ pub fn render_study_html(report: &StudyReport) -> Result<String> {
         square(report),
         ablation(report),
         curves::learning(&report.curves),
-        permuted(report),
+        controls(report),
         section(
             "Methods",
             Some(html! {
@@ -94,7 +94,7 @@ fn ablation(report: &StudyReport) -> Markup {
             @if !rows.is_empty() {
                 (intervals("Gain over the reference arm", "difference, paired interval", &rows, Some(0.0)))
             }
-            (arm_table(report, &arms, true))
+            (arm_table(report, &arms))
         }
         details { summary { "What the arms do" } ul {
             @for arm in report.arms.iter().filter(|a| report.backbones.first() == Some(&a.backbone)) {
@@ -105,14 +105,14 @@ fn ablation(report: &StudyReport) -> Markup {
     section("Ablation", (!report.arms.is_empty()).then_some(body))
 }
 
-fn arm_table(report: &StudyReport, arms: &[&StudyArm], with_test: bool) -> Markup {
+fn arm_table(report: &StudyReport, arms: &[&StudyArm]) -> Markup {
     let names: Vec<&str> = arms
         .iter()
         .map(|a| &a.metrics)
         .find(|m| !m.is_empty())
         .map(|m| m.iter().map(|m| m.name.as_str()).collect())
         .unwrap_or_default();
-    let tested = with_test && arms.iter().any(|a| !a.test.is_empty());
+    let tested = arms.iter().any(|a| !a.test.is_empty());
     html! {
         div class="scroll" { table {
             thead { tr {
@@ -120,7 +120,7 @@ fn arm_table(report: &StudyReport, arms: &[&StudyArm], with_test: bool) -> Marku
                 @for name in &names { th { (name) } }
                 th { "Gain" } th { "Relative" } th { "p, Holm" }
                 @if tested { th { (report.metric) ", test" } th { "Gain, test" } }
-                @if with_test { th { "Taken by the inner folds" } }
+                th { "Taken by the inner folds" }
             } }
             tbody { @for arm in arms { tr {
                 td { (arm.arm) @if arm.arm == report.reference { " (reference)" } }
@@ -140,22 +140,38 @@ fn arm_table(report: &StudyReport, arms: &[&StudyArm], with_test: bool) -> Marku
                         (cell(arm.test_gain.as_ref().map(|g| &g.absolute)))
                     }
                 }
-                @if with_test { td class="small" { (arm.chosen.join(", ")) } }
+                td class="small" { (arm.chosen.join(", ")) }
             } } }
         } }
     }
 }
 
-fn permuted(report: &StudyReport) -> Markup {
-    let arms: Vec<&StudyArm> = report.permuted.iter().collect();
+fn controls(report: &StudyReport) -> Markup {
+    let first = report.controls.first();
     let body = html! {
-        p { "The same arms on labels that were shuffled among the training rows: a gain here would be an artefact of the protocol." }
-        @for backbone in &report.backbones {
-            @let of: Vec<&StudyArm> = arms.iter().filter(|a| a.backbone == *backbone).copied().collect();
-            @if !of.is_empty() { h3 { code { (backbone) } } (arm_table(report, &of, false)) }
+        p {
+            @if let Some(sentence) = study_text::control(report) { (inline(&sentence)) }
         }
+        @if let Some(first) = first { p class="small" {
+            "Labels of the training rows changed places " (first.permuted) ", " (first.draws)
+            " times. Each time the arms were tuned and fitted anew and scored on one outer fold"
+            @if first.permuted == "within groups" { ", by pairs of rows of one group alone" }
+            ". 0.5 is what labels without meaning give; p is of the t-test over permutations, corrected by Holm's method."
+        } }
+        div class="scroll" { table {
+            thead { tr { th { "Backbone" } th { "Arm" } th { "AUROC" } th { "p of 0.5" } th { "Gain" } th { "p of no gain" } th { "Scored" } } }
+            tbody { @for control in &report.controls { tr {
+                td { code { (control.backbone) } }
+                td { (control.arm) @if control.arm == report.reference { " (reference)" } }
+                td class=(if control.beats_chance() { "bad" } else { "" }) { (cell(Some(&control.score))) }
+                td { (score(control.chance_p)) }
+                td class=(if control.gains() { "bad" } else { "" }) { (cell(control.gain.as_ref())) }
+                td { (score(control.gain_p)) }
+                td { (control.scored) " of " (control.draws) }
+            } } }
+        } }
     };
-    section("Control: permuted labels", (!arms.is_empty()).then_some(body))
+    section("Control: labels that mean nothing", first.is_some().then_some(body))
 }
 
 fn main_metric(arm: &StudyArm, tested: bool) -> Option<&Metric> {

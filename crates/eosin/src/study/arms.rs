@@ -27,14 +27,17 @@ pub struct Arm {
 pub struct Candidate {
     /// Such as `gamma = 0.1`; nothing where the arm has no strength.
     pub strength: Option<String>,
-    /// Fits heads over its share of the budget.
+    /// Fits heads over the penalties of the study.
     pub trainer: Arc<dyn HeadTrainer>,
     /// Changes the rows that heads are fitted on.
     pub pipeline: Pipeline,
 }
 
 impl Arm {
-    /// Makes an arm; `budget` is the number of settings that it may try.
+    /// Makes an arm; `budget` is the number of penalties that it searches, at every strength.
+    ///
+    /// All arms search the same penalties at the same places: an arm that does nothing is then the
+    /// reference itself, and one that only regularises gains nothing by a finer grid.
     pub fn make(
         config: &ArmConfig,
         head: &ComponentConfig,
@@ -45,11 +48,10 @@ impl Arm {
         let candidates = match &config.strength {
             None => vec![candidate(None, head, &config.transforms, budget, registry)?],
             Some(strength) => {
-                let share = (budget / strength.values.len()).max(1);
                 let at = |value| {
                     let (head, transforms) = with_strength(config, head, strength, value);
                     let label = format!("{} = {value}", strength.option);
-                    candidate(Some(label), &head, &transforms, share, registry)
+                    candidate(Some(label), &head, &transforms, budget, registry)
                 };
                 strength.values.iter().map(at).collect::<Result<_>>()?
             }
@@ -130,7 +132,7 @@ fn describe(config: &ArmConfig, head: &ComponentConfig) -> String {
     parts.join("; ")
 }
 
-/// A trainer with a grid of another length over the same range, so that arms have equal budgets.
+/// A trainer with a grid of another length over the same range, the same for all arms.
 struct Grid {
     trainer: Arc<dyn HeadTrainer>,
     penalties: Vec<f64>,

@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{ComponentConfig, EvaluationConfig};
 use crate::toml_file;
 
-/// A study: arms that differ in augmentation alone, under the same folds and the same search
-/// budget (`configs/study/*.toml`).
+/// A study: arms that differ in augmentation alone, under the same folds and the same penalties (`configs/study/*.toml`).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StudyConfig {
@@ -52,7 +51,8 @@ pub struct StudyDesign {
     pub repeats: usize,
     /// Inner folds, in which penalty and strength are chosen.
     pub inner_folds: usize,
-    /// Settings that every arm may try in its inner folds: penalties × strengths.
+    /// Penalties that every arm searches in its inner folds, at the same places; an arm with a
+    /// strength searches them at each of its values.
     pub budget: usize,
     /// What settings are chosen by.
     pub metric: TuneMetric,
@@ -120,9 +120,13 @@ pub struct CurveConfig {
 pub struct PermutedConfig {
     /// Arms that are fitted; the reference is always among them.
     pub arms: Vec<String>,
-    /// Rounds of outer folds; no more than the study's.
-    pub repeats: usize,
+    /// Permutations, each with labels of its own and scored on one outer fold; 100 or more.
+    #[serde(default = "least_draws")]
+    pub draws: usize,
 }
+
+/// Fewer permutations could not show an artefact of a size that matters.
+const LEAST_DRAWS: usize = 100;
 
 impl StudyConfig {
     /// Reads a file of `configs/study/`.
@@ -164,10 +168,17 @@ impl StudyConfig {
             ("inner_folds", design.inner_folds, 2),
             ("budget", design.budget, 1),
             ("evaluation.replicates", design.evaluation.replicates, 100),
+            (
+                "permuted.draws",
+                self.permuted.as_ref().map_or(LEAST_DRAWS, |p| p.draws),
+                LEAST_DRAWS,
+            ),
         ] {
             if value < least {
+                let key =
+                    if key.contains("permuted") { key.into() } else { format!("design.{key}") };
                 return Err(refused(
-                    &format!("`design.{key}` of at least {least}"),
+                    &format!("`{key}` of at least {least}"),
                     &value.to_string(),
                     "raise it",
                 ));
@@ -189,11 +200,11 @@ impl StudyConfig {
                 "count transforms from 0, or give the arm a head",
             ));
         }
-        if strength.values.is_empty() || strength.values.len() > self.design.budget {
+        if strength.values.is_empty() {
             return Err(refused(
-                &format!("1 to {} strengths in arm `{}`", self.design.budget, arm.name),
-                &strength.values.len().to_string(),
-                "a strength takes its share of the budget from the penalties",
+                &format!("one strength or more in arm `{}`", arm.name),
+                "none",
+                "list values to search, or leave `strength` out",
             ));
         }
         Ok(())
@@ -222,4 +233,8 @@ fn refused(expected: &str, found: &str, hint: &str) -> Error {
 
 fn yes() -> bool {
     true
+}
+
+fn least_draws() -> usize {
+    LEAST_DRAWS
 }

@@ -4,8 +4,10 @@
 
 mod arms;
 mod config;
+mod control;
 mod digest;
 mod journal;
+mod permute;
 mod plan;
 mod score;
 mod session;
@@ -25,6 +27,7 @@ pub use self::config::{
     ArmConfig, CurveConfig, PermutedConfig, StrengthConfig, StudyConfig, StudyDesign,
 };
 use self::journal::Journal;
+use self::permute::Permutation;
 pub use self::session::{StudyOutcome, study};
 use self::unit::{InnerSearch, Part, Unit, UnitKey, fit_unit};
 use crate::config::ComponentConfig;
@@ -55,7 +58,7 @@ pub struct StudyInput<'a> {
 
 /// Runs what is not in the journal yet, and sums up.
 ///
-/// Every arm meets the same folds and the same search budget, and its settings are chosen in
+/// Every arm meets the same folds and searches the same penalties, and its settings are chosen in
 /// inner folds. Same input, same report, on any number of threads and however often it was
 /// interrupted.
 pub fn study_sets(
@@ -75,17 +78,8 @@ pub fn study_sets(
         .collect::<Result<_>>()?;
     let digest = digest::of(input, config);
     let (journal, mut done) = Journal::open(folder, &digest)?;
-    let permuted: Vec<LabelledSet> = match &config.permuted {
-        Some(_) => input
-            .sets
-            .iter()
-            .map(|s| plan::permuted(&s.set, &input.split.train, input.seed))
-            .collect::<Result<_>>()?,
-        None => Vec::new(),
-    };
     let main = Folds::new(first, input, &config.design)?;
-    let shuffled =
-        permuted.first().map(|set| Folds::new(set, input, &config.design)).transpose()?;
+    let permutation = Permutation::of(&input.split.train, first.labels(), first.groups());
 
     // Partitions may be fewer than were asked for.
     let repeats = main.repeats().min(shuffled.as_ref().map_or(usize::MAX, Folds::repeats));
@@ -100,11 +94,7 @@ pub fn study_sets(
     let found: Vec<Unit> = pending
         .into_par_iter()
         .map(|key| {
-            let (set, folds) = match (key.part, &shuffled) {
-                (Part::Permuted, Some(folds)) => (&permuted[key.backbone], folds),
-                _ => (&input.sets[key.backbone].set, &main),
-            };
-            let unit = run_unit(key, set, folds, &arms, input, config);
+            let unit = run_unit(key, &main, permutation, &arms, input, config);
             journal.append(&unit)?;
             progress.advance(1);
             Ok(unit)
@@ -121,7 +111,7 @@ pub fn study_sets(
         arms: &arms,
         units: &wanted,
         main: &main,
-        permuted: permuted.first().zip(shuffled.as_ref()),
+        permutation,
     })
 }
 
@@ -169,17 +159,23 @@ impl Folds {
     fn get(&self, repeat: usize, fold: usize) -> &Fold {
         &self.folds[repeat * self.k + fold]
     }
+
+    /// The fold that a permutation is scored on: all folds in turn.
+    fn of_draw(&self, draw: usize) -> &Fold {
+        &self.folds[draw % self.folds.len()]
+    }
 }
 
 /// Errors of one unit are kept as text: an arm that cannot be fitted does not end a study.
 fn run_unit(
     key: UnitKey,
-    set: &LabelledSet,
     folds: &Folds,
+    permutation: Permutation,
     arms: &[Arm],
     input: &StudyInput,
     config: &StudyConfig,
 ) -> Unit {
+    let set = &input.sets[key.backbone].set;
     let fit = || -> Result<unit::Fitted> {
         let (train, test) = TrainView::whole(set).split(input.split)?;
         let search = InnerSearch {
@@ -191,8 +187,22 @@ fn run_unit(
         let arm = &arms[key.arm];
         match key.part {
             Part::Test => fit_unit(&train, &test, arm, search),
-            Part::Main | Part::Permuted => {
+            Part::Main => {
                 let (inner, held_out) = train.split(folds.get(key.repeat, key.fold))?;
+                fit_unit(&inner, &held_out, arm, search)
+            }
+            Part::Permuted => {
+                let fold = folds.of_draw(key.repeat);
+                let labels = permutation.labels(
+                    &input.split.train,
+                    fold,
+                    set.labels(),
+                    set.groups(),
+                    (input.seed, key.repeat),
+                )?;
+                let set = set.relabelled(labels)?;
+                let (train, _) = TrainView::whole(&set).split(input.split)?;
+                let (inner, held_out) = train.split(fold)?;
                 fit_unit(&inner, &held_out, arm, search)
             }
             Part::Curve(n) => {

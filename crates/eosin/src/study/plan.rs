@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eosin_core::{Fold, LabelledSet, Result, TrainView};
+use eosin_core::{Fold, TrainView};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +13,7 @@ use super::unit::{Part, UnitKey};
 
 /// Every unit of a study, in the order in which they are reported.
 pub fn jobs(config: &StudyConfig, input: &StudyInput, k: usize) -> Vec<UnitKey> {
-    let mut jobs = Vec::new();
+    let (mut jobs, mut draws) = (Vec::new(), Vec::new());
     let design = &config.design;
     let mut add = |part, backbone, arm, repeats: usize| {
         for repeat in 0..repeats {
@@ -27,7 +27,15 @@ pub fn jobs(config: &StudyConfig, input: &StudyInput, k: usize) -> Vec<UnitKey> 
             if let Some(permuted) = &config.permuted
                 && (is_named(&permuted.arms) || settings.name == design.reference)
             {
-                add(Part::Permuted, backbone, arm, permuted.repeats.min(design.repeats));
+                // Each permutation is scored on one fold, in turn.
+                let drawn = |draw| UnitKey {
+                    part: Part::Permuted,
+                    backbone,
+                    arm,
+                    repeat: draw,
+                    fold: draw % k,
+                };
+                draws.extend((0..permuted.draws).map(drawn));
             }
             if let Some(curve) = &config.curve
                 && is_named(&curve.arms)
@@ -38,6 +46,7 @@ pub fn jobs(config: &StudyConfig, input: &StudyInput, k: usize) -> Vec<UnitKey> 
             }
         }
     }
+    jobs.extend(draws);
     if !input.split.held_out.is_empty() {
         for backbone in 0..input.sets.len() {
             for arm in 0..config.arms.len() {
@@ -52,17 +61,6 @@ pub fn jobs(config: &StudyConfig, input: &StudyInput, k: usize) -> Vec<UnitKey> 
 pub fn seed_of(seed: u64, repeat: usize, fold: usize) -> u64 {
     let step = (repeat as u64) << 32 | (fold as u64 + 1);
     seed ^ step.wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
-/// The set with the labels of its training rows shuffled among them.
-pub fn permuted(set: &LabelledSet, train: &[usize], seed: u64) -> Result<LabelledSet> {
-    let mut shuffled: Vec<u32> = train.iter().map(|&row| set.labels()[row]).collect();
-    shuffled.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let mut labels = set.labels().to_vec();
-    for (&row, label) in train.iter().zip(shuffled) {
-        labels[row] = label;
-    }
-    set.relabelled(labels)
 }
 
 /// A fold with `n` rows of the last class to fit on, and as large a share of every other class.

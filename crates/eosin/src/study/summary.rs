@@ -11,6 +11,8 @@ use eosin_report::{
 
 use super::arms::Arm;
 use super::config::StudyConfig;
+use super::control::controls;
+use super::permute::Permutation;
 use super::score::{Scores, Truth, ratio_of};
 use super::unit::{Fitted, Part, Unit, UnitKey};
 use super::{Folds, StudyInput};
@@ -26,8 +28,8 @@ pub struct Findings<'a> {
     pub arms: &'a [Arm],
     pub units: &'a BTreeMap<UnitKey, Unit>,
     pub main: &'a Folds,
-    /// The set with permuted labels and its folds.
-    pub permuted: Option<(&'a LabelledSet, &'a Folds)>,
+    /// What changes places in the control.
+    pub permutation: Permutation,
 }
 
 /// Predictions of one arm in one part, or why there are none.
@@ -128,7 +130,7 @@ pub fn report(findings: Findings) -> Result<StudyReport> {
             square(&test, None)?
         },
         curves: curves(&findings, &truth, &bootstrap)?,
-        permuted: permuted(&findings, reference, &bootstrap)?,
+        controls: controls(&findings)?,
         warnings,
     })
 }
@@ -165,11 +167,11 @@ impl Compared<'_> {
 }
 
 impl Findings<'_> {
-    fn arm_number(&self, name: &str) -> usize {
+    pub fn arm_number(&self, name: &str) -> usize {
         self.arms.iter().position(|arm| arm.name == name).unwrap_or(0)
     }
 
-    fn unit(
+    pub fn unit(
         &self,
         part: Part,
         backbone: usize,
@@ -251,10 +253,8 @@ impl Findings<'_> {
         let repeats = |wanted: Option<usize>| wanted.unwrap_or(0).min(design.repeats);
         match part {
             Part::Main => (design.repeats, self.main.k),
-            Part::Permuted => {
-                let k = self.permuted.map_or(0, |(_, folds)| folds.k);
-                (repeats(self.config.permuted.as_ref().map(|p| p.repeats)), k)
-            }
+            // Scored by draw, not by round.
+            Part::Permuted => (0, 0),
             Part::Curve(_) => (repeats(self.config.curve.as_ref().map(|c| c.repeats)), self.main.k),
             Part::Test if self.input.split.held_out.is_empty() => (0, 0),
             Part::Test => (1, 1),
@@ -398,41 +398,4 @@ fn curves(
         }
     }
     Ok(curves)
-}
-
-fn permuted(
-    findings: &Findings,
-    reference: usize,
-    bootstrap: &GroupBootstrap,
-) -> Result<Vec<StudyArm>> {
-    let Some((set, folds)) = findings.permuted else { return Ok(Vec::new()) };
-    let truth = truth(set);
-    let ratio = Some(folds.ratio(set, findings.input));
-    let mut table = Vec::new();
-    for (backbone, study) in findings.input.sets.iter().enumerate() {
-        let mut found = BTreeMap::new();
-        for arm in 0..findings.arms.len() {
-            if findings.unit(Part::Permuted, backbone, arm, 0, 0).is_some() {
-                let scores = findings.scores(Part::Permuted, backbone, arm, &truth)?;
-                found.insert((backbone, arm), scores);
-            }
-        }
-        for &(_, arm) in found.keys() {
-            let compared =
-                Compared { arms: &found, from: (backbone, reference), to: (backbone, arm) };
-            table.push(StudyArm {
-                backbone: study.backbone.clone(),
-                arm: findings.arms[arm].name.clone(),
-                description: findings.arms[arm].description.clone(),
-                metrics: compared.metrics(bootstrap)?,
-                gain: compared.gain("on permuted labels", bootstrap, ratio)?,
-                chosen: findings.chosen(Part::Permuted, backbone, arm),
-                n_settings: findings.arms[arm].n_settings() as u64,
-                failure: found[&(backbone, arm)].as_ref().err().cloned(),
-                ..StudyArm::default()
-            });
-        }
-    }
-    correct(table.iter_mut().filter_map(|a| a.gain.as_mut()));
-    Ok(table)
 }

@@ -13,6 +13,7 @@ use super::*;
 const DIM: usize = 60;
 const NUISANCE: usize = 40;
 const VIEWS: usize = 8;
+const PERMUTED: &str = "[permuted]\narms = [\"views\"]\n";
 
 /// Two classes that differ along one axis. The first `NUISANCE` of the others vary strongly and
 /// say nothing; the views of a row redraw `redrawn` of them, so that views teach a head what to
@@ -95,15 +96,18 @@ fn run(set: LabelledSet, config: &StudyConfig, folder: &Path) -> StudyReport {
 #[test]
 fn a_gain_that_exists_is_found_and_none_is_called_none() {
     let folder = tempfile::tempdir().unwrap();
-    let permuted = "[permuted]\narms = [\"views\"]\nrepeats = 1\n";
-    let report = run(nuisance_set(NUISANCE, 1), &config(permuted), folder.path());
+    let report = run(nuisance_set(NUISANCE, 1), &config(PERMUTED), folder.path());
     let gain = report.arm("synthetic", "views").unwrap().gain.as_ref().unwrap();
     assert!(gain.absolute.lower > 0.0, "no gain found: {gain:?}");
     assert!(gain.p < 0.05, "{gain:?}");
     assert!(report.square[0].absolute.lower > 0.0, "{:?}", report.square);
-    // The same design without anything to learn from views, and with labels that mean nothing.
-    let gain = report.permuted.iter().find(|a| a.arm == "views").unwrap().gain.as_ref().unwrap();
-    assert!(gain.absolute.lower <= 0.0, "a gain on permuted labels: {gain:?}");
+    // The same design with labels that mean nothing, and without anything to learn from views.
+    let control = report.controls.iter().find(|c| c.arm == "views").unwrap();
+    assert_eq!((control.draws, control.permuted.as_str()), (100, "within groups"));
+    assert!(!control.gains() && !control.beats_chance(), "{control:?}");
+    assert!((control.score.estimate - 0.5).abs() < 0.05, "{control:?}");
+    let said = eosin_report::study_text::verdict(&report).join(" ");
+    assert!(said.contains("mean nothing (100 permutations) no arm gained"), "{said}");
 
     let report = run(nuisance_set(0, 1), &config(""), folder.path());
     let gain = report.arm("synthetic", "views").unwrap().gain.as_ref().unwrap();
@@ -140,8 +144,91 @@ fn one_and_two_threads_write_the_same_bytes() {
     assert_eq!(report(1), report(2));
 }
 
+/// The journal's lines, changed one by one; a line that becomes `None` is left out.
+fn edit_journal(folder: &Path, change: impl Fn(Unit) -> Option<Unit>) {
+    let journal = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let lines: Vec<String> = text
+        .lines()
+        .filter_map(|line| change(serde_json::from_str(line).unwrap()))
+        .map(|unit| serde_json::to_string(&unit).unwrap() + "\n")
+        .collect();
+    std::fs::write(&journal, lines.concat()).unwrap();
+}
+
 #[test]
-fn every_arm_has_the_same_budget() {
+fn the_control_finds_an_arm_that_knows_the_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(PERMUTED);
+    let set = nuisance_set(0, 7);
+    let split = split(&set);
+    let honest = run(set.clone(), &config, folder.path());
+    assert!(honest.controls.iter().all(|c| !c.gains()), "{:?}", honest.controls);
+    // What a leak would do: `views` knows one held-out label in four.
+    let permutation = Permutation::of(&split.train, set.labels(), set.groups());
+    edit_journal(folder.path(), |mut unit| {
+        if unit.key.part == Part::Permuted && unit.key.arm == 2 {
+            let fitted = unit.result.as_mut().unwrap();
+            let everywhere =
+                Fold { train: vec![0, 1, 2, 3, 4, 5], held_out: vec![0, 1, 2, 3, 4, 5] };
+            let labels = permutation
+                .labels(&split.train, &everywhere, set.labels(), set.groups(), (5, unit.key.repeat))
+                .unwrap();
+            for (i, &row) in fitted.rows.iter().enumerate().filter(|(i, _)| i % 4 == 0) {
+                let known = f64::from(labels[row]);
+                fitted.probabilities[2 * i] = 1.0 - known;
+                fitted.probabilities[2 * i + 1] = known;
+            }
+        }
+        Some(unit)
+    });
+    let leaking = run(set, &config, folder.path());
+    let control = leaking.controls.iter().find(|c| c.arm == "views").unwrap();
+    assert!(control.gains() && control.beats_chance(), "{control:?}");
+    let said = eosin_report::study_text::verdict(&leaking).join(" ");
+    assert!(said.contains("The control failed") && said.contains("`views`"), "{said}");
+}
+
+#[test]
+fn a_control_that_is_incomplete_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(PERMUTED);
+    run(nuisance_set(0, 8), &config, folder.path());
+    edit_journal(folder.path(), |mut unit| {
+        if unit.key.part == Part::Permuted && unit.key.repeat == 57 {
+            unit.result = Err("out of luck".into());
+        }
+        Some(unit)
+    });
+    let set = nuisance_set(0, 8);
+    let split = split(&set);
+    let sets = [StudySet { backbone: "synthetic".into(), set }];
+    let head = head();
+    let input = StudyInput { sets: &sets, split: &split, task: "Test.", head: &head, seed: 5 };
+    let registry = Registry::with_defaults();
+    let error = study_sets(&input, &config, &registry, folder.path(), &NoProgress).unwrap_err();
+    assert!(error.to_string().contains("none for number 57: out of luck"), "{error}");
+}
+
+#[test]
+fn an_arm_that_changes_nothing_is_the_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    let extra = r#"
+[[arms]]
+name = "nothing"
+transforms = [{ kind = "gaussian-noise", options = { copies = 1 } }]
+strength = { transform = 0, option = "gamma", values = [0.0] }
+"#;
+    let report = run(nuisance_set(0, 9), &config(extra), folder.path());
+    let arm = |name| report.arm("synthetic", name).unwrap();
+    for (a, b) in arm("threshold").metrics.iter().zip(&arm("nothing").metrics) {
+        assert!((a.estimate - b.estimate).abs() < 1e-6, "{a:?} {b:?}");
+    }
+    assert_eq!(arm("threshold").n_settings, arm("nothing").n_settings);
+}
+
+#[test]
+fn every_arm_searches_the_same_penalties() {
     let registry = Registry::with_defaults();
     let text = r#"
 name = "noise"
@@ -149,9 +236,14 @@ transforms = [{ kind = "gaussian-noise", options = { copies = 2 } }]
 strength = { transform = 0, option = "gamma", values = [0.1, 0.2, 0.3] }"#;
     let strong: ArmConfig = toml::from_str(text).unwrap();
     let plain: ArmConfig = toml::from_str("name = \"plain\"").unwrap();
-    let settings = |arm: &ArmConfig| Arm::make(arm, &head(), 12, &registry).unwrap().n_settings();
-    assert_eq!(settings(&strong), 12);
-    assert_eq!(settings(&plain), 12);
+    let make = |arm: &ArmConfig| Arm::make(arm, &head(), 12, &registry).unwrap();
+    let penalties = |arm: &ArmConfig| -> Vec<Vec<f64>> {
+        make(arm).candidates.iter().map(|c| c.trainer.penalties()).collect()
+    };
+    assert_eq!(make(&strong).n_settings(), 36);
+    let reference = penalties(&plain).remove(0);
+    assert_eq!(reference.len(), 12);
+    assert!(penalties(&strong).iter().all(|own| *own == reference));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use eosin_augment::test_time_average;
-use eosin_core::{HeldOutView, NoProgress, Probabilities, Result, TrainView};
+use eosin_core::{Head, HeldOutView, NoProgress, Probabilities, Result, TrainView};
 use eosin_eval::{ConfusionMatrix, Ranked};
-use eosin_head::{TuneMetric, TuneOptions, Tuned, fit_final, tune};
+use eosin_head::{TuneMetric, TuneOptions, Tuned, fit_final, tune_by};
 use serde::{Deserialize, Serialize};
 
 use super::arms::{Arm, Candidate};
@@ -14,7 +14,7 @@ use super::arms::{Arm, Candidate};
 pub enum Part {
     /// Cross-validation on the training part.
     Main,
-    /// The same on permuted labels.
+    /// The control on permuted labels; `repeat` is the number of the draw.
     Permuted,
     /// The same with so many positives.
     Curve(usize),
@@ -83,10 +83,16 @@ pub fn fit_unit(
 ) -> Result<Fitted> {
     let options =
         TuneOptions { folds: search.folds, repeats: 1, seed: search.seed, metric: search.metric };
+    // An average over views is flatter than one image's probability, so it has a threshold of its
+    // own: inner folds predict in the way in which the arm will.
+    let predict = |head: &dyn Head, rows: &HeldOutView| {
+        if arm.test_time { test_time_average(head, rows) } else { head.predict(&rows.features()) }
+    };
     let mut best: Option<(&Candidate, Tuned, f64)> = None;
     for candidate in &arm.candidates {
         let trainer = candidate.trainer.as_ref();
-        let tuned = tune(train, trainer, &candidate.transforms(), options, &NoProgress)?;
+        let transforms = candidate.transforms();
+        let tuned = tune_by(train, trainer, &transforms, options, &predict, &NoProgress)?;
         let score = tuned.scores.iter().map(|s| s.score).fold(f64::NEG_INFINITY, f64::max);
         if best.as_ref().is_none_or(|(.., value)| score > *value) {
             best = Some((candidate, tuned, score));
@@ -108,11 +114,7 @@ pub fn fit_unit(
         search.seed,
     )?;
     let threshold = tuned.threshold.filter(|_| arm.threshold);
-    let probabilities = if arm.test_time {
-        test_time_average(fitted.head.as_ref(), held_out)?
-    } else {
-        fitted.head.predict(&held_out.features())?
-    };
+    let probabilities = predict(fitted.head.as_ref(), held_out)?;
     Ok(Fitted {
         penalty: tuned.penalty,
         strength: candidate.strength.clone(),
