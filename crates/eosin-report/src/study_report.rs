@@ -37,6 +37,8 @@ pub struct StudyReport {
     pub reference: String,
     /// The arm that stands for "augmentation on".
     pub on: String,
+    /// What calls that look at no tile score on the same folds.
+    pub trivial: Vec<TrivialCall>,
     /// Every arm of every backbone.
     pub arms: Vec<StudyArm>,
     /// {default, selected} × {off, on} by cross-validation.
@@ -89,7 +91,7 @@ pub struct StudyArm {
     pub arm: String,
     /// What it does.
     pub description: String,
-    /// Metrics by cross-validation, the one that arms are compared by first.
+    /// Metrics by cross-validation, the mean over folds.
     pub metrics: Vec<Metric>,
     /// Gain over the reference arm of the same backbone; none for the reference itself.
     pub gain: Option<StudyGain>,
@@ -110,7 +112,9 @@ pub struct StudyArm {
 pub struct StudyGain {
     /// What was changed.
     pub change: String,
-    /// The metric with the paired interval over groups.
+    /// The difference with its interval: by cross-validation, of the corrected resampled t-test at
+    /// the level at which Holm's method tested it; on a test part, of the paired bootstrap over
+    /// groups.
     pub absolute: Metric,
     /// As a share of the first arm's value.
     #[serde(deserialize_with = "nan")]
@@ -118,9 +122,34 @@ pub struct StudyGain {
     /// Two-sided p of the corrected resampled t-test over folds; NaN where there are no folds.
     #[serde(deserialize_with = "nan")]
     pub p: f64,
-    /// The same after Holm's correction over the arms of a table.
+    /// The same after Holm's correction over the gains of a table.
     #[serde(deserialize_with = "nan")]
     pub p_holm: f64,
+    /// What may be said: `better`, `worse`, `equivalent`, `not told apart` or `not tested`.
+    pub word: String,
+    /// Gains that were tested together.
+    pub n_pairs: u64,
+}
+
+impl StudyGain {
+    /// Whether it is a gain that was told from none.
+    pub fn is_better(&self) -> bool {
+        self.word == "better"
+    }
+
+    /// Whether it is a loss that was told from none.
+    pub fn is_worse(&self) -> bool {
+        self.word == "worse"
+    }
+}
+
+/// A way to call rows that looks at no tile: the level that a head must beat.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrivialCall {
+    /// What is called.
+    pub name: String,
+    /// The metrics of the arms, without intervals.
+    pub metrics: Vec<Metric>,
 }
 
 /// An arm on permuted labels, over many permutations.
@@ -175,6 +204,26 @@ impl StudyReport {
     /// Reads what [`StudyReport::to_json`] wrote.
     pub fn from_json(json: &str) -> Result<Self> {
         json::read(json, "study.json", "a study of this version", HINT)
+    }
+
+    /// The value of the metric that arms are compared by.
+    pub fn main<'a>(&self, metrics: &'a [Metric]) -> Option<&'a Metric> {
+        metrics.iter().find(|m| m.name == self.metric)
+    }
+
+    /// The best that calls which look at no tile score, in the metric that arms are compared by.
+    pub fn trivial_level(&self) -> Option<(&TrivialCall, f64)> {
+        let level = |call: &'_ TrivialCall| self.main(&call.metrics).map(|m| m.estimate);
+        let found = self.trivial.iter().filter_map(|call| Some((call, level(call)?)));
+        found.filter(|(_, level)| level.is_finite()).max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// Whether an arm's interval reaches down to what needs no look at a tile.
+    pub fn is_trivial(&self, arm: &StudyArm) -> bool {
+        match (self.main(&arm.metrics), self.trivial_level()) {
+            (Some(own), Some((_, level))) => own.lower <= level,
+            _ => false,
+        }
     }
 
     /// The arm of this name on a backbone.

@@ -6,49 +6,91 @@ use crate::number::{interval, percent, score, signed};
 use crate::study_report::{StudyArm, StudyControl, StudyGain, StudyReport};
 use crate::tables::columns;
 
-/// What the study found, in sentences; Markdown's backticks mark names.
-pub fn verdict(report: &StudyReport) -> Vec<String> {
-    let mut sentences = Vec::new();
-    for gain in &report.square {
-        sentences.push(said(gain, "by cross-validation"));
+/// What a study found: one sentence, up to three more to know, and the rest for who asks.
+///
+/// Markdown's backticks mark names.
+pub struct StudyVerdict {
+    /// The answer.
+    pub sentence: String,
+    /// What must stand beside it.
+    pub bullets: Vec<String>,
+    /// Every change on its own.
+    pub details: Vec<String>,
+}
+
+impl StudyVerdict {
+    /// All of it, line by line.
+    pub fn lines(&self) -> Vec<String> {
+        let bullets = self.bullets.iter().map(|b| format!("- {b}"));
+        std::iter::once(self.sentence.clone()).chain(bullets).collect()
     }
-    if let Some(gain) = report.test_square.last() {
-        sentences.push(said(gain, "on the test part"));
-    }
-    for backbone in &report.backbones {
-        let arms: Vec<&StudyArm> =
-            report.arms.iter().filter(|a| a.backbone == *backbone && a.gain.is_some()).collect();
-        let names = |wanted: fn(&StudyGain) -> bool| {
-            let named: Vec<String> = arms
-                .iter()
-                .filter(|a| a.gain.as_ref().is_some_and(wanted))
-                .map(|a| format!("`{}`", a.arm))
-                .collect();
-            named
+}
+
+/// What the study found.
+pub fn verdict(report: &StudyReport) -> StudyVerdict {
+    let main = report.square.last();
+    let sentence = match (main, trivial(report)) {
+        (_, Some(trivial)) => trivial,
+        (Some(gain), None) => said(gain, "by cross-validation"),
+        (None, None) => "No arm has a result, so nothing can be said.".into(),
+    };
+    let mut bullets = vec![arms(report)];
+    bullets.extend(report.test_square.last().map(|gain| said(gain, "on the test part")));
+    bullets.extend(control(report));
+    let details = report.square.iter().map(|gain| said(gain, "by cross-validation"));
+    let tested = report.test_square.iter().map(|gain| said(gain, "on the test part"));
+    StudyVerdict { sentence, bullets, details: details.chain(tested).collect() }
+}
+
+/// That heads are no better than calls that look at no tile, where all of the 2×2 are so.
+fn trivial(report: &StudyReport) -> Option<String> {
+    let (call, level) = report.trivial_level()?;
+    let mut of_square = report.backbones.iter().flat_map(|backbone| {
+        [&report.reference, &report.on].into_iter().filter_map(|arm| report.arm(backbone, arm))
+    });
+    let best = of_square
+        .clone()
+        .filter_map(|arm| report.main(&arm.metrics))
+        .max_by(|a, b| a.estimate.total_cmp(&b.estimate))?;
+    of_square.all(|arm| report.is_trivial(arm)).then(|| {
+        format!(
+            "No head is told from a call that looks at no tile: {} is {} at best, and {} with {}; \
+             no gain is claimed below that.",
+            report.metric,
+            score(best.estimate),
+            score(level),
+            call.name
+        )
+    })
+}
+
+/// Arms that differ from the reference.
+fn arms(report: &StudyReport) -> String {
+    let named = |wanted: fn(&StudyGain) -> bool| -> Vec<String> {
+        let found = report.arms.iter().filter(|a| a.gain.as_ref().is_some_and(wanted));
+        let name = |a: &StudyArm| {
+            let level = if report.is_trivial(a) { " (at the level of a trivial call)" } else { "" };
+            if report.backbones.len() == 1 {
+                format!("`{}`{level}", a.arm)
+            } else {
+                format!("`{}` on `{}`{level}", a.arm, a.backbone)
+            }
         };
-        let (better, worse) =
-            (names(|g| g.absolute.lower > 0.0), names(|g| g.absolute.upper < 0.0));
-        sentences.push(match (better.is_empty(), worse.is_empty()) {
-            (true, true) => format!(
-                "On `{backbone}` no arm's interval of the gain over `{}` leaves zero out.",
-                report.reference
-            ),
-            (false, true) => {
-                format!("On `{backbone}` {} gained over `{}`.", better.join(", "), report.reference)
-            }
-            (true, false) => {
-                format!("On `{backbone}` {} lost against `{}`.", worse.join(", "), report.reference)
-            }
-            (false, false) => format!(
-                "On `{backbone}` {} gained over `{}`, {} lost against it.",
-                better.join(", "),
-                report.reference,
-                worse.join(", ")
-            ),
-        });
+        found.map(name).collect()
+    };
+    let (better, worse) = (named(StudyGain::is_better), named(StudyGain::is_worse));
+    let n = report.arms.iter().filter(|a| a.gain.is_some()).count();
+    let reference = &report.reference;
+    match (better.is_empty(), worse.is_empty()) {
+        (true, true) => format!("None of {n} arms is told apart from `{reference}`."),
+        (false, true) => format!("Of {n} arms, {} gained over `{reference}`.", better.join(", ")),
+        (true, false) => format!("Of {n} arms, {} lost against `{reference}`.", worse.join(", ")),
+        (false, false) => format!(
+            "Of {n} arms, {} gained over `{reference}`, and {} lost against it.",
+            better.join(", "),
+            worse.join(", ")
+        ),
     }
-    sentences.extend(control(report));
-    sentences
 }
 
 /// What the control says, where there is one.
@@ -78,12 +120,12 @@ pub fn control(report: &StudyReport) -> Option<String> {
 
 fn said(gain: &StudyGain, place: &str) -> String {
     let m = &gain.absolute;
-    let sure = if m.lower > 0.0 {
-        "a gain"
-    } else if m.upper < 0.0 {
-        "a loss"
-    } else {
-        "not to be told from none"
+    let sure = match gain.word.as_str() {
+        "better" => "a gain",
+        "worse" => "a loss",
+        "equivalent" => "no difference that matters",
+        "not tested" => "too few folds or groups to tell",
+        _ => "not told apart from none",
     };
     let mut change = gain.change.clone();
     if let Some(first) = change.get(..1).map(str::to_uppercase) {
@@ -120,21 +162,21 @@ pub fn methods(report: &StudyReport) -> Vec<String> {
         d.head
     )];
     paragraphs.push(format!(
-        "Every arm was scored by {} × {}-fold cross-validation, stratified by class and grouped so that no group is on both sides of a fold, on identical folds. Inside each outer training side, {} inner folds made in the same way chose the penalty, the strength of the augmentation where it has one, and the threshold; every arm was allowed {} settings. Augmentation was fitted on training rows alone.",
+        "Every arm was scored by {} × {}-fold cross-validation, stratified by class and grouped so that no group is on both sides of a fold, on identical folds. Inside each outer training side, {} inner folds made in the same way chose the penalty, the strength of the augmentation where it has one, and the threshold; every arm searched the same {} penalties. Augmentation was fitted on training rows alone.",
         d.repeats, d.folds, d.inner_folds, d.budget
     ));
     paragraphs.push(format!(
-        "{} is the mean over the rounds of folds. Intervals are percentile bootstrap intervals at {:.0} % over groups with {} replicates, paired across arms. p-values are of the corrected resampled t-test (Nadeau & Bengio 2003) over the outer folds, corrected by Holm's method within a table. Seed {}.",
+        "{} is the mean over the outer folds. Intervals and p-values are of the corrected resampled t-test (Nadeau & Bengio 2003) over the outer folds, n_te/n_tr counted in groups; within a table Holm's method corrects p-values, intervals and words alike, at {:.0} % over the whole table. \u{201c}Equivalent\u{201d} is said where the posterior probability of a difference within 0.01 is 0.95 or more (Benavoli et al. 2017). Seed {}.",
         report.metric,
         report.level * 100.0,
-        report.replicates,
         report.seed
     ));
     if d.test_counts.iter().any(|&n| n > 0) {
         paragraphs.push(format!(
-            "For the test part ({} tiles of {} groups) each arm was tuned and fitted once on the whole training part.",
+            "For the test part ({} tiles of {} groups) each arm was tuned and fitted once on the whole training part; its intervals are of the bootstrap over groups ({} replicates), paired for differences, with Student's t on the logit scale below 40 groups and none below 5.",
             rows(&d.test_counts),
-            d.test_groups
+            d.test_groups,
+            report.replicates
         ));
     }
     paragraphs
@@ -151,6 +193,11 @@ pub fn study_tables(report: &StudyReport) -> String {
             header.extend(["test".into(), "gain, test".into()]);
         }
         rows.push(header);
+        for call in &report.trivial {
+            let level =
+                report.main(&call.metrics).map_or_else(|| "–".into(), |m| score(m.estimate));
+            rows.push(vec![format!("  ({})", call.name), level]);
+        }
         for arm in report.arms.iter().filter(|a| a.backbone == *backbone) {
             let gain = |g: &Option<StudyGain>| {
                 g.as_ref().map_or_else(
@@ -169,12 +216,12 @@ pub fn study_tables(report: &StudyReport) -> String {
             };
             let mut row = vec![
                 format!("  {}", arm.arm),
-                metric(arm.metrics.first()),
+                metric(report.main(&arm.metrics)),
                 gain(&arm.gain),
                 arm.gain.as_ref().map_or_else(|| "–".into(), |g| score(g.p_holm)),
             ];
             if tested {
-                row.extend([metric(arm.test.first()), gain(&arm.test_gain)]);
+                row.extend([metric(report.main(&arm.test)), gain(&arm.test_gain)]);
             }
             rows.push(row);
         }

@@ -27,7 +27,7 @@ pub fn study(arguments: &StudyArguments, bars: &Bars) -> Result<Outcome> {
     }
     let outcome = eosin::study(&session, &config)?;
     println!("{}", study_text::study_tables(&outcome.report));
-    for sentence in study_text::verdict(&outcome.report) {
+    for sentence in study_text::verdict(&outcome.report).lines() {
         println!("{}", sentence.replace('`', ""));
     }
     for warning in &outcome.report.warnings {

@@ -16,8 +16,14 @@ pub fn render_study_html(report: &StudyReport) -> Result<String> {
         p class="meta" {
             "Eosin " (report.eosin_version) " · study " code { (report.digest) } " · seed " (report.seed)
         }
+        @let verdict = study_text::verdict(report);
         div class="verdict" {
-            @for sentence in study_text::verdict(report) { p { (inline(&sentence)) } }
+            p { (inline(&verdict.sentence)) }
+            ul { @for bullet in &verdict.bullets { li { (inline(bullet)) } } }
+            @if !verdict.details.is_empty() { details {
+                summary { "Every change on its own" }
+                ul { @for detail in &verdict.details { li { (inline(detail)) } } }
+            } }
         }
         (remarks(&report.notes, &report.warnings))
     };
@@ -51,7 +57,7 @@ fn square(report: &StudyReport) -> Markup {
                     tbody { @for backbone in &report.backbones { tr {
                         td { code { (backbone) } }
                         @for arm in [&report.reference, &report.on] {
-                            td { (cell(report.arm(backbone, arm).and_then(|a| main_metric(a, tested)))) }
+                            td { (cell(report.arm(backbone, arm).and_then(|a| main_metric(report, a, tested)))) }
                         }
                     } } }
                 } }
@@ -60,8 +66,9 @@ fn square(report: &StudyReport) -> Markup {
         }
         p class="small" {
             "Off is the arm " code { (report.reference) } ", on is " code { (report.on) } ". "
-            "Brackets are " (format!("{:.0} %", report.level * 100.0)) " bootstrap intervals over groups ("
-            (report.replicates) " replicates), paired for differences; p is of the corrected resampled t-test over folds."
+            "Brackets and p are of the corrected resampled t-test over folds, corrected by Holm's method within a table ("
+            (format!("{:.0} %", report.level * 100.0)) " over the whole of it); on the test part, of the bootstrap over groups ("
+            (report.replicates) " replicates), paired for differences."
         }
     };
     section(&format!("Backbone and augmentation: {}", report.metric), Some(body))
@@ -122,7 +129,12 @@ fn arm_table(report: &StudyReport, arms: &[&StudyArm]) -> Markup {
                 @if tested { th { (report.metric) ", test" } th { "Gain, test" } }
                 th { "Taken by the inner folds" }
             } }
-            tbody { @for arm in arms { tr {
+            tbody {
+            @for call in &report.trivial { tr class="trivial" {
+                td { em { (call.name) } }
+                @for metric in &call.metrics { td { (score(metric.estimate)) } }
+            } }
+            @for arm in arms { tr {
                 td { (arm.arm) @if arm.arm == report.reference { " (reference)" } }
                 @if let Some(reason) = &arm.failure {
                     td colspan=(names.len() + 3) { "no result: " (reason) }
@@ -135,7 +147,7 @@ fn arm_table(report: &StudyReport, arms: &[&StudyArm]) -> Markup {
                     } @else { td { "–" } td { "–" } td { "–" } }
                 }
                 @if tested {
-                    td { (cell(arm.test.first())) }
+                    td { (cell(report.main(&arm.test))) }
                     td class=(arm.test_gain.as_ref().map(reading).unwrap_or_default()) {
                         (cell(arm.test_gain.as_ref().map(|g| &g.absolute)))
                     }
@@ -174,8 +186,8 @@ fn controls(report: &StudyReport) -> Markup {
     section("Control: labels that mean nothing", first.is_some().then_some(body))
 }
 
-fn main_metric(arm: &StudyArm, tested: bool) -> Option<&Metric> {
-    if tested { arm.test.first() } else { arm.metrics.first() }
+fn main_metric<'a>(report: &StudyReport, arm: &'a StudyArm, tested: bool) -> Option<&'a Metric> {
+    report.main(if tested { &arm.test } else { &arm.metrics })
 }
 
 fn gain_row(name: &str, gain: &StudyGain) -> IntervalRow {
@@ -199,11 +211,11 @@ fn cell(metric: Option<&Metric>) -> Markup {
     }
 }
 
-/// Coloured only where the interval leaves out 0.
+/// Coloured only where the difference was told from none.
 fn reading(gain: &StudyGain) -> &'static str {
-    if gain.absolute.lower > 0.0 {
+    if gain.is_better() {
         "good"
-    } else if gain.absolute.upper < 0.0 {
+    } else if gain.is_worse() {
         "bad"
     } else {
         ""

@@ -81,12 +81,7 @@ pub fn study_sets(
     let main = Folds::new(first, input, &config.design)?;
     let permutation = Permutation::of(&input.split.train, first.labels(), first.groups());
 
-    // Partitions may be fewer than were asked for.
-    let repeats = main.repeats().min(shuffled.as_ref().map_or(usize::MAX, Folds::repeats));
-    let mut config = config.clone();
-    config.design.repeats = config.design.repeats.min(repeats);
-    let config = &config;
-    let jobs = plan::jobs(config, input, main.k);
+    let jobs = plan::jobs(config, input, main.repeats(), main.k);
     let pending: Vec<UnitKey> = jobs.iter().filter(|k| !done.contains_key(k)).copied().collect();
     tracing::info!(units = jobs.len(), done = jobs.len() - pending.len(), "study");
     progress.start("study", jobs.len() as u64);
@@ -133,6 +128,8 @@ struct Folds {
     k: usize,
     /// Positions in the training part, round after round.
     folds: Vec<Fold>,
+    /// Why there are fewer than were asked for.
+    notes: Vec<String>,
 }
 
 impl Folds {
@@ -140,7 +137,7 @@ impl Folds {
         let (train, _) = TrainView::whole(set).split(input.split)?;
         let (labels, groups) = (train.labels(), train.groups());
         let n_classes = train.classes().len();
-        let splits::Repeated { folds, k, .. } = splits::repeated(
+        let splits::Repeated { folds, k, notes, .. } = splits::repeated(
             &labels,
             &groups,
             n_classes,
@@ -148,7 +145,7 @@ impl Folds {
             design.repeats,
             input.seed,
         )?;
-        Ok(Self { k, folds })
+        Ok(Self { k, folds, notes })
     }
 
     /// Partitions, no two alike.

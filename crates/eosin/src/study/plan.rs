@@ -11,8 +11,8 @@ use super::StudyInput;
 use super::config::StudyConfig;
 use super::unit::{Part, UnitKey};
 
-/// Every unit of a study, in the order in which they are reported.
-pub fn jobs(config: &StudyConfig, input: &StudyInput, k: usize) -> Vec<UnitKey> {
+/// Every unit of a study, in the order in which they are reported: `rounds` partitions of `k` folds.
+pub fn jobs(config: &StudyConfig, input: &StudyInput, rounds: usize, k: usize) -> Vec<UnitKey> {
     let (mut jobs, mut draws) = (Vec::new(), Vec::new());
     let design = &config.design;
     let mut add = |part, backbone, arm, repeats: usize| {
@@ -22,7 +22,7 @@ pub fn jobs(config: &StudyConfig, input: &StudyInput, k: usize) -> Vec<UnitKey> 
     };
     for backbone in 0..input.sets.len() {
         for (arm, settings) in config.arms.iter().enumerate() {
-            add(Part::Main, backbone, arm, design.repeats);
+            add(Part::Main, backbone, arm, rounds);
             let is_named = |names: &[String]| names.contains(&settings.name);
             if let Some(permuted) = &config.permuted
                 && (is_named(&permuted.arms) || settings.name == design.reference)
@@ -41,7 +41,7 @@ pub fn jobs(config: &StudyConfig, input: &StudyInput, k: usize) -> Vec<UnitKey> 
                 && is_named(&curve.arms)
             {
                 for &n in &curve.positives {
-                    add(Part::Curve(n), backbone, arm, curve.repeats.min(design.repeats));
+                    add(Part::Curve(n), backbone, arm, curve.repeats.min(rounds));
                 }
             }
         }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use eosin_core::{Fold, Probabilities, Result};
-use eosin_eval::hypothesis::corrected_resampled_t;
-use eosin_eval::{ConfusionMatrix, GroupBootstrap, PairedInterval, Ranked, Scale};
+use eosin_core::{Probabilities, Result};
+use eosin_eval::inference::corrected_estimate;
+use eosin_eval::{
+    BinaryCounts, Comparison, ConfusionMatrix, CrossValidated, FoldScores, GroupBootstrap,
+    PairedInterval, Ranked, Scale, Word,
+};
 use eosin_report::{Metric, StudyGain};
 
 use super::unit::{Fitted, called};
@@ -16,81 +19,151 @@ pub struct Truth<'a> {
     pub n_classes: usize,
 }
 
-/// An arm's predictions on the same rows in every round of folds.
-pub struct Scores {
-    /// Row numbers, ascending.
+/// Half the width of the region in which a difference does not matter.
+const ROPE: f64 = 0.01;
+
+/// Metrics of an arm on every outer fold, in the order of [`names`].
+pub struct FoldMetrics {
+    n_classes: usize,
+    /// By metric, then by fold; NaN where a fold lacks a class.
+    by_fold: Vec<Vec<f64>>,
+}
+
+impl FoldMetrics {
+    /// Takes the units of an arm, one per outer fold.
+    pub fn new(units: &[&Fitted], truth: &Truth) -> Result<Self> {
+        let mut by_fold = vec![Vec::new(); names(truth.n_classes).len()];
+        for unit in units {
+            let values = HeldOut::new(unit, truth)?.metrics(None);
+            for (of_metric, value) in by_fold.iter_mut().zip(values) {
+                of_metric.push(value);
+            }
+        }
+        Ok(Self { n_classes: truth.n_classes, by_fold })
+    }
+
+    /// The mean over folds of every metric, with the interval of the corrected resampled t-test.
+    pub fn metrics(&self, test_train_ratio: f64, level: f64) -> Result<Vec<Metric>> {
+        let mut found = Vec::new();
+        for (name, values) in names(self.n_classes).iter().zip(&self.by_fold) {
+            let estimate = corrected_estimate(values, test_train_ratio, level)?;
+            found.push(Metric {
+                name: (*name).to_string(),
+                estimate: estimate.estimate,
+                // A metric from 0 to 1 has no values outside; kappa may be below 0.
+                lower: estimate.lower.max(-1.0),
+                upper: estimate.upper.min(1.0),
+            });
+        }
+        Ok(found)
+    }
+
+    /// The scores that arms are compared by, one per fold.
+    pub fn main(&self) -> &[f64] {
+        &self.by_fold[main_at(self.n_classes)]
+    }
+}
+
+/// Gains between arms: `pairs` of (what changed, from, to), all of them one family.
+pub fn gains(
+    arms: &BTreeMap<(usize, usize), &FoldMetrics>,
+    pairs: &[(String, (usize, usize), (usize, usize))],
+    metric: &str,
+    test_train_ratio: f64,
+    level: f64,
+) -> Result<Vec<Option<StudyGain>>> {
+    let keys: Vec<&(usize, usize)> = arms.keys().collect();
+    let cross = CrossValidated {
+        arms: arms
+            .iter()
+            .map(|(key, arm)| FoldScores { name: format!("{key:?}"), scores: arm.main().to_vec() })
+            .collect(),
+        test_train_ratio,
+        level,
+        rope: ROPE,
+    };
+    let place = |arm: &(usize, usize)| keys.iter().position(|key| *key == arm);
+    let places: Vec<Option<(usize, usize)>> =
+        pairs.iter().map(|(_, from, to)| Some((place(to)?, place(from)?))).collect();
+    let known: Vec<(usize, usize)> =
+        places.iter().flatten().copied().filter(|(a, b)| a != b).collect();
+    let mut found = cross.compare(&known)?.into_iter();
+    let mut gains = Vec::with_capacity(pairs.len());
+    for ((change, ..), place) in pairs.iter().zip(&places) {
+        let gain = match place {
+            Some((to, from)) if to != from => found.next().map(|comparison| {
+                let base = &cross.arms[*from].scores;
+                gain(change, metric, comparison, base)
+            }),
+            _ => None,
+        };
+        gains.push(gain);
+    }
+    Ok(gains)
+}
+
+fn gain(change: &str, metric: &str, found: Comparison, base: &[f64]) -> StudyGain {
+    let finite: Vec<f64> = base.iter().copied().filter(|v| v.is_finite()).collect();
+    let mean = finite.iter().sum::<f64>() / finite.len() as f64;
+    StudyGain {
+        change: change.to_string(),
+        absolute: Metric {
+            name: metric.to_string(),
+            estimate: found.estimate,
+            lower: found.lower,
+            upper: found.upper,
+        },
+        relative: found.estimate / mean,
+        p: found.p,
+        p_holm: found.p_holm,
+        word: found.word.to_string(),
+        n_pairs: found.n_pairs as u64,
+    }
+}
+
+/// A fixed head's predictions on rows that it never saw.
+pub struct HeldOut {
     rows: Vec<usize>,
     labels: Vec<u32>,
     groups: Vec<u32>,
-    n_classes: usize,
-    rounds: Vec<Round>,
-    /// The main metric in each fold of each round.
-    by_fold: Vec<f64>,
-}
-
-struct Round {
     called: Vec<u32>,
+    n_classes: usize,
     /// Probability of class 1 in ranked form, for two classes.
     ranked: Option<Ranked>,
 }
 
-impl Scores {
-    /// Takes the units of an arm, those of a round together.
-    pub fn new(rounds: &[Vec<&Fitted>], truth: &Truth) -> Result<Self> {
-        let mut rows: Vec<usize> = rounds
-            .first()
-            .into_iter()
-            .flatten()
-            .flat_map(|unit| unit.rows.iter().copied())
-            .collect();
-        rows.sort_unstable();
-        let place: BTreeMap<usize, usize> = rows.iter().enumerate().map(|(i, &r)| (r, i)).collect();
-        let labels: Vec<u32> = rows.iter().map(|&r| truth.labels[r]).collect();
-        let groups = rows.iter().map(|&r| truth.groups[r]).collect();
-        let mut by_fold = Vec::new();
-        let mut made = Vec::new();
-        for units in rounds {
-            let mut calls = vec![0; rows.len()];
-            let mut positive = vec![0.0; rows.len()];
-            for unit in units {
-                let probabilities =
-                    Probabilities::new(truth.n_classes, unit.probabilities.clone())?;
-                let unit_calls = called(&probabilities, unit.threshold);
-                let unit_labels: Vec<u32> = unit.rows.iter().map(|&r| truth.labels[r]).collect();
-                by_fold.push(main_metric(&unit_labels, &unit_calls, truth.n_classes, None)?);
-                for (i, row) in unit.rows.iter().enumerate() {
-                    let at = place[row];
-                    calls[at] = unit_calls[i];
-                    positive[at] = probabilities.row(i)[truth.n_classes - 1];
-                }
-            }
-            let ranked = if truth.n_classes == 2 {
-                let truths: Vec<bool> = labels.iter().map(|&l| l == 1).collect();
-                Some(Ranked::new(&positive, &truths)?)
-            } else {
-                None
-            };
-            made.push(Round { called: calls, ranked });
-        }
-        Ok(Self { rows, labels, groups, n_classes: truth.n_classes, rounds: made, by_fold })
+impl HeldOut {
+    /// Takes what a unit predicted.
+    pub fn new(unit: &Fitted, truth: &Truth) -> Result<Self> {
+        let n_classes = truth.n_classes;
+        let probabilities = Probabilities::new(n_classes, unit.probabilities.clone())?;
+        let pick = |of: &[u32]| -> Vec<u32> { unit.rows.iter().map(|&row| of[row]).collect() };
+        let labels = pick(truth.labels);
+        let ranked = if n_classes == 2 {
+            let truths: Vec<bool> = labels.iter().map(|&l| l == 1).collect();
+            Some(Ranked::new(&probabilities.column(1), &truths)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            rows: unit.rows.clone(),
+            groups: pick(truth.groups),
+            called: called(&probabilities, unit.threshold),
+            labels,
+            n_classes,
+            ranked,
+        })
     }
 
-    /// Name of the metric that arms are compared by.
-    pub fn main_name(n_classes: usize) -> &'static str {
-        names(n_classes)[0]
-    }
-
-    /// Every metric, the mean over rounds, with its interval over groups.
-    pub fn metrics(&self, bootstrap: &GroupBootstrap) -> Result<Vec<Metric>> {
-        let scales = names(self.n_classes)
-            .map(|name| if name == "Cohen's kappa" { Scale::Signed } else { Scale::Unit });
-        let found =
-            bootstrap.intervals(&self.groups, &self.labels, &scales, |w| self.statistics(w))?;
-        Ok(names(self.n_classes)
-            .iter()
-            .zip(found)
+    /// Every metric with its interval over groups.
+    pub fn with_intervals(&self, bootstrap: &GroupBootstrap) -> Result<Vec<Metric>> {
+        let scales = names(self.n_classes).map(scale);
+        let found = bootstrap
+            .intervals(&self.groups, &self.labels, &scales, |w| self.metrics(Some(w)).to_vec())?;
+        let named = names(self.n_classes).into_iter().zip(found);
+        Ok(named
             .map(|(name, i)| Metric {
-                name: (*name).to_string(),
+                name: name.to_string(),
                 estimate: i.estimate,
                 lower: i.lower,
                 upper: i.upper,
@@ -98,112 +171,141 @@ impl Scores {
             .collect())
     }
 
-    /// The main metric of `other` minus this one's, paired by rows and by folds.
+    /// The main metric of `other` minus this one's, on the same rows and resamples.
     pub fn gain(
         &self,
         other: &Self,
         change: &str,
         bootstrap: &GroupBootstrap,
-        test_train_ratio: Option<f64>,
-    ) -> Result<StudyGain> {
-        let PairedInterval { first, difference, .. } =
-            bootstrap.paired(&self.groups, &self.labels, |w| self.main(w), |w| other.main(w))?;
-        let differences: Vec<f64> = self
-            .by_fold
-            .iter()
-            .zip(&other.by_fold)
-            .map(|(a, b)| b - a)
-            .filter(|d| d.is_finite())
-            .collect();
-        let p = match test_train_ratio {
-            Some(ratio) if differences.len() > 1 => corrected_resampled_t(&differences, ratio)?.p,
-            _ => f64::NAN,
+    ) -> Result<Option<StudyGain>> {
+        if self.rows != other.rows {
+            return Ok(None);
+        }
+        let PairedInterval { first, difference, .. } = bootstrap.paired(
+            &self.groups,
+            &self.labels,
+            |w| self.metrics(Some(w))[main_at(self.n_classes)],
+            |w| other.metrics(Some(w))[main_at(self.n_classes)],
+        )?;
+        let word = if difference.lower > 0.0 {
+            Word::Better
+        } else if difference.upper < 0.0 {
+            Word::Worse
+        } else if difference.lower.is_nan() {
+            Word::NotTested
+        } else {
+            Word::NotToldApart
         };
-        Ok(StudyGain {
+        Ok(Some(StudyGain {
             change: change.to_string(),
             absolute: Metric {
-                name: Self::main_name(self.n_classes).to_string(),
+                name: main_name(self.n_classes).to_string(),
                 estimate: difference.estimate,
                 lower: difference.lower,
                 upper: difference.upper,
             },
             relative: difference.estimate / first.estimate,
-            p,
-            p_holm: p,
-        })
+            p: f64::NAN,
+            p_holm: f64::NAN,
+            word: word.to_string(),
+            n_pairs: 1,
+        }))
     }
 
-    /// Whether both were scored on the same rows.
-    pub fn same_rows(&self, other: &Self) -> bool {
-        self.rows == other.rows && self.rounds.len() == other.rounds.len()
-    }
-
-    fn main(&self, weights: &[f64]) -> f64 {
-        let of = |round: &Round| {
-            main_metric(&self.labels, &round.called, self.n_classes, Some(weights))
-                .unwrap_or(f64::NAN)
+    fn metrics(&self, weights: Option<&[f64]>) -> [f64; 4] {
+        let Ok(confusion) =
+            ConfusionMatrix::new(&self.labels, &self.called, self.n_classes, weights)
+        else {
+            return [f64::NAN; 4];
         };
-        self.rounds.iter().map(of).sum::<f64>() / self.rounds.len() as f64
-    }
-
-    fn statistics(&self, weights: &[f64]) -> Vec<f64> {
-        let mut sums = vec![0.0; names(self.n_classes).len()];
-        for round in &self.rounds {
-            let found =
-                ConfusionMatrix::new(&self.labels, &round.called, self.n_classes, Some(weights));
-            let Ok(confusion) = found else { return vec![f64::NAN; sums.len()] };
-            let values = match &round.ranked {
-                Some(ranked) => [
-                    confusion.f1(1),
-                    ranked.auroc(Some(weights)),
-                    ranked.auprc(Some(weights)),
-                    confusion.balanced_accuracy(),
-                ],
-                None => [
-                    confusion.macro_f1(),
-                    confusion.balanced_accuracy(),
-                    confusion.accuracy(),
-                    confusion.cohen_kappa(),
-                ],
-            };
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum += value;
-            }
+        match &self.ranked {
+            Some(ranked) => [
+                ranked.auroc(weights),
+                ranked.auprc(weights),
+                confusion.f1(1),
+                confusion.balanced_accuracy(),
+            ],
+            None => [
+                confusion.macro_f1(),
+                confusion.balanced_accuracy(),
+                confusion.accuracy(),
+                confusion.cohen_kappa(),
+            ],
         }
-        sums.iter().map(|s| s / self.rounds.len() as f64).collect()
     }
 }
 
-/// n_te/n_tr counted in groups, for the corrected t-test.
-pub fn ratio_of(folds: &[Fold], groups: &[u32]) -> f64 {
-    let count = |rows: &[usize]| {
-        let mut of: Vec<u32> = rows.iter().map(|&r| groups[r]).collect();
-        of.sort_unstable();
-        of.dedup();
-        of.len() as f64
+/// What calls that look at no tile score on the same folds: the level that a head must beat.
+///
+/// For two classes: everything is called positive, or each row is called positive with the share
+/// of positives; for more, everything is called the most frequent class. Metrics of the second
+/// are expected values.
+pub fn trivial(folds: &[Vec<u32>], n_classes: usize) -> Vec<(&'static str, Vec<Metric>)> {
+    let mean = |of: &dyn Fn(&[u32]) -> [f64; 4]| -> Vec<Metric> {
+        let found: Vec<[f64; 4]> = folds.iter().map(|labels| of(labels)).collect();
+        names(n_classes)
+            .iter()
+            .enumerate()
+            .map(|(i, name)| {
+                let finite: Vec<f64> =
+                    found.iter().map(|f| f[i]).filter(|v| v.is_finite()).collect();
+                Metric {
+                    name: (*name).to_string(),
+                    estimate: finite.iter().sum::<f64>() / finite.len() as f64,
+                    lower: f64::NAN,
+                    upper: f64::NAN,
+                }
+            })
+            .collect()
     };
-    let (mut held_out, mut train) = (0.0, 0.0);
-    for fold in folds {
-        held_out += count(&fold.held_out);
-        train += count(&fold.train);
+    if n_classes == 2 {
+        let share = |labels: &[u32]| {
+            labels.iter().filter(|&&l| l == 1).count() as f64 / labels.len() as f64
+        };
+        let all = |labels: &[u32]| {
+            let truths: Vec<bool> = labels.iter().map(|&l| l == 1).collect();
+            let counts = BinaryCounts::of(&vec![true; truths.len()], &truths, None);
+            [0.5, share(labels), counts.f1(), 0.5]
+        };
+        let by_share = |labels: &[u32]| [0.5, share(labels), share(labels), 0.5];
+        return vec![
+            ("everything called positive", mean(&all)),
+            ("called at random, as often as they occur", mean(&by_share)),
+        ];
     }
-    held_out / train
+    let most_frequent = |labels: &[u32]| {
+        let mut counts = vec![0_usize; n_classes];
+        for &label in labels {
+            counts[label as usize] += 1;
+        }
+        let class = (0..n_classes).max_by_key(|&c| counts[c]).unwrap_or(0) as u32;
+        match ConfusionMatrix::new(labels, &vec![class; labels.len()], n_classes, None) {
+            Ok(c) => [c.macro_f1(), c.balanced_accuracy(), c.accuracy(), 0.0],
+            Err(_) => [f64::NAN; 4],
+        }
+    };
+    vec![("everything called the most frequent class", mean(&most_frequent))]
 }
 
-fn names(n_classes: usize) -> [&'static str; 4] {
+/// The metrics of a study: those without a threshold lead.
+pub fn names(n_classes: usize) -> [&'static str; 4] {
     if n_classes == 2 {
-        ["F1", "AUROC", "AUPRC", "balanced accuracy"]
+        ["AUROC", "AUPRC", "F1", "balanced accuracy"]
     } else {
         ["macro F1", "balanced accuracy", "accuracy", "Cohen's kappa"]
     }
 }
 
-fn main_metric(
-    labels: &[u32],
-    called: &[u32],
-    n_classes: usize,
-    weights: Option<&[f64]>,
-) -> Result<f64> {
-    let confusion = ConfusionMatrix::new(labels, called, n_classes, weights)?;
-    Ok(if n_classes == 2 { confusion.f1(1) } else { confusion.macro_f1() })
+/// The metric that arms are compared by: many arms, such as weights and thresholds, change calls
+/// and no order, which areas under curves do not see.
+pub fn main_name(n_classes: usize) -> &'static str {
+    names(n_classes)[main_at(n_classes)]
+}
+
+fn main_at(n_classes: usize) -> usize {
+    if n_classes == 2 { 2 } else { 0 }
+}
+
+fn scale(metric: &str) -> Scale {
+    if metric == "Cohen's kappa" { Scale::Signed } else { Scale::Unit }
 }

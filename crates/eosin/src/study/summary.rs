@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use eosin_core::{LabelledSet, Result};
+use eosin_core::{Fold, LabelledSet, Result};
 use eosin_eval::GroupBootstrap;
-use eosin_eval::hypothesis::holm;
+use eosin_eval::splits::test_train_ratio;
 use eosin_report::{
-    self as report, LearningCurve, LearningPoint, StudyArm, StudyGain, StudyReport,
+    self as report, LearningCurve, LearningPoint, StudyArm, StudyGain, StudyReport, TrivialCall,
 };
 
 use super::arms::Arm;
 use super::config::StudyConfig;
 use super::control::controls;
 use super::permute::Permutation;
-use super::score::{Scores, Truth, ratio_of};
+use super::score::{FoldMetrics, HeldOut, Truth, gains, main_name, trivial};
 use super::unit::{Fitted, Part, Unit, UnitKey};
 use super::{Folds, StudyInput};
 
@@ -32,8 +32,8 @@ pub struct Findings<'a> {
     pub permutation: Permutation,
 }
 
-/// Predictions of one arm in one part, or why there are none.
-type Found = std::result::Result<Scores, String>;
+/// Metrics of one arm in one part, or why there are none.
+type Found<T> = std::result::Result<T, String>;
 
 /// The report of a study.
 pub fn report(findings: Findings) -> Result<StudyReport> {
@@ -41,71 +41,87 @@ pub fn report(findings: Findings) -> Result<StudyReport> {
     let bootstrap = config.design.evaluation.bootstrap(input.seed);
     let first = &input.sets[0].set;
     let truth = truth(first);
+    let metric = main_name(truth.n_classes);
+    let level = bootstrap.level;
     let name = |i: usize| match findings.arms.get(i) {
         Some(arm) => arm.name.clone(),
         None => CHOSEN.to_string(),
     };
-    let ratio = Some(findings.main.ratio(first, input));
+    let ratio = findings.main.ratio(first, input);
 
-    let mut arms = Vec::new();
     let mut main = BTreeMap::new();
     let mut test = BTreeMap::new();
     let n_arms = findings.arms.len() + usize::from(config.design.choose);
-    for backbone in 0..input.sets.len() {
-        for arm in 0..n_arms {
-            main.insert((backbone, arm), findings.scores(Part::Main, backbone, arm, &truth)?);
-            test.insert((backbone, arm), findings.scores(Part::Test, backbone, arm, &truth)?);
-        }
+    let places: Vec<(usize, usize)> =
+        (0..input.sets.len()).flat_map(|b| (0..n_arms).map(move |a| (b, a))).collect();
+    for &(backbone, arm) in &places {
+        main.insert((backbone, arm), findings.folds(Part::Main, backbone, arm, &truth)?);
+        test.insert((backbone, arm), findings.tested(backbone, arm, &truth)?);
     }
     let reference = findings.arm_number(&config.design.reference);
     let on = findings.arm_number(&config.design.on);
-    for backbone in 0..input.sets.len() {
-        for arm in 0..n_arms {
-            let change = format!("{} instead of {}", name(arm), config.design.reference);
-            let scores = Compared { arms: &main, from: (backbone, reference), to: (backbone, arm) };
-            let tested = Compared { arms: &test, ..scores };
-            let settings = findings.arms.get(arm);
-            arms.push(StudyArm {
-                backbone: input.sets[backbone].backbone.clone(),
-                arm: name(arm),
-                description: settings.map_or_else(
-                    || "in every outer fold the arm with the best F1 in its inner folds".into(),
-                    |a| a.description.clone(),
-                ),
-                metrics: scores.metrics(&bootstrap)?,
-                gain: scores.gain(&change, &bootstrap, ratio)?,
-                test: tested.metrics(&bootstrap)?,
-                test_gain: tested.gain(&change, &bootstrap, None)?,
-                chosen: findings.chosen(Part::Main, backbone, arm),
-                n_settings: settings.map_or_else(
-                    || findings.arms.iter().map(Arm::n_settings).sum::<usize>(),
-                    Arm::n_settings,
-                ) as u64,
-                failure: main[&(backbone, arm)].as_ref().err().cloned(),
-            });
-        }
+    let change = |arm| format!("{} instead of {}", name(arm), config.design.reference);
+    let scored: BTreeMap<(usize, usize), &FoldMetrics> =
+        main.iter().filter_map(|(at, found)| Some((*at, found.as_ref().ok()?))).collect();
+    let against: Vec<_> =
+        places.iter().map(|&(b, arm)| (change(arm), (b, reference), (b, arm))).collect();
+    let found = gains(&scored, &against, metric, ratio, level)?;
+    let mut arms = Vec::new();
+    for (&(backbone, arm), gain) in places.iter().zip(found) {
+        let settings = findings.arms.get(arm);
+        arms.push(StudyArm {
+            backbone: input.sets[backbone].backbone.clone(),
+            arm: name(arm),
+            description: settings.map_or_else(
+                || "in every outer fold the arm with the best F1 in its inner folds".into(),
+                |a| a.description.clone(),
+            ),
+            metrics: match &main[&(backbone, arm)] {
+                Ok(found) => found.metrics(ratio, level)?,
+                Err(_) => Vec::new(),
+            },
+            gain,
+            test: match &test[&(backbone, arm)] {
+                Ok(found) => found.with_intervals(&bootstrap)?,
+                Err(_) => Vec::new(),
+            },
+            test_gain: tested_gain(
+                &test,
+                (backbone, reference),
+                (backbone, arm),
+                &change(arm),
+                &bootstrap,
+            )?,
+            chosen: findings.chosen(Part::Main, backbone, arm),
+            n_settings: settings.map_or_else(
+                || findings.arms.iter().map(Arm::n_settings).sum::<usize>(),
+                Arm::n_settings,
+            ) as u64,
+            failure: main[&(backbone, arm)].as_ref().err().cloned(),
+        });
     }
-    correct(arms.iter_mut().filter_map(|a| a.gain.as_mut()));
 
-    let square = |found: &BTreeMap<_, _>, ratio| -> Result<Vec<StudyGain>> {
-        let selected = input.sets.len() - 1;
-        let (off, with) = (reference, on);
-        let changes = [
-            ("augmentation, on the default backbone", (0, off), (0, with)),
-            ("selection, without augmentation", (0, off), (selected, off)),
-            ("augmentation, on the selected backbone", (selected, off), (selected, with)),
-            ("selection and augmentation", (0, off), (selected, with)),
-        ];
-        let mut gains = Vec::new();
-        for (change, from, to) in changes {
-            gains.extend(Compared { arms: found, from, to }.gain(change, &bootstrap, ratio)?);
-        }
-        correct(gains.iter_mut());
-        Ok(gains)
-    };
-    let mut warnings = findings.failures();
+    let selected = input.sets.len() - 1;
+    let (off, with) = (reference, on);
+    let changes = [
+        ("augmentation, on the default backbone", (0, off), (0, with)),
+        ("selection, without augmentation", (0, off), (selected, off)),
+        ("augmentation, on the selected backbone", (selected, off), (selected, with)),
+        ("selection and augmentation", (0, off), (selected, with)),
+    ];
+    // With one backbone both rows are the same, and each change is tested once.
+    let changes = if selected == 0 { &changes[..1] } else { &changes[..] };
+    let pairs: Vec<_> =
+        changes.iter().map(|&(change, from, to)| (change.to_string(), from, to)).collect();
+    let square = gains(&scored, &pairs, metric, ratio, level)?.into_iter().flatten().collect();
+    let mut test_square = Vec::new();
+    for &(change, from, to) in changes {
+        test_square.extend(tested_gain(&test, from, to, change, &bootstrap)?);
+    }
+    let mut warnings = findings.main.notes.clone();
+    warnings.extend(findings.failures());
     warnings.extend(findings.transform_notes());
-    if input.sets.len() == 1 {
+    if selected == 0 {
         warnings.push("one backbone was studied, so both rows of the 2×2 are the same".into());
     }
     Ok(StudyReport {
@@ -116,53 +132,33 @@ pub fn report(findings: Findings) -> Result<StudyReport> {
         digest: findings.digest.clone(),
         seed: input.seed,
         replicates: bootstrap.replicates as u64,
-        level: bootstrap.level,
+        level,
         design: design(&findings),
-        metric: Scores::main_name(truth.n_classes).to_string(),
+        metric: metric.to_string(),
         backbones: input.sets.iter().map(|s| s.backbone.clone()).collect(),
         reference: config.design.reference.clone(),
         on: config.design.on.clone(),
+        trivial: findings.trivial(&truth),
         arms,
-        square: square(&main, ratio)?,
-        test_square: if input.split.held_out.is_empty() {
-            Vec::new()
-        } else {
-            square(&test, None)?
-        },
-        curves: curves(&findings, &truth, &bootstrap)?,
+        square,
+        test_square,
+        curves: curves(&findings, &truth, ratio, level)?,
         controls: controls(&findings)?,
         warnings,
     })
 }
 
-/// Two arms among all that were scored.
-#[derive(Clone, Copy)]
-struct Compared<'a> {
-    arms: &'a BTreeMap<(usize, usize), Found>,
+/// The gain of a fixed head over another on the test part.
+fn tested_gain(
+    test: &BTreeMap<(usize, usize), Found<HeldOut>>,
     from: (usize, usize),
     to: (usize, usize),
-}
-
-impl Compared<'_> {
-    fn metrics(&self, bootstrap: &GroupBootstrap) -> Result<Vec<report::Metric>> {
-        match &self.arms[&self.to] {
-            Ok(scores) => scores.metrics(bootstrap),
-            Err(_) => Ok(Vec::new()),
-        }
-    }
-
-    fn gain(
-        &self,
-        change: &str,
-        bootstrap: &GroupBootstrap,
-        ratio: Option<f64>,
-    ) -> Result<Option<StudyGain>> {
-        match (&self.arms[&self.from], &self.arms[&self.to]) {
-            (Ok(from), Ok(to)) if self.from != self.to && from.same_rows(to) => {
-                from.gain(to, change, bootstrap, ratio).map(Some)
-            }
-            _ => Ok(None),
-        }
+    change: &str,
+    bootstrap: &GroupBootstrap,
+) -> Result<Option<StudyGain>> {
+    match (&test[&from], &test[&to]) {
+        (Ok(before), Ok(after)) if from != to => before.gain(after, change, bootstrap),
+        _ => Ok(None),
     }
 }
 
@@ -182,30 +178,59 @@ impl Findings<'_> {
         self.units.get(&UnitKey { part, backbone, arm, repeat, fold })
     }
 
-    /// An arm's predictions round by round; past the last arm, those of the chosen ones.
-    fn scores(&self, part: Part, backbone: usize, arm: usize, truth: &Truth) -> Result<Found> {
+    /// An arm's metrics fold by fold; past the last arm, those of the chosen ones.
+    fn folds(
+        &self,
+        part: Part,
+        backbone: usize,
+        arm: usize,
+        truth: &Truth,
+    ) -> Result<Found<FoldMetrics>> {
+        match self.fitted(part, backbone, arm) {
+            Ok(units) => FoldMetrics::new(&units, truth).map(Ok),
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    /// An arm's predictions on the test part.
+    fn tested(&self, backbone: usize, arm: usize, truth: &Truth) -> Result<Found<HeldOut>> {
+        match self.fitted(Part::Test, backbone, arm) {
+            Ok(units) => HeldOut::new(units[0], truth).map(Ok),
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    /// The units of an arm, round by round and fold by fold, or why one is missing.
+    fn fitted(&self, part: Part, backbone: usize, arm: usize) -> Found<Vec<&Fitted>> {
         let (repeats, k) = self.size(part);
-        let mut rounds: Vec<Vec<&Fitted>> = Vec::new();
-        for repeat in 0..repeats {
-            let mut round = Vec::new();
-            for fold in 0..k {
-                let unit = if arm < self.arms.len() {
-                    self.unit(part, backbone, arm, repeat, fold)
-                } else {
-                    self.best(part, backbone, repeat, fold).map(|(_, unit)| unit)
-                };
-                match unit.map(|u| &u.result) {
-                    Some(Ok(fitted)) => round.push(fitted),
-                    Some(Err(reason)) => return Ok(Err(reason.clone())),
-                    None => return Ok(Err("it was not run".into())),
-                }
+        let mut fitted = Vec::with_capacity(repeats * k);
+        for (repeat, fold) in (0..repeats).flat_map(|r| (0..k).map(move |f| (r, f))) {
+            let unit = if arm < self.arms.len() {
+                self.unit(part, backbone, arm, repeat, fold)
+            } else {
+                self.best(part, backbone, repeat, fold).map(|(_, unit)| unit)
+            };
+            match unit.map(|u| &u.result) {
+                Some(Ok(unit)) => fitted.push(unit),
+                Some(Err(reason)) => return Err(reason.clone()),
+                None => return Err("it was not run".into()),
             }
-            rounds.push(round);
         }
-        if rounds.is_empty() {
-            return Ok(Err("it was not run".into()));
-        }
-        Scores::new(&rounds, truth).map(Ok)
+        if fitted.is_empty() { Err("it was not run".into()) } else { Ok(fitted) }
+    }
+
+    /// What calls that look at no tile score on the outer folds.
+    fn trivial(&self, truth: &Truth) -> Vec<TrivialCall> {
+        let train = &self.input.split.train;
+        let labels = |fold: &Fold| -> Vec<u32> {
+            fold.held_out.iter().map(|&at| truth.labels[train[at]]).collect()
+        };
+        let folds: Vec<Vec<u32>> = self.main.folds.iter().map(labels).collect();
+        let found = trivial(&folds, truth.n_classes);
+        found
+            .into_iter()
+            .map(|(name, metrics)| TrivialCall { name: name.into(), metrics })
+            .collect()
     }
 
     /// The arm of the best inner score in one outer fold, the first of equals.
@@ -249,10 +274,9 @@ impl Findings<'_> {
 
     /// Rounds and folds of a part.
     fn size(&self, part: Part) -> (usize, usize) {
-        let design = &self.config.design;
-        let repeats = |wanted: Option<usize>| wanted.unwrap_or(0).min(design.repeats);
+        let repeats = |wanted: Option<usize>| wanted.unwrap_or(0).min(self.main.repeats());
         match part {
-            Part::Main => (design.repeats, self.main.k),
+            Part::Main => (self.main.repeats(), self.main.k),
             // Scored by draw, not by round.
             Part::Permuted => (0, 0),
             Part::Curve(_) => (repeats(self.config.curve.as_ref().map(|c| c.repeats)), self.main.k),
@@ -307,21 +331,12 @@ impl Folds {
     /// n_te/n_tr in groups.
     fn ratio(&self, set: &LabelledSet, input: &StudyInput) -> f64 {
         let groups: Vec<u32> = input.split.train.iter().map(|&row| set.groups()[row]).collect();
-        ratio_of(&self.folds, &groups)
+        test_train_ratio(&self.folds, &groups)
     }
 }
 
 fn truth(set: &LabelledSet) -> Truth<'_> {
     Truth { labels: set.labels(), groups: set.groups(), n_classes: set.classes().len() }
-}
-
-/// Holm's correction over the gains of one table.
-fn correct<'a>(gains: impl Iterator<Item = &'a mut StudyGain>) {
-    let gains: Vec<&mut StudyGain> = gains.collect();
-    let p: Vec<f64> = gains.iter().map(|g| g.p).collect();
-    for (gain, corrected) in gains.into_iter().zip(holm(&p)) {
-        gain.p_holm = corrected;
-    }
 }
 
 fn design(findings: &Findings) -> report::StudyDesign {
@@ -348,7 +363,7 @@ fn design(findings: &Findings) -> report::StudyDesign {
         test_counts: counts(&input.split.held_out),
         test_groups: groups(&input.split.held_out),
         folds: findings.main.k as u64,
-        repeats: config.design.repeats as u64,
+        repeats: findings.main.repeats() as u64,
         inner_folds: config.design.inner_folds as u64,
         budget: config.design.budget as u64,
         n_views: set.bank().map_or(0, |bank| bank.n_views() as u64),
@@ -360,7 +375,8 @@ fn design(findings: &Findings) -> report::StudyDesign {
 fn curves(
     findings: &Findings,
     truth: &Truth,
-    bootstrap: &GroupBootstrap,
+    ratio: f64,
+    level: f64,
 ) -> Result<Vec<LearningCurve>> {
     let Some(curve) = &findings.config.curve else { return Ok(Vec::new()) };
     let input = findings.input;
@@ -377,8 +393,12 @@ fn curves(
             let mut points = Vec::new();
             let sizes = curve.positives.iter().filter(|&&n| n < all);
             for (n, part) in sizes.map(|&n| (n, Part::Curve(n))).chain([(all, Part::Main)]) {
-                let Ok(scores) = findings.scores(part, backbone, arm, truth)? else { continue };
-                let metric = &scores.metrics(bootstrap)?[0];
+                let Ok(found) = findings.folds(part, backbone, arm, truth)? else { continue };
+                let metrics = found.metrics(ratio, level)?;
+                let Some(metric) = metrics.iter().find(|m| m.name == main_name(truth.n_classes))
+                else {
+                    continue;
+                };
                 points.push(LearningPoint {
                     n_positives: n as u64,
                     estimate: metric.estimate,
@@ -392,7 +412,7 @@ fn curves(
                 } else {
                     format!("{name}, {}", set.backbone)
                 },
-                metric: Scores::main_name(truth.n_classes).to_string(),
+                metric: main_name(truth.n_classes).to_string(),
                 points,
             });
         }
