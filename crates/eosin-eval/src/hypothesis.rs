@@ -76,16 +76,6 @@ pub fn corrected_resampled_t(differences: &[f64], test_train_ratio: f64) -> Resu
     Ok(CorrectedT { mean, standard_error: scale, t, df, p })
 }
 
-impl CorrectedT {
-    /// The two-sided interval of the mean difference at `level`, which leaves 0 out exactly where
-    /// p is below 1 − `level`.
-    pub fn interval(&self, level: f64) -> Result<(f64, f64)> {
-        let reach = student(0.0, 1.0, self.df)?.inverse_cdf(0.5 + level / 2.0);
-        let reach = if self.standard_error > 0.0 { reach * self.standard_error } else { 0.0 };
-        Ok((self.mean - reach, self.mean + reach))
-    }
-}
-
 /// The Bayesian correlated t-test (Benavoli et al. 2017): the difference's posterior is
 /// Student(R − 1, d̄, (1/R + n_te/n_tr)·s²). The usual `rope` is 0.01.
 pub fn bayesian_correlated_t(
