@@ -115,7 +115,7 @@ fn kill(work: &Work, seed: u64) {
     for command in (work.commands)(folder.path()) {
         ok(command);
     }
-    let whole = (started.elapsed() - prepared).max(Duration::from_millis(20));
+    let whole = started.elapsed().saturating_sub(prepared).max(Duration::from_millis(20));
     assert!(rows(&store(folder.path())) == *work.expected, "{}: undisturbed", work.name);
 
     let (mut landed, mut rounds) = (Landed::default(), 0);

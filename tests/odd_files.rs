@@ -194,10 +194,13 @@ impl Tiff {
     }
 }
 
+/// A tag, its value's type, and the value.
+type Attribute = ((u16, u16), [u8; 2], Vec<u8>);
+
 /// A DICOM whole-slide image with explicit little-endian attributes, in the order of their tags.
 #[derive(Clone)]
 pub struct Dicom {
-    attributes: Vec<((u16, u16), [u8; 2], Vec<u8>)>,
+    attributes: Vec<Attribute>,
 }
 
 impl Dicom {

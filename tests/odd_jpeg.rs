@@ -116,7 +116,9 @@ impl Jpeg {
             Order::Progressive => {
                 self.scan(&mut out, &all, [0, 0, 0x01]);
                 self.scan(&mut out, &all, [0, 0, 0x10]);
-                all.iter().for_each(|&i| self.scan(&mut out, &[i], [1, 63, 0]));
+                for &i in &all {
+                    self.scan(&mut out, &[i], [1, 63, 0]);
+                }
             }
         }
         out.extend([0xFF, 0xD9]);
@@ -153,7 +155,9 @@ impl Jpeg {
 
     fn scan(&self, out: &mut Vec<u8>, chosen: &[usize], bounds: [u8; 3]) {
         out.extend([0xFF, 0xDA, 0, 6 + 2 * chosen.len() as u8, chosen.len() as u8]);
-        chosen.iter().for_each(|&i| out.extend([i as u8 + 1, 0x00]));
+        for &i in chosen {
+            out.extend([i as u8 + 1, 0x00]);
+        }
         out.extend(bounds);
         let mut bits = Bits::default();
         let mut predicted = [0; 4];

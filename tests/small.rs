@@ -4,6 +4,7 @@
 //! after each time.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -127,7 +128,8 @@ impl Job {
             job.draw(i, 0);
             let label = if i % 2 == 0 { "red" } else { "blue" };
             let split = if i % 8 < 6 { "train" } else { "test" };
-            manifest += &format!("{i:03}.png,{label},g{},{split}\n", i % 16 / 2 + i / 48 * 8);
+            let group = i % 16 / 2 + i / 48 * 8;
+            writeln!(manifest, "{i:03}.png,{label},g{group},{split}").unwrap();
         }
         job.write("tiles/manifest.csv", &manifest);
         job.write("configs/backbone/small-colours.toml", CARD);

@@ -48,7 +48,9 @@ fn lzw(data: &[u8]) -> Vec<u8> {
     };
     for chunk in data.chunks(200) {
         put(256);
-        chunk.iter().for_each(|&byte| put(u32::from(byte)));
+        for &byte in chunk {
+            put(u32::from(byte));
+        }
     }
     put(257);
     // Ones behind the last code.
@@ -172,10 +174,7 @@ fn values_that_are_not_known_are_refused_by_name() {
         ),
     ];
     for (tiff, expected) in cases {
-        let said = match pixels(&tiff.bytes(), SIDE) {
-            Ok(_) => panic!("{expected}: read"),
-            Err(said) => said,
-        };
+        let Err(said) = pixels(&tiff.bytes(), SIDE) else { panic!("{expected}: read") };
         assert!(said.contains(expected), "{expected}:\n{said}");
         assert!(said.contains("hint:") || said.contains("known:"), "{expected}:\n{said}");
     }
@@ -184,9 +183,9 @@ fn values_that_are_not_known_are_refused_by_name() {
 /// A tile file is turned as its orientation says; a slide's places could not be.
 #[test]
 fn orientations_of_tile_files_are_carried_out() {
-    let last = SIDE - 1;
     // Where a stored pixel is shown, by each orientation.
     type Shown = fn(u32, u32, u32) -> (u32, u32);
+    let last = SIDE - 1;
     let orientations: [Shown; 8] = [
         |x, y, _| (x, y),
         |x, y, last| (last - x, y),

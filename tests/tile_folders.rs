@@ -28,7 +28,7 @@ fn tiles(out: &Path) -> (BTreeSet<String>, BTreeSet<String>) {
     for folder in std::fs::read_dir(out).unwrap().map(|e| e.unwrap().path()) {
         for file in std::fs::read_dir(&folder).into_iter().flatten().map(|e| e.unwrap()) {
             let name = file.file_name().into_string().unwrap();
-            if name.ends_with(".png") {
+            if Path::new(&name).extension().is_some_and(|e| e == "png") {
                 lie.insert(format!("{}/{name}", folder.file_name().unwrap().to_str().unwrap()));
             }
         }

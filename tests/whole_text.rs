@@ -133,7 +133,7 @@ fn no_condition_is_too_deep_or_too_long_to_be_answered() {
         let start = Instant::now();
         refused(&dry_run(&bench, &condition));
         let (seconds, beginning) = (start.elapsed(), &condition[..40]);
-        assert!(seconds < Duration::from_secs(60), "{seconds:?} for {beginning}");
+        assert!(seconds < Duration::from_mins(1), "{seconds:?} for {beginning}");
     }
 }
 

@@ -261,7 +261,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let value = match (op, self.value(callee), self.value(argument)) {
-            (0x93, Value::Text(module), Value::Text(name)) => Value::Global(*module, *name),
+            (0x93, Value::Text(module), Value::Text(name)) => Value::Global(module, name),
             // The one call with a meaning here: an ordered dictionary is a dictionary.
             (_, Value::Global(module, name), Value::List(arguments))
                 if is_named(module, name, "collections.OrderedDict") =>

@@ -241,6 +241,7 @@ pub struct GridArguments {
   eosin embed tiles/manifest.csv --store store
   eosin embed slide.svs --tile-um 112 --backbone efficientnet-lite0 --store store
   eosin embed tiles/manifest.csv --views 8 --store store")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct EmbedArguments {
     /// A manifest CSV, a folder of images, or a slide.
     pub input: PathBuf,

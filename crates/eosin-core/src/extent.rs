@@ -45,7 +45,7 @@ impl ArrayExtent {
         let n_values = n_values.and_then(|n| usize::try_from(n).ok());
         let n_bytes = n_values.and_then(|n| n.checked_mul(value_bytes));
         match (n_values, n_bytes) {
-            (Some(n_values), Some(n_bytes)) if n_bytes <= isize::MAX as usize => {
+            (Some(n_values), Some(n_bytes)) if isize::try_from(n_bytes).is_ok() => {
                 Ok(Self { n_values, n_bytes })
             }
             _ => Err(format!("an array of {sides:?} values, more than can be addressed")),

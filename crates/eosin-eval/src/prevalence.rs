@@ -177,7 +177,9 @@ fn reweigh(row: &mut [f64], from: &[f64], to: &[f64]) {
     let sum: f64 = row.iter().sum();
     // Certain probabilities of classes that cannot be leave nothing to scale: they stay certain.
     if sum > 0.0 {
-        row.iter_mut().for_each(|p| *p /= sum);
+        for p in row.iter_mut() {
+            *p /= sum;
+        }
     } else {
         row.copy_from_slice(to);
     }

@@ -58,8 +58,12 @@ pub fn shards(index: &Path) -> Result<BTreeSet<String>> {
     if shards.len() > MAX_SHARDS {
         return Err(refuse(format!("{} shards, more than {MAX_SHARDS}", shards.len())));
     }
-    if let Some(shard) = shards.iter().find(|shard| shard.ends_with(".json")) {
+    if let Some(shard) = shards.iter().find(|shard| is_json(shard)) {
         return Err(refuse(format!("the shard `{shard}`, which is an index itself")));
     }
     Ok(shards)
+}
+
+fn is_json(shard: &str) -> bool {
+    Path::new(shard).extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
 }

@@ -47,6 +47,10 @@ pub(crate) fn check_condition(text: &str) -> Result<(), TextFault> {
         let expected = "a condition without comments".to_string();
         return Err(fault(text, comment.span.start, Some(expected), "a comment"));
     }
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is not general over the parser's lifetime"
+    )]
     parse(text, tokens, |parser| parser.parse_expr(), "the end of the condition")
 }
 

@@ -261,12 +261,13 @@ impl ManifestRow {
     fn misread_number(&self) -> Option<(&'static str, &'static str, &str)> {
         let is_mpp = |cell: &str| cell.parse().is_ok_and(|value| Mpp::new(value).is_ok());
         let is_whole = |cell: &str| whole_number(cell).is_some();
-        let numbers: [(&str, &str, &dyn Fn(&str) -> bool); 3] = [
-            ("x", "a whole number", &is_whole),
-            ("y", "a whole number", &is_whole),
-            ("mpp", "µm per pixel from 0.01 to 100", &is_mpp),
+        let numbers = [
+            ("x", "a whole number"),
+            ("y", "a whole number"),
+            ("mpp", "µm per pixel from 0.01 to 100"),
         ];
-        numbers.into_iter().find_map(|(name, expected, is_right)| {
+        numbers.into_iter().find_map(|(name, expected)| {
+            let is_right = |cell: &str| if name == "mpp" { is_mpp(cell) } else { is_whole(cell) };
             let cell = self.column(name).filter(|cell| !is_right(cell))?;
             Some((name, expected, cell))
         })

@@ -161,12 +161,12 @@ pub fn cut(
             }
         };
         // Nothing in the folder is touched for slides of which none can be read.
+        if list.is_none() {
+            cut_folder::claim(out, slides, tiling, replace)?;
+        }
         let csv = match &mut list {
             Some(csv) => csv,
-            None => {
-                cut_folder::claim(out, slides, tiling, replace)?;
-                list.insert(TileList::start(out)?)
-            }
+            none => none.insert(TileList::start(out)?),
         };
         let folder = out.join(name);
         std::fs::create_dir_all(&folder).map_err(|e| Error::io("make the folder", &folder, e))?;

@@ -99,7 +99,7 @@ fn other_cut(out: &Path, ours: &CutRecord) -> Result<Option<OtherCut>> {
     let text = match std::fs::read_to_string(&record) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return without_record(out, slides);
+            return Ok(without_record(out, slides));
         }
         Err(error) => return Err(Error::io("read", &record, error)),
     };
@@ -132,7 +132,7 @@ fn other_cut(out: &Path, ours: &CutRecord) -> Result<Option<OtherCut>> {
 }
 
 /// A folder that no record describes holds a cut where it has a manifest, or tiles where ours go.
-fn without_record(out: &Path, mut slides: BTreeSet<String>) -> Result<Option<OtherCut>> {
+fn without_record(out: &Path, mut slides: BTreeSet<String>) -> Option<OtherCut> {
     let manifest = out.join(MANIFEST);
     let what = if manifest.exists() {
         // Tiles of a release that kept no record are known by its manifest.
@@ -141,9 +141,9 @@ fn without_record(out: &Path, mut slides: BTreeSet<String>) -> Result<Option<Oth
     } else if folders_in(out, &slides).iter().any(|folder| !tiles_in(folder).is_empty()) {
         "with tiles, and no record of how they were cut"
     } else {
-        return Ok(None);
+        return None;
     };
-    Ok(Some(OtherCut { what: what.into(), slides }))
+    Some(OtherCut { what: what.into(), slides })
 }
 
 /// The folders of the tiles that a manifest lists, as far as they are of our making.

@@ -127,7 +127,7 @@ impl EmbedPipeline<'_> {
                 self.progress.advance(views.len() as u64);
                 // The writer is gone only after an error, which it reports itself.
                 let pass = Pass { rows, ends_batch: passes.peek().is_none() };
-                if time.wait(|| queue.send(pass)).is_err() {
+                if time.wait(|| queue.send(pass).is_err()) {
                     return Ok((time, skipped));
                 }
             }

@@ -15,8 +15,11 @@ mod weights;
 
 use eosin_testkit::mutants::MutantParser;
 
+/// Makes a parser's description.
+type Make = fn() -> MutantParser;
+
 /// How each parser's description is made, by its name.
-pub const PARSERS: &[(&str, fn() -> MutantParser)] = &[
+pub const PARSERS: &[(&str, Make)] = &[
     ("tiff", slides::tiff),
     ("svs", slides::svs),
     ("ndpi", slides::ndpi),

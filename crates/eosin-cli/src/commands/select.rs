@@ -31,7 +31,7 @@ pub fn select(arguments: &SelectArguments, bars: &Bars) -> Result<Outcome> {
             let found = eosin::select_run(rehearsal)?;
             Ok((found.arms.skipped, found.selection.left_out))
         })?;
-        return tell_plan(&session.config.run.title, &facts(&session)?, &skipped, &left_out);
+        return Ok(tell_plan(&session.config.run.title, &facts(&session)?, &skipped, &left_out));
     }
     let found = eosin::select_run(&session)?;
     let report = &found.report;

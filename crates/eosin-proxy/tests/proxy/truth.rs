@@ -90,11 +90,11 @@ fn linear() -> LinearProbe {
     LinearProbe::new(Arc::new(Ridge))
 }
 
-fn says_a_difference(ranking: &Option<Ranking>) -> bool {
-    ranking.as_ref().is_some_and(|r| r.pairs.iter().any(|p| p.word.differs()))
+fn says_a_difference(ranking: Option<&Ranking>) -> bool {
+    ranking.is_some_and(|r| r.pairs.iter().any(|p| p.word.differs()))
 }
 
-fn says_a_gain(ranking: &Option<Ranking>) -> bool {
+fn says_a_gain(ranking: Option<&Ranking>) -> bool {
     let Some(ranking) = ranking else { return false };
     let random = ranking.baselines.iter().find(|b| b.name == "random pick");
     random.and_then(|b| b.gain).is_some_and(|g| g.lower > 0.0 || g.upper < 0.0)
@@ -122,7 +122,7 @@ fn copies(draws: u64, full: bool) {
             let mut drawn = draw(17, vec![1.5], 40_000 + seed);
             let first = drawn.features[0].clone();
             drawn.features.extend((1..4).map(|i| copy(&first, 10 * seed + i)));
-            says_a_difference(&ranked(&drawn, probe, seed, false))
+            says_a_difference(ranked(&drawn, probe, seed, false).as_ref())
         });
         let what = format!("any of four copies of a backbone told apart by {name}, 17 patients");
         at_most(&what, rate, 0.06, draws, full);
@@ -147,7 +147,7 @@ fn equals(cases: &[(usize, usize)], draws: u64, full: bool) {
             .map(|seed| {
                 let drawn = draw(n, vec![1.2; n_arms], 50_000 + seed);
                 let ranking = ranked(&drawn, &SimpleShot, seed, true);
-                (says_a_difference(&ranking), says_a_gain(&ranking))
+                (says_a_difference(ranking.as_ref()), says_a_gain(ranking.as_ref()))
             })
             .collect();
         let rate = |of: fn(&(bool, bool)) -> bool| {

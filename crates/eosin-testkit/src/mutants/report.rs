@@ -77,16 +77,11 @@ impl MutantReport {
 
     /// Notes a fault, or counts it where one of its kind is known.
     pub(super) fn add_fault(&mut self, fault: MutantFault) -> bool {
-        let known = self.faults.iter_mut().find(|f| f.kind == fault.kind);
-        match known {
-            Some(known) => {
-                known.more += 1 + fault.more;
-                false
-            }
-            None => {
-                self.faults.push(fault);
-                true
-            }
+        if let Some(known) = self.faults.iter_mut().find(|f| f.kind == fault.kind) {
+            known.more += 1 + fault.more;
+            return false;
         }
+        self.faults.push(fault);
+        true
     }
 }

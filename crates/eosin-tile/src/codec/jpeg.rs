@@ -63,19 +63,17 @@ pub(crate) fn decode(tables: &[u8], stream: &[u8], colour: Colour) -> Result<Rgb
         Some(single) => single,
         None => coefficients::gathered(&headers, stream, colour, said)?,
     };
-    let data = match halved {
-        Some(halved) => halved.to_rgb(decode_single(&single, ColorSpace::YCbCr, halved.n_bytes())?),
-        None => {
-            let edges =
-                if colour == Colour::YCbCr { Edges::of(&headers) } else { Edges::default() };
-            let space = if edges.any() { ColorSpace::YCbCr } else { ColorSpace::RGB };
-            let mut data = decode_single(&single, space, n_pixels * 3)?;
-            if edges.any() {
-                edges.mend(&mut data, width as usize);
-                ycbcr_to_rgb(&mut data);
-            }
-            data
+    let data = if let Some(halved) = halved {
+        halved.to_rgb(decode_single(&single, ColorSpace::YCbCr, halved.n_bytes())?)
+    } else {
+        let edges = if colour == Colour::YCbCr { Edges::of(&headers) } else { Edges::default() };
+        let space = if edges.any() { ColorSpace::YCbCr } else { ColorSpace::RGB };
+        let mut data = decode_single(&single, space, n_pixels * 3)?;
+        if edges.any() {
+            edges.mend(&mut data, width as usize);
+            ycbcr_to_rgb(&mut data);
         }
+        data
     };
     RgbImage::new(width, height, data).map_err(|e| e.to_string())
 }

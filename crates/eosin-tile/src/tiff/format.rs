@@ -13,6 +13,10 @@ use crate::codec::jpeg2000;
 
 /// How the samples of an image are stored and what they mean.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a tag of its own, and all combinations occur"
+)]
 pub(super) struct Format {
     pub(super) compression: Compression,
     pub(super) colour: Colour,
@@ -83,13 +87,12 @@ impl Format {
             "1 to 8, and 1 alone in slides",
         )?;
         let predictor = match compression {
-            Compression::Lzw | Compression::Deflate => {
-                tags.among(tag::PREDICTOR, 1, &[1, 2], "1 and 2")?
-            }
-            // Where a codec has none, libtiff does not ask for it; in plain samples readers differ.
-            Compression::Jpeg | Compression::Jpeg2000(_) => {
-                tags.among(tag::PREDICTOR, 1, &[1, 2], "1 and 2")?
-            }
+            // JPEG and JPEG 2000 have none, and libtiff does not ask for it there; in plain samples
+            // readers differ.
+            Compression::Lzw
+            | Compression::Deflate
+            | Compression::Jpeg
+            | Compression::Jpeg2000(_) => tags.among(tag::PREDICTOR, 1, &[1, 2], "1 and 2")?,
             _ => tags.among(tag::PREDICTOR, 1, &[1], "1 without LZW and deflate")?,
         };
         let colour = tags.colour(compression, bits)?;

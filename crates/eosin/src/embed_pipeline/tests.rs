@@ -16,7 +16,7 @@ use crate::embed::Skipped;
 const BATCH: usize = 2;
 const N_TILES: usize = 60;
 /// A pipeline that works takes milliseconds.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn embed(
     source: &(impl TileSource + 'static),

@@ -146,7 +146,7 @@ impl StudyConfig {
             if !names.insert(arm.name.as_str()) {
                 return Err(refused("arms of different names", &arm.name, "rename one of the two"));
             }
-            self.check_strength(arm)?;
+            Self::check_strength(arm)?;
         }
         let curve = self.curve.iter().flat_map(|c| &c.arms);
         let permuted = self.permuted.iter().flat_map(|p| &p.arms);
@@ -187,7 +187,7 @@ impl StudyConfig {
         Ok(())
     }
 
-    fn check_strength(&self, arm: &ArmConfig) -> Result<()> {
+    fn check_strength(arm: &ArmConfig) -> Result<()> {
         let Some(strength) = &arm.strength else { return Ok(()) };
         let place = match strength.transform {
             Some(at) => at < arm.transforms.len(),

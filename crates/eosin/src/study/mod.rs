@@ -127,7 +127,7 @@ struct Folds {
     /// Of a round.
     k: usize,
     /// Positions in the training part, round after round.
-    folds: Vec<Fold>,
+    all: Vec<Fold>,
     /// Why there are fewer than were asked for.
     notes: Vec<String>,
 }
@@ -145,21 +145,21 @@ impl Folds {
             design.repeats,
             input.seed,
         )?;
-        Ok(Self { k, folds, notes })
+        Ok(Self { k, all: folds, notes })
     }
 
     /// Partitions, no two alike.
     fn repeats(&self) -> usize {
-        self.folds.len() / self.k.max(1)
+        self.all.len() / self.k.max(1)
     }
 
     fn get(&self, repeat: usize, fold: usize) -> &Fold {
-        &self.folds[repeat * self.k + fold]
+        &self.all[repeat * self.k + fold]
     }
 
     /// The fold that a permutation is scored on: all folds in turn.
     fn of_draw(&self, draw: usize) -> &Fold {
-        &self.folds[draw % self.folds.len()]
+        &self.all[draw % self.all.len()]
     }
 }
 

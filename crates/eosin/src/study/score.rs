@@ -64,10 +64,13 @@ impl FoldMetrics {
     }
 }
 
+/// A backbone and an arm, by their numbers.
+pub type Place = (usize, usize);
+
 /// Gains between arms: `pairs` of (what changed, from, to), all of them one family.
 pub fn gains(
-    arms: &BTreeMap<(usize, usize), &FoldMetrics>,
-    pairs: &[(String, (usize, usize), (usize, usize))],
+    arms: &BTreeMap<Place, &FoldMetrics>,
+    pairs: &[(String, Place, Place)],
     metric: &str,
     test_train_ratio: f64,
     level: f64,

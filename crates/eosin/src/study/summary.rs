@@ -225,7 +225,7 @@ impl Findings<'_> {
         let labels = |fold: &Fold| -> Vec<u32> {
             fold.held_out.iter().map(|&at| truth.labels[train[at]]).collect()
         };
-        let folds: Vec<Vec<u32>> = self.main.folds.iter().map(labels).collect();
+        let folds: Vec<Vec<u32>> = self.main.all.iter().map(labels).collect();
         let found = trivial(&folds, truth.n_classes);
         found
             .into_iter()
@@ -331,7 +331,7 @@ impl Folds {
     /// n_te/n_tr in groups.
     fn ratio(&self, set: &LabelledSet, input: &StudyInput) -> f64 {
         let groups: Vec<u32> = input.split.train.iter().map(|&row| set.groups()[row]).collect();
-        test_train_ratio(&self.folds, &groups)
+        test_train_ratio(&self.all, &groups)
     }
 }
 

@@ -126,6 +126,7 @@ pub struct ExportArguments {
 Layouts of TRIDENT, CLAM, STAMP and AtlasPatch are told by the file. Of a NumPy or safetensors file,
 tiles are told by NAME.tiles.jsonl beside it, as `eosin store export` writes it. The contract says
 what the files tell and marks the rest as unknown. Files that are there already are left out.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct ImportArguments {
     /// HDF5, NumPy (.npy, .npz) or safetensors files, or folders of HDF5 files.
     #[arg(required = true)]

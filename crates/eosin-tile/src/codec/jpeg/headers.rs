@@ -188,11 +188,9 @@ impl<'a> Headers<'a> {
             ([_], _) => Err("a JPEG of one component, where three were said to be".into()),
             (_, Colour::Grey) => Err("a JPEG of three components, where one was said to be".into()),
             ([a, b, c], Colour::Stream) => Ok(match (self.jfif, self.adobe) {
-                (true, _) => Colour::YCbCr,
                 (false, Some(0)) => Colour::Rgb,
-                (false, Some(_)) => Colour::YCbCr,
                 (false, None) if [a.id, b.id, c.id] == *b"RGB" => Colour::Rgb,
-                (false, None) => Colour::YCbCr,
+                _ => Colour::YCbCr,
             }),
             (_, asked) => Ok(asked),
         }
