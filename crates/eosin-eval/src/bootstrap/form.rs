@@ -12,6 +12,10 @@ pub const PERCENTILE_GROUPS: usize = 40;
 /// Below so many groups there is no interval.
 pub const FEWEST_GROUPS: usize = 5;
 
+/// Where the replicates' standard deviation is so many times the distance to the nearest end, the
+/// scale stretches what is next to nothing beyond all bounds, and the numbers themselves are taken.
+const TOO_NEAR: f64 = 2.0;
+
 /// How an interval was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -57,6 +61,16 @@ impl Scale {
         }
     }
 
+    /// The least and the largest value.
+    fn ends(self) -> (f64, f64) {
+        match self {
+            Self::Unit => (0.0, 1.0),
+            Self::Signed => (-1.0, 1.0),
+            Self::Positive => (0.0, f64::INFINITY),
+            Self::Real => (f64::NEG_INFINITY, f64::INFINITY),
+        }
+    }
+
     fn restore(self, value: f64) -> f64 {
         let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
         match self {
@@ -71,12 +85,10 @@ impl Scale {
     /// exception leave open (Clopper & Pearson), each group being one trial.
     fn at_end(self, value: f64, groups: f64, level: f64) -> Option<(f64, f64)> {
         let reach = ((1.0 - level) / 2.0).powf(1.0 / groups);
-        let (low, high) = match self {
-            Self::Unit => (0.0, 1.0),
-            Self::Signed => (-1.0, 1.0),
-            Self::Positive | Self::Real => return None,
-        };
-        if value >= high {
+        let (low, high) = self.ends();
+        if !(low.is_finite() && high.is_finite()) {
+            None
+        } else if value >= high {
             Some((low + (high - low) * reach, high))
         } else if value <= low {
             Some((low, high - (high - low) * reach))
@@ -130,11 +142,17 @@ fn student(
     let Some((centre, slope)) = scale.stretch(estimate) else {
         return scale.at_end(estimate, groups, level);
     };
-    if variance == 0.0 && scale != Scale::Real {
+    // Sums of equal numbers may be a last digit off.
+    if variance.sqrt() <= 1e-12 * estimate.abs() && scale != Scale::Real {
         // Replicates that do not vary say nothing of the spread, which is not known to be 0.
         return None;
     }
     let t = StudentsT::new(0.0, 1.0, groups - 1.0).ok()?.inverse_cdf(f64::midpoint(1.0, level));
-    let half = t * slope * variance.sqrt() * (groups / (groups - 1.0)).sqrt();
+    let error = variance.sqrt() * (groups / (groups - 1.0)).sqrt();
+    if slope * variance.sqrt() > TOO_NEAR {
+        let (low, high) = scale.ends();
+        return Some(((estimate - t * error).max(low), (estimate + t * error).min(high)));
+    }
+    let half = t * slope * error;
     Some((scale.restore(centre - half), scale.restore(centre + half)))
 }

@@ -33,7 +33,7 @@ fn from() -> [f64; 2] {
 
 #[test]
 fn the_share_of_a_new_site_is_found_in_about_as_many_draws_as_stated() {
-    let bootstrap = GroupBootstrap { replicates: 200, ..GroupBootstrap::default() };
+    let bootstrap = GroupBootstrap { replicates: 100, ..GroupBootstrap::default() };
     for (prevalence, n_groups) in [(0.05, 12), (0.3, 12), (0.7, 12), (0.3, 45)] {
         let mut covered = 0;
         for seed in 0..100 {
@@ -61,6 +61,14 @@ fn what_cannot_be_told_is_refused() {
     assert!(refusal(0.4, 5, 0.5).unwrap().contains("wide"));
     // A site without findings is no poor head.
     assert_eq!(refusal(3.0, 20, 0.0), None);
+    let (probabilities, groups) = site(0.0, 3.0, 20, 1);
+    let share =
+        estimate_prevalence(&probabilities, &groups, &from(), &bootstrap).unwrap().shares[1];
+    assert!(
+        share.estimate < 0.01 && share.lower <= share.estimate && share.upper < 0.2,
+        "{share:?}"
+    );
+    assert!(share.upper > share.lower, "{share:?}");
 }
 
 #[test]

@@ -10,6 +10,9 @@ use eosin_eval::metrics::auroc;
 use eosin_eval::splits::{inner_folds, repeated, test_train_ratio};
 use eosin_eval::{NestedScores, choice_gain};
 use eosin_testkit::unequal::{DrawnPatients, UnequalPatients};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::{FULL, SMALL, Size};
@@ -66,11 +69,46 @@ fn share(size: Size, of: impl Fn(u64) -> bool + Sync) -> f64 {
     (0..size.draws).into_par_iter().filter(|&seed| of(seed)).count() as f64 / size.draws as f64
 }
 
+fn differs(drawn: &DrawnPatients, folds: &[Fold]) -> bool {
+    let cross = compared(drawn, folds);
+    cross.compare(&cross.all_pairs()).unwrap().iter().any(|c| c.word.differs())
+}
+
 fn any_pair_differs(patients: &UnequalPatients, seed: u64) -> bool {
     let drawn = patients.draw(seed);
-    let Ok(rounds) = repeated(&drawn.labels, &drawn.groups, 2, 5, 5, seed) else { return false };
-    let cross = compared(&drawn, &rounds.folds);
-    cross.compare(&cross.all_pairs()).unwrap().iter().any(|c| c.word.differs())
+    let rounds = repeated(&drawn.labels, &drawn.groups, 2, 5, 5, seed);
+    rounds.is_ok_and(|rounds| differs(&drawn, &rounds.folds))
+}
+
+/// Five partitions by permutations of which nothing is asked but both classes in every fold: what
+/// power is measured against.
+fn plain_partitions(drawn: &DrawnPatients, seed: u64) -> Option<Vec<Fold>> {
+    let n_groups = drawn.groups.iter().max()? + 1;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut folds = Vec::new();
+    for _ in 0..2000 {
+        let mut order: Vec<usize> = (0..n_groups as usize).collect();
+        order.shuffle(&mut rng);
+        let mut fold_of = vec![0; order.len()];
+        for (place, &group) in order.iter().enumerate() {
+            fold_of[group] = place % 5;
+        }
+        let made: Vec<Fold> = (0..5)
+            .map(|fold| {
+                let inside = |&row: &usize| fold_of[drawn.groups[row] as usize] == fold;
+                let (held_out, train) = (0..drawn.groups.len()).partition(inside);
+                Fold { train, held_out }
+            })
+            .collect();
+        let both = |f: &Fold| (0..2).all(|c| f.held_out.iter().any(|&r| drawn.labels[r] == c));
+        if made.iter().all(both) {
+            folds.extend(made);
+        }
+        if folds.len() == 25 {
+            return Some(folds);
+        }
+    }
+    None
 }
 
 fn equal_pairs(size: Size, n_groups: &[usize]) {
@@ -80,8 +118,15 @@ fn equal_pairs(size: Size, n_groups: &[usize]) {
         let four = share(size, |seed| any_pair_differs(&patients(n, &[1.0; 4]), seed + 100_000));
         size.at_most(&format!("any of four equal arms told apart, {n} patients"), four, 0.06);
         // Nothing is bought by saying nothing.
-        let found = share(size, |seed| any_pair_differs(&patients(n, &[0.6, 1.4]), seed + 200_000));
+        let moderate = patients(n, &[0.8, 1.2]);
+        let found = share(size, |seed| any_pair_differs(&moderate, seed + 200_000));
+        let plain = share(size, |seed| {
+            let drawn = moderate.draw(seed + 200_000);
+            plain_partitions(&drawn, seed).is_some_and(|folds| differs(&drawn, &folds))
+        });
         size.print(&format!("power at a moderate effect, {n} patients"), found, "beside");
+        let what = format!("power over that on unconstrained random partitions, {n} patients");
+        size.print(&what, found / plain, "at least 0.95");
     }
 }
 

@@ -42,6 +42,31 @@ fn patients_who_are_all_wrong_end_the_guarantee() {
 }
 
 #[test]
+fn a_risk_that_is_not_kept_is_promised_no_more_often_than_stated() {
+    // Every patient is wrong on all rows or on none; the share of those who are is just above the
+    // risk, and so is the error among all calls. This is where a bound is broken most often.
+    let mut state = 7_u64;
+    let mut uniform = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    for (n, risk) in [(40, 0.101), (60, 0.101), (200, 0.101), (40, 0.201), (60, 0.201)] {
+        let mut promised = 0;
+        for _ in 0..1000 {
+            let groups: Vec<u32> = (0..n * 3).map(|row| row / 3).collect();
+            let of_patient: Vec<bool> = (0..n).map(|_| uniform() < risk).collect();
+            let wrong: Vec<bool> = groups.iter().map(|&g| of_patient[g as usize]).collect();
+            // Confidence says nothing of it.
+            let sure: Vec<f64> = groups.iter().map(|_| uniform()).collect();
+            let rule = Abstention::fit(&sure, &wrong, &groups, risk - 0.001, 0.9).unwrap();
+            promised += u32::from(rule.is_guaranteed());
+        }
+        assert!(promised <= 100, "{promised} of 1000 with {n} patients at {risk}");
+    }
+}
+
+#[test]
 fn doubtful_rows_are_left_uncalled() {
     // Half of every patient's rows are doubtful, and wrong.
     let groups: Vec<u32> = (0..4000).map(|row| row / 20).collect();

@@ -14,7 +14,6 @@ use eosin_testkit::unequal::{DrawnPatients, UnequalPatients};
 use rayon::prelude::*;
 
 const RISK: f64 = 0.1;
-const CALL_RISK: f64 = 0.2;
 const CERTAINTY: f64 = 0.9;
 
 fn patients(n_patients: usize) -> UnequalPatients {
@@ -41,7 +40,7 @@ struct Found {
     calls: (bool, f64, f64),
 }
 
-fn once(n_patients: usize, seed: u64) -> Found {
+fn once(n_patients: usize, call_risk: f64, seed: u64) -> Found {
     let made = patients(n_patients);
     let drawn = made.draw(seed);
     let groups: Vec<String> = drawn.groups.iter().map(|g| format!("p{g:03}")).collect();
@@ -55,7 +54,7 @@ fn once(n_patients: usize, seed: u64) -> Found {
     let asked = DecisionOptions {
         calibration: CalibrationMethod::Platt,
         conformal_risk: Some(RISK),
-        abstention_risk: Some(CALL_RISK),
+        abstention_risk: Some(call_risk),
         certainty: CERTAINTY,
         ..DecisionOptions::default()
     };
@@ -104,10 +103,12 @@ fn print(what: &str, value: f64, bar: &str, draws: u64) {
     );
 }
 
-fn run(n_groups: &[usize], draws: u64, full: bool) {
-    for &n in n_groups {
-        let found: Vec<Found> =
-            (0..draws).into_par_iter().map(|seed| once(n, 10_000 * n as u64 + seed)).collect();
+fn run(cases: &[(usize, f64)], draws: u64, full: bool) {
+    for &(n, call_risk) in cases {
+        let found: Vec<Found> = (0..draws)
+            .into_par_iter()
+            .map(|seed| once(n, call_risk, 10_000 * n as u64 + seed))
+            .collect();
         for class in 0..2 {
             let name = ["normal", "tumour"][class];
             let given: Vec<f64> =
@@ -126,8 +127,9 @@ fn run(n_groups: &[usize], draws: u64, full: bool) {
             }
         }
         let given: Vec<&Found> = found.iter().filter(|f| f.calls.0).collect();
-        let kept = found.iter().filter(|f| f.calls.1 <= CALL_RISK).count() as f64 / draws as f64;
-        let what = format!("errors among calls of new patients stay within the risk, {n} patients");
+        let kept = found.iter().filter(|f| f.calls.1 <= call_risk).count() as f64 / draws as f64;
+        let what =
+            format!("errors among calls of new patients stay within {call_risk}, {n} patients");
         print(&what, kept, &format!("at least {CERTAINTY}"), draws);
         print(
             &format!("{what}: a guarantee is given"),
@@ -145,11 +147,12 @@ fn run(n_groups: &[usize], draws: u64, full: bool) {
 
 #[test]
 fn guarantees_hold_for_new_patients() {
-    run(&[10, 25, 60], 40, false);
+    // A head of this kind errs on 12 % of tiles: at a risk of 0.1 some must be left uncalled.
+    run(&[(10, 0.2), (25, 0.2), (60, 0.1)], 40, false);
 }
 
 #[test]
 #[ignore = "the full size of `cargo xtask bench truth`"]
 fn full_guarantees() {
-    run(&[10, 17, 25, 60], 400, true);
+    run(&[(10, 0.2), (17, 0.2), (25, 0.2), (60, 0.2), (60, 0.1), (120, 0.1)], 400, true);
 }

@@ -130,7 +130,8 @@ fn a_backbone_that_sees_the_centre_loses_on_the_robustness_index() {
         robustness_index(&TrainView::whole(&set), &centres, &options).unwrap()
     };
     let (robust, confounded) = (index(3.0, 0.0), index(1.0, 3.0));
-    assert!(robust.index.lower > 0.9, "{robust:?}");
+    // An index of 1 over 24 patients: no exception among so many leaves 0.025^(1/24) open.
+    assert!(robust.index.estimate > 0.95 && robust.index.lower > 0.85, "{robust:?}");
     assert!(confounded.index.upper < 0.5, "{confounded:?}");
     let (set, _) = self::confounded(1.0, 1.0);
     let one_centre = vec![0; set.n_rows()];
