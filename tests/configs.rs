@@ -60,7 +60,11 @@ fn every_study_loads_with_all_it_names() {
         let run = root().join("configs/run").join(format!("{}.toml", study.run));
         let run = LoadedRun::read(&run).unwrap();
         for (arm, n_settings) in eosin::check_arms(&study, &run.head, &registry).unwrap() {
-            assert_eq!(n_settings, study.design.budget, "{arm} of {}", path.display());
+            // An arm with a strength searches the same penalties at each of its values.
+            let strengths = study.arms.iter().find(|a| a.name == arm).unwrap().strength.as_ref();
+            let n_strengths = strengths.map_or(1, |s| s.values.len());
+            let expected = study.design.budget * n_strengths;
+            assert_eq!(n_settings, expected, "{arm} of {}", path.display());
         }
         for name in &study.backbones {
             assert!(root().join(format!("configs/backbone/{name}.toml")).is_file(), "{name}");

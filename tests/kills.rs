@@ -119,7 +119,8 @@ fn kill(work: &Work, seed: u64) {
     assert!(rows(&store(folder.path())) == *work.expected, "{}: undisturbed", work.name);
 
     let (mut landed, mut rounds) = (Landed::default(), 0);
-    while landed.kills < n_kills() {
+    // A kill before anything was done shows little, so few of them are not enough.
+    while landed.kills < n_kills() || landed.at_work * 4 < landed.kills {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
         (work.prepare)(folder);
@@ -135,7 +136,7 @@ fn kill(work: &Work, seed: u64) {
             committed = found;
             landed.kills += now.kills;
             landed.at_work += now.at_work;
-            if now.kills == 0 || landed.kills >= n_kills() {
+            if now.kills == 0 {
                 break;
             }
             // What was left behind is old for whoever comes next.
@@ -161,7 +162,6 @@ fn kill(work: &Work, seed: u64) {
         "{}: {} kills in {rounds} stores, {} of them after a change; a run takes {whole:?}",
         work.name, landed.kills, landed.at_work
     );
-    assert!(landed.at_work * 4 >= landed.kills, "{}: killed while idle", work.name);
 }
 
 /// The rows that commands leave in a folder that is theirs alone.

@@ -609,7 +609,7 @@ fn banks_of_views_that_make_no_sense_are_refused() {
         let output = place.embed_with("x.tiff", &[&GRID[..], &["--views", views]].concat());
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
         let said = text(&output);
-        assert!(said.contains("n_views") && said.contains("--views"), "{said}");
+        assert!(said.contains("--views") && said.contains("from 1 to 256"), "{said}");
     }
     let bench = Bench::new();
     bench.write_run("");

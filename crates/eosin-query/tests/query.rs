@@ -89,7 +89,7 @@ fn columns_get_the_narrowest_type() {
         ("code", "str"),
     ];
     assert_eq!(types, expected);
-    assert_eq!((info[0].name.as_str(), info[0].n_rows, info[0].columns.len()), ("tiles", 10, 13));
+    assert_eq!((info[0].name.as_str(), info[0].n_rows, info[0].columns.len()), ("tiles", 10, 14));
 }
 
 #[test]

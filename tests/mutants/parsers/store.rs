@@ -130,6 +130,8 @@ pub fn log() -> MutantParser {
         ],
         seeds,
         read: Box::new(move |_, text| {
+            // The whole store is kept, its folder too.
+            let small = &small;
             std::fs::write(&last, text).expect("room for an entry");
             read_store(&small.store, &small.set)
         }),
@@ -182,6 +184,8 @@ pub fn cache() -> MutantParser {
         words: &[b"ARROW1\0\0", b"\xff\xff\xff\xff", b"\x10\0\0\0", b"\0\0\x0a\0"],
         seeds,
         read: Box::new(move |_, bytes| {
+            // The whole store is kept, its folder too.
+            let small = &small;
             // Whatever was put in its place: a damaged cache is made anew.
             let _ = std::fs::remove_file(&file);
             std::fs::write(&file, bytes).expect("room for a cache");

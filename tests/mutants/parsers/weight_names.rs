@@ -96,6 +96,8 @@ fn read(cards: &[Card], text: &str) -> Result<()> {
 fn small(name: &str) -> Option<(Card, usize)> {
     let mut card = Card::builtin(name).expect("a built-in card");
     let width = card.architecture.get("width")?.as_integer()? as usize;
+    // Families of stages, such as Swin, have a list of heads, and are taken as they are.
+    card.architecture.get("heads")?.as_integer()?;
     let mut set = |key: &str, value: i64| {
         if let Some(old) = card.architecture.get_mut(key) {
             *old = value.into();

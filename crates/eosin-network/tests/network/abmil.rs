@@ -89,10 +89,10 @@ fn tile_auroc(head: &dyn SlideHead, bags: &Bags, labels: &[u32], witness: &[bool
 
 #[test]
 fn attention_finds_the_witnesses_and_beats_the_mean() {
-    let (bags, labels, witness) = slides(240, 3);
+    let (bags, labels, witness) = slides(400, 3);
     let set = labelled(&bags, &labels);
     let (train, test) = halves(&set);
-    let truth = &labels[120..];
+    let truth = &labels[200..];
     let head = small().fit(&train, 0.01).unwrap();
     let logistic = Arc::new(LogisticTrainer::default());
     let mean = [1.0, 10.0, 100.0].map(|penalty| {

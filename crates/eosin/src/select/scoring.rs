@@ -94,6 +94,8 @@ pub(super) fn score_task(
                 all.ratio = found.ratio;
                 all.units.insert(name.clone(), found.units);
             }
+            // A full disk is no backbone's fault.
+            Err(error @ Error::Environment { .. }) => return Err(error),
             Err(error) => {
                 failed.insert(name.clone(), format!("{}: {error}", task.name));
             }
