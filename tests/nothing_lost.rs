@@ -619,7 +619,7 @@ fn banks_of_views_that_make_no_sense_are_refused() {
     )
     .unwrap();
     let output = bench.train(&[]);
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(text(&output).contains("blur_px"), "{}", text(&output));
 }
 

@@ -75,7 +75,8 @@ fn read(cards: &[Card], text: &str) -> Result<()> {
     for line in text.lines() {
         let mut words = line.split(' ');
         let name = words.next().unwrap_or_default();
-        let sides: std::result::Result<Vec<usize>, _> = words.map(str::parse).collect();
+        let sides: std::result::Result<Vec<usize>, _> =
+            words.filter(|word| !word.is_empty()).map(str::parse).collect();
         let sides = sides.map_err(|e| refuse(&e.to_string()))?;
         if name == "card" {
             card =
@@ -114,7 +115,13 @@ fn small(name: &str) -> Option<(Card, usize)> {
     Some((card, width))
 }
 
-/// Sides that are multiples of the width go with it.
+/// Words that the text towers beside image towers know at least.
+const VOCABULARY: usize = 30_000;
+
+/// Sides that are multiples of the width go with it, and vocabularies are short.
 fn scale(side: usize, width: usize) -> usize {
+    if side > VOCABULARY {
+        return WIDTH;
+    }
     if side >= width && side.is_multiple_of(width) { side / width * WIDTH } else { side }
 }
