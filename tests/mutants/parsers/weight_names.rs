@@ -20,7 +20,7 @@ struct Program {
 }
 
 /// Values of all tensors at most; a mutant of more is no question of names.
-const MAX_VALUES: usize = 1 << 22;
+const MAX_VALUES: usize = 1 << 24;
 /// The width to which networks are scaled.
 const WIDTH: usize = 16;
 
