@@ -140,7 +140,7 @@ pub fn check_cut_folder(slides: &[PathBuf], options: &CutOptions) -> Result<()> 
 ///
 /// A slide that cannot be read is left out and told; where that leaves none, it is the error of
 /// the first, and no manifest is written. The folder is that of this cut alone: see
-/// [`cut_folder::claim`].
+/// `cut_folder::claim`.
 pub fn cut(
     slides: &[PathBuf],
     options: &CutOptions,
