@@ -142,13 +142,15 @@ fn run(cases: &[(usize, f64)], draws: u64, full: bool) {
             print(&format!("{what}: tiles called then"), called, "beside", draws);
         }
         assert!(full || kept >= CERTAINTY - 0.05, "{what}: {kept}");
+        // Nothing is bought by saying nothing: a head that errs on 12 % of tiles is told to stay
+        // within 20 % by 60 patients.
+        assert!(full || n < 60 || 10 * given.len() >= 9 * found.len(), "{what}: {}", given.len());
     }
 }
 
 #[test]
 fn guarantees_hold_for_new_patients() {
-    // A head of this kind errs on 12 % of tiles: at a risk of 0.1 some must be left uncalled.
-    run(&[(10, 0.2), (25, 0.2), (60, 0.1)], 40, false);
+    run(&[(10, 0.2), (25, 0.2), (60, 0.2)], 40, false);
 }
 
 #[test]
