@@ -73,7 +73,7 @@ const STEPS: &[Step] = &[
     usual!("clippy", clippy),
     usual!("peers", peers),
     usual!("test", test),
-    usual!("fuzz", fuzz::one_minute_each),
+    usual!("fuzz", fuzz::in_ci),
     usual!("docs", docs),
     usual!("features", features),
     usual!("demo", tiny_demo),
