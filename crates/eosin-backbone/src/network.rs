@@ -20,6 +20,10 @@ pub(crate) trait Network: Send + Sync {
 }
 
 /// A network's weights in the order of its layers, before any engine packs them.
+#[cfg_attr(
+    not(feature = "burn"),
+    expect(dead_code, reason = "some families run on burn's engines alone")
+)]
 pub(crate) enum Layers {
     EfficientNet(EfficientNetWeights),
     ResNet(ResNetWeights),
