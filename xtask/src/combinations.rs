@@ -16,6 +16,9 @@ const TORCH: &str = "tch";
 /// Packages whose features are no user's: tests and measurements.
 const NOT_OFFERED: [&str; 3] = ["eosin-bench", "eosin-tests", "xtask"];
 
+/// Switched on by each backend of burn, and nothing without one.
+const NOT_ALONE: &str = "burn";
+
 /// A selection of features of one package.
 #[derive(Debug, PartialEq, Eq)]
 struct Combination {
@@ -76,7 +79,7 @@ fn all(workspace: &Workspace) -> Result<Vec<Combination>> {
 /// None, each alone, the default ones, and all of them; each selection once.
 fn of_package(package: &str, offered: &BTreeSet<&str>, default: &[String]) -> Vec<Combination> {
     let every: Vec<String> = offered.iter().map(ToString::to_string).collect();
-    let alone = every.iter().map(|feature| vec![feature.clone()]);
+    let alone = every.iter().filter(|f| *f != NOT_ALONE).map(|feature| vec![feature.clone()]);
     let mut default = default.to_vec();
     default.sort();
     let mut selections: Vec<Vec<String>> = vec![Vec::new()];
