@@ -68,7 +68,9 @@ pub enum Command {
 #[command(after_help = "Example:
   eosin run configs/run/mitosis.toml --data mitosis --out runs/mitosis
 
-A run that was killed continues where it was committed when started again.")]
+A run that was killed continues where it was committed when started again.
+Beside the report, predictions.parquet holds every prediction behind it and folds.parquet the folds:
+its figures can be made again from them.")]
 pub struct RunArguments {
     /// A file of configs/run; for `study`, one of configs/study.
     pub config: PathBuf,
@@ -102,7 +104,9 @@ pub struct RunArguments {
   eosin study configs/study/mitosis.toml --data mitosis --out runs/mitosis
   eosin study configs/study/mitosis.toml --data mitosis --dry-run
 
-A study that was killed continues with the fits that are not done.")]
+A study that was killed continues with the fits that are not done.
+In OUT/study, predictions.parquet holds every prediction behind the report and folds.parquet the
+folds: its figures can be made again from them.")]
 pub struct StudyArguments {
     /// The configuration is a file of configs/study, which names the run.
     #[command(flatten)]
@@ -132,7 +136,10 @@ pub struct SelectArguments {
 #[command(after_help = "Examples:
   eosin train configs/run/mitosis.toml --data mitosis
   eosin train configs/run/mitosis.toml --data mitosis --task mitosis-atypical --task mitosis-phase \\
-    --head logistic --head knn --backbone efficientnet-lite0 --no-augment")]
+    --head logistic --head knn --backbone efficientnet-lite0 --no-augment
+
+Beside the heads, predictions.parquet holds what each predicted out of fold and on the test part, and
+folds.parquet the folds: their scores can be made again from them.")]
 pub struct TrainArguments {
     #[command(flatten)]
     pub run: RunArguments,

@@ -10,6 +10,7 @@
 //! assert!(error.is_some_and(|hint| hint.contains("logistic")));
 //! ```
 
+mod apply;
 mod backbones;
 mod config;
 mod cut;
@@ -20,6 +21,7 @@ mod embed_pipeline;
 mod embed_plan;
 mod embed_stats;
 mod evaluate;
+mod exports;
 mod imported;
 mod input;
 mod inspect;
@@ -39,6 +41,7 @@ mod train_many;
 mod train_slides;
 mod writable;
 
+pub use apply::{ApplyOptions, restore};
 pub use backbones::{Places, find_weights, is_installed, open_card};
 pub use config::{
     AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, HoldOut, ImportedConfig,
@@ -52,12 +55,13 @@ pub use dataset::{Dataset, TaskRows};
 pub use embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
 pub use embed_stats::{EmbedStats, StageTime};
 pub use evaluate::{Metric, Scored};
+pub use exports::{Exports, FoldRows, Predictions, RowName};
 pub use imported::{ImportOptions, ImportOutcome, import_rows};
 pub use input::{Geometry, open_input};
 pub use inspect::{Inspection, inspect};
 pub use leakage::{check_embedded, check_leakage};
 pub use limits::{Limit, limit};
-pub use predict::{PredictOptions, PredictOutcome, check_predict, predict, restore};
+pub use predict::{PredictOptions, PredictOutcome, check_predict, predict};
 pub use registry::Registry;
 pub use rehearsal::{rehearse, unreadable};
 pub use run::{RunOutcome, run};

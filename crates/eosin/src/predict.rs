@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use eosin_core::spreadsheet::guard;
-use eosin_core::{
-    Backbone, EmbeddingBatch, Error, Head, HeadRecord, Probabilities, Progress, Result, TileMeta,
-    TileSource,
-};
-use eosin_head::{Decided, HeadFile, load_head};
-use eosin_network::{Bags, SlideHead};
-use eosin_store::{ParquetStore, TileKey};
-use eosin_tile::TilingOptions;
+use eosin_core::{EmbeddingBatch, Error, Head, Probabilities, Progress, Result, TileMeta};
+use eosin_head::{Decided, HeadFile};
+use eosin_network::SlideHead;
 
-use crate::backbones::Places;
-use crate::config::EngineConfig;
-use crate::embed::{EmbedOptions, Skipped, contract, embed};
-use crate::input::{Geometry, open_input};
-use crate::session::load_backbone;
+use crate::apply::{AnyHead, Applicable, ApplyOptions, OfSlides, Opened, predict_slides};
+use crate::embed::Skipped;
 use crate::writable::{require_writable, require_writable_file};
 
 /// Where predictions come from and go to.
@@ -25,26 +16,12 @@ use crate::writable::{require_writable, require_writable_file};
 pub struct PredictOptions<'a> {
     /// A manifest, a folder of images or a slide.
     pub input: &'a Path,
-    /// How a slide is cut.
-    pub tiling: TilingOptions,
-    /// A saved head.
-    pub head: &'a Path,
+    /// The head, and how it is applied.
+    pub apply: ApplyOptions<'a>,
     /// The CSV to write.
     pub out: &'a Path,
     /// A second CSV with the attention of every tile, for heads of slides.
     pub attention: Option<&'a Path>,
-    /// Keeps the embeddings, so that tiles are embedded once.
-    pub store: &'a Path,
-    /// Engine that embeds.
-    pub engine: EngineConfig,
-    /// Where backbones find what is no part of the program.
-    pub places: Places,
-    /// Folder with backbone cards.
-    pub configs: &'a Path,
-    /// Contract fields in which the tiles may differ from those of the head's training.
-    pub accept: &'a [String],
-    /// Whether many rows of files that have changed may be replaced.
-    pub replace: bool,
 }
 
 /// What predicting did.
@@ -64,113 +41,49 @@ pub struct PredictOutcome {
     pub lacking_guarantees: Vec<String>,
 }
 
-/// Fields that a user may accept as different: how tiles were cut, not how they were embedded.
-const ACCEPTABLE: [&str; 4] = ["mpp_policy", "reader", "tile_px", "tile_um"];
-
-/// All that predicting needs, opened and found to fit together.
-struct Ready {
-    file: HeadFile,
-    head: AnyHead,
-    source: Box<dyn TileSource>,
-    geometry: Geometry,
-    backbone: Box<dyn Backbone>,
-}
-
 /// Opens what predicting needs, and says how many tiles there are; refuses what [`predict`] would
 /// refuse before it embeds.
 pub fn check_predict(options: &PredictOptions) -> Result<usize> {
-    let ready = ready(options)?;
+    let (_, opened) = ready(options)?;
     for path in [Some(options.out), options.attention].into_iter().flatten() {
         require_writable_file(path)?;
     }
-    require_writable(options.store)?;
-    Ok(ready.source.tiles().len())
+    require_writable(options.apply.store)?;
+    Ok(opened.source.tiles().len())
 }
 
-fn ready(options: &PredictOptions) -> Result<Ready> {
-    if let Some(field) = options.accept.iter().find(|f| !ACCEPTABLE.contains(&f.as_str())) {
-        return Err(Error::input(
-            "--accept",
-            format!("one of {}", ACCEPTABLE.join(", ")),
-            field.as_str(),
-            "other fields change what an embedding means",
-        ));
-    }
-    let file = load_head(options.head)?;
-    let head = restore_any(&file.record)?;
-    if options.attention.is_some() && matches!(head, AnyHead::Tiles(_)) {
+/// All that predicting needs, opened and found to fit together.
+fn ready(options: &PredictOptions) -> Result<(Applicable, Opened)> {
+    let applicable = Applicable::open(&options.apply)?;
+    if options.attention.is_some() && matches!(applicable.head, AnyHead::Tiles(_)) {
         return Err(Error::input(
             "--attention",
             "a head that calls slides",
-            format!("kind {}", file.record.kind),
+            format!("kind {}", applicable.file.record.kind),
             "heads of tiles have no attention; train one of kind abmil",
         ));
     }
-    let (source, geometry) = open_input(options.input, &options.tiling)?;
-    let backbone =
-        load_backbone(options.configs, &file.contract.backbone, &options.engine, &options.places)?;
-    let ours = contract(backbone.info(), source.as_ref(), &geometry, None);
-    let differences: Vec<_> = file
-        .contract
-        .differences(&ours)
-        .into_iter()
-        .filter(|d| !options.accept.contains(&d.field))
-        .collect();
-    if differences.is_empty() {
-        return Ok(Ready { file, head, source, geometry, backbone });
-    }
-    let settled = differences.iter().all(|d| ACCEPTABLE.contains(&d.field.as_str()));
-    if !settled {
-        return Err(Error::contract(differences));
-    }
-    let flags: Vec<String> = differences.iter().map(|d| format!("--accept {}", d.field)).collect();
-    let hint = format!(
-        "cut the tiles as those of the head's training were, or take them as they are with {}",
-        flags.join(" ")
-    );
-    Err(Error::Contract { differences, hint })
+    let opened = applicable.input(options.input, &options.apply)?;
+    Ok((applicable, opened))
 }
 
 /// Embeds what is not embedded yet, applies the head, and writes a CSV.
 pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<PredictOutcome> {
-    let Ready { file, head, source, geometry, backbone } = ready(options)?;
-    let store = ParquetStore::open(options.store)?;
-    let embed_options = EmbedOptions {
-        batch_size: options.engine.batch_size,
-        views: None,
-        only: None,
-        replace: options.replace,
-    };
-    let outcome =
-        embed(source.as_ref(), &geometry, backbone.as_ref(), &store, &embed_options, progress)?;
-    let skipped: BTreeSet<&str> = outcome.skipped.iter().map(|s| s.tile.as_str()).collect();
-    let tiles: Vec<TileKey> = source
-        .tiles()
-        .iter()
-        .filter(|meta| !skipped.contains(meta.tile_id.as_str()))
-        .map(|meta| outcome.key(meta))
-        .collect();
-    let rows = if tiles.is_empty() {
-        return Err(Error::data(
-            options.input,
-            "tiles that can be read",
-            format!("none among {}", source.tiles().len()),
-            "`eosin inspect` tells what is wrong with each",
-        ));
-    } else {
-        store.read_tiles(&outcome.fingerprint, &tiles)?
-    };
-    let (calls, n_slides) = match &head {
-        AnyHead::Tiles(head) => (write_tiles(options.out, &file, head.as_ref(), &rows)?, None),
+    let (applicable, opened) = ready(options)?;
+    let (outcome, rows) =
+        applicable.embed(options.input, &opened, None, &options.apply, progress)?;
+    let file = &applicable.file;
+    let (calls, n_slides) = match &applicable.head {
+        AnyHead::Tiles(head) => (write_tiles(options.out, file, head.as_ref(), &rows)?, None),
         AnyHead::Slides(head) => {
-            let calls = write_slides(options, &file, head.as_ref(), &rows)?;
+            let calls = write_slides(options, file, head.as_ref(), &rows)?;
             let n_slides = calls.decided.called.len();
             (calls, Some(n_slides))
         }
     };
     let called = calls.counts();
     Ok(PredictOutcome {
-        n_tiles: tiles.len(),
+        n_tiles: rows.metas.len(),
         n_slides,
         called,
         n_unreadable: outcome.n_unreadable,
@@ -201,12 +114,8 @@ fn write_slides(
     head: &dyn SlideHead,
     rows: &EmbeddingBatch,
 ) -> Result<Calls> {
-    // Tiles of a slide stand together in a bag, in the order of the input.
-    let mut order: Vec<usize> = (0..rows.metas.len()).collect();
-    order.sort_by(|&a, &b| rows.metas[a].slide.cmp(&rows.metas[b].slide));
-    let slides: Vec<&str> = order.iter().map(|&i| rows.metas[i].slide.as_str()).collect();
-    let bags = Bags::from_slides(rows.embeddings.select(&order), &slides)?;
-    let calls = Calls::new(file, head.classes(), &head.predict(&bags)?)?;
+    let OfSlides { order, bags, raw } = predict_slides(head, rows)?;
+    let calls = Calls::new(file, head.classes(), &raw)?;
     let header = calls.header(&["slide", "tiles"]);
     write_csv(options.out, &header, bags.bags().iter().enumerate(), |(i, bag)| {
         let fixed = [bag.id.clone(), bag.rows.len().to_string()];
@@ -293,27 +202,4 @@ fn write_csv<T>(
     }
     csv.flush().map_err(|e| Error::io("write", &partial, e))?;
     std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e))
-}
-
-/// A head of tiles or of slides.
-enum AnyHead {
-    Tiles(Box<dyn Head>),
-    Slides(Box<dyn SlideHead>),
-}
-
-fn restore_any(record: &HeadRecord) -> Result<AnyHead> {
-    let kind = record.kind.split('/').next().unwrap_or_default();
-    if eosin_network::SLIDE_KINDS.contains(&kind) {
-        return Ok(AnyHead::Slides(eosin_network::slide_head_from_record(record, restore)?));
-    }
-    Ok(AnyHead::Tiles(restore(record)?))
-}
-
-/// Makes a saved head again, whichever crate its kind is from.
-pub fn restore(record: &HeadRecord) -> Result<Box<dyn Head>> {
-    if eosin_network::KINDS.contains(&record.kind.as_str()) {
-        eosin_network::head_from_record(record)
-    } else {
-        eosin_head::head_from_record(record)
-    }
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
+use crate::exports::{Exports, Whose, row_names};
 use crate::leakage::{check_embedded, check_leakage};
 use crate::select::{Arms, LeftOut, Selection, embed_arms, select_arms};
 use crate::session::{Embedded, Session};
@@ -74,6 +75,7 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
         file.metrics = test_metrics(&report, *is_selected, arm.augmented);
         save(&file, &heads.join(format!("{which}-{augmented}.safetensors")))?;
     }
+    export(session, &rows, embedded, &fitted)?;
     timings.seconds.insert("all".into(), started.elapsed().as_secs_f64());
     let json = session.out.join("report.json");
     let html = session.out.join("report.html");
@@ -144,6 +146,32 @@ fn fit_arms(
         arms.extend(again);
     }
     Ok(arms)
+}
+
+/// Every prediction of the 2×2, beside the report; arms that stand in both rows once.
+fn export(
+    session: &Session,
+    rows: &TaskRows,
+    embedded: &[Embedded],
+    fitted: &[(bool, Arc<FittedArm>)],
+) -> Result<()> {
+    let run = &session.config.run;
+    let mut exports = Exports::default();
+    for (i, (_, arm)) in fitted.iter().enumerate() {
+        let known = fitted[..i].iter().any(|(_, other)| Arc::ptr_eq(other, arm));
+        let embedded = embedded.iter().find(|e| e.info.name == arm.backbone);
+        let Some(embedded) = embedded.filter(|_| !known) else { continue };
+        let whose = Whose {
+            task: &run.task,
+            backbone: &arm.backbone,
+            arm: if arm.augmented { "augmented" } else { "plain" },
+            names: &row_names(session, rows, embedded),
+            split: &rows.split,
+            classes: &rows.classes,
+        };
+        exports.add(&whose, (&run.training, run.seed), &arm.out_of_fold, arm.test.as_ref())?;
+    }
+    exports.write(&session.out)
 }
 
 fn test_metrics(report: &RunReport, selected: bool, augmented: bool) -> BTreeMap<String, f64> {

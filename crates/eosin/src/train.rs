@@ -26,6 +26,8 @@ pub struct FittedArm {
     pub tuned: Tuned,
     /// The head, as it is saved.
     pub file: HeadFile,
+    /// Its out-of-fold predictions of the training part.
+    pub out_of_fold: Scored,
     /// Its predictions on the test part, where the task has one.
     pub test: Option<Scored>,
 }
@@ -100,6 +102,12 @@ pub fn fit_arm(
         licence: embedded.info.licence.clone(),
         eosin_version: env!("CARGO_PKG_VERSION").to_string(),
     };
+    let out_of_fold = Scored {
+        probabilities: tuned.oof.clone(),
+        labels: train.labels(),
+        groups: train.groups(),
+        threshold: tuned.threshold,
+    };
     Ok(FittedArm {
         backbone: embedded.info.name.clone(),
         augmented: pipeline.is_some(),
@@ -107,6 +115,7 @@ pub fn fit_arm(
         notes,
         tuned,
         file,
+        out_of_fold,
         test,
     })
 }

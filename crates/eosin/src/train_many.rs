@@ -10,10 +10,11 @@ use eosin_eval::Interval;
 use crate::config::{ComponentConfig, TaskConfig, part};
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
-use crate::evaluate::{Metric, Scored};
+use crate::evaluate::Metric;
+use crate::exports::{Exports, Whose, row_names};
 use crate::leakage::check_leakage;
 use crate::session::{Embedded, Session};
-use crate::train::{embed_views, fit_arm, labelled, save};
+use crate::train::{FittedArm, embed_views, fit_arm, labelled, save};
 use crate::train_slides::{Fitted, fit_slides};
 
 /// What to train: every task with every head on every backbone.
@@ -76,14 +77,16 @@ pub fn train_many(session: &Session, plan: &TrainPlan) -> Result<(Vec<TrainedHea
 
     let augment = plan.augment.then_some(&pipeline);
     let mut trained = Vec::new();
+    let mut exports = Exports::default();
     for (task_name, task) in &tasks {
         let from = trained.len();
         for embedded in &embedded {
             let job = Job { session, task_name, task, embedded, skipped: &skipped, augment };
-            trained.extend(job.run(&heads)?);
+            trained.extend(job.run(&heads, &mut exports)?);
         }
         trained[from..].sort_by(|a, b| score(b).total_cmp(&score(a)));
     }
+    exports.write(&session.out.join("heads"))?;
     Ok((trained, skipped))
 }
 
@@ -131,7 +134,11 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(&self, heads: &[(String, ComponentConfig)]) -> Result<Vec<TrainedHead>> {
+    fn run(
+        &self,
+        heads: &[(String, ComponentConfig)],
+        exports: &mut Exports,
+    ) -> Result<Vec<TrainedHead>> {
         let session = self.session;
         let rows = session.rows(self.task, self.skipped)?;
         let name = &self.embedded.info.name;
@@ -147,12 +154,22 @@ impl Job<'_> {
         session.progress.start(&stage, heads.len() as u64);
         let mut trained = Vec::new();
         for (head_name, head) in heads {
-            let fit = || -> Result<SavedHead> {
-                let Fitted { penalty, out_of_fold, mut file, test } = match &set {
+            let fit = |exports: &mut Exports| -> Result<SavedHead> {
+                let Fitted { penalty, out_of_fold, mut file, test, rows: of } = match &set {
                     Some(set) if !is_slide_head(head) => self.tile_head(&rows, set, head)?,
                     _ => self.slide_head(&rows, head)?,
                 };
                 let threshold = out_of_fold.threshold;
+                let whose = Whose {
+                    task: self.task_name,
+                    backbone: name,
+                    arm: head_name,
+                    names: &of.0,
+                    split: &of.1,
+                    classes: &rows.classes,
+                };
+                let run = &session.config.run;
+                exports.add(&whose, (&run.training, run.seed), &out_of_fold, test.as_ref())?;
                 let out_of_fold = out_of_fold.metrics(&bootstrap)?.remove(0);
                 let test = match &test {
                     Some(test) => test.metrics(&bootstrap)?,
@@ -169,7 +186,7 @@ impl Job<'_> {
                 save(&file, &path)?;
                 Ok(SavedHead { path, penalty, threshold, out_of_fold, test })
             };
-            let result = fit();
+            let result = fit(exports);
             session.progress.advance(1);
             trained.push(TrainedHead {
                 task: self.task_name.to_string(),
@@ -199,15 +216,10 @@ impl Job<'_> {
         head: &ComponentConfig,
     ) -> Result<Fitted> {
         let arm = fit_arm(self.session, rows, set, self.embedded, self.augment, head, &NoProgress)?;
-        let train = |of: &[u32]| rows.split.train.iter().map(|&i| of[i]).collect();
-        let out_of_fold = Scored {
-            probabilities: arm.tuned.oof,
-            labels: train(set.labels()),
-            groups: train(set.groups()),
-            threshold: arm.tuned.threshold,
-        };
-        let penalty = arm.tuned.penalty;
-        Ok(Fitted { penalty, out_of_fold, file: arm.file, test: arm.test })
+        let FittedArm { tuned, file, out_of_fold, test, .. } = arm;
+        let names = row_names(self.session, rows, self.embedded);
+        let rows = (names, rows.split.clone());
+        Ok(Fitted { penalty: tuned.penalty, out_of_fold, file, test, rows })
     }
 
     fn slide_head(&self, rows: &TaskRows, head: &ComponentConfig) -> Result<Fitted> {

@@ -3,6 +3,7 @@
 //! Heads that call slides from the embeddings of their tiles.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use eosin_core::{Error, Fold, LabelledSet, Result, TrainView};
 use eosin_head::{Decision, HeadFile, Searched, search, training_digest};
@@ -11,6 +12,7 @@ use eosin_network::{Bag, Bags, LabelledBags, SlideHeadTrainer, TrainBags};
 use crate::config::TaskConfig;
 use crate::dataset::TaskRows;
 use crate::evaluate::Scored;
+use crate::exports::RowName;
 use crate::session::{Embedded, Session};
 
 /// A head that was tuned and fitted on the training part, and scored on the test part.
@@ -23,6 +25,8 @@ pub struct Fitted {
     pub file: HeadFile,
     /// Its predictions on the test part, where the task has one.
     pub test: Option<Scored>,
+    /// The rows of both, and which part each is of.
+    pub rows: (Arc<[RowName]>, Fold),
 }
 
 /// The slides of a task, with the part that they are in.
@@ -79,6 +83,17 @@ impl Slides {
             out.rows.push(tiles);
         }
         Ok(out)
+    }
+
+    /// What stands for the slides in an export.
+    fn row_names(&self, rows: &TaskRows) -> Arc<[RowName]> {
+        let name = |i: usize| RowName {
+            slide: Some(self.names[i].clone()),
+            group: self.groups[i].clone(),
+            centre: rows.centres.as_ref().map(|c| c[self.rows[i][0]].clone()),
+            ..RowName::default()
+        };
+        (0..self.names.len()).map(name).collect()
     }
 
     /// The slides with their embeddings.
@@ -158,5 +173,6 @@ pub fn fit_slides(
         eosin_version: env!("CARGO_PKG_VERSION").to_string(),
     };
     let out_of_fold = Scored { probabilities, labels, groups, threshold };
-    Ok(Fitted { penalty: tuned.penalty, out_of_fold, file, test })
+    let rows = (slides.row_names(rows), slides.split);
+    Ok(Fitted { penalty: tuned.penalty, out_of_fold, file, test, rows })
 }

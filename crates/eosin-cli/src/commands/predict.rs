@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use anyhow::Result;
-use eosin::{EngineConfig, PredictOptions};
+use eosin::{ApplyOptions, EngineConfig, PredictOptions};
 
 use super::{print_facts, tell_skipped, tiling};
 use crate::arguments::PredictArguments;
@@ -14,16 +14,18 @@ pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
     tiling.verify |= arguments.verify;
     let options = PredictOptions {
         input: &arguments.input,
-        tiling,
-        head: &arguments.head,
+        apply: ApplyOptions {
+            tiling,
+            head: &arguments.head,
+            store: &arguments.store,
+            engine: EngineConfig { kind: arguments.engine.clone(), ..EngineConfig::default() },
+            places: super::places(arguments.weights.as_deref()),
+            configs: &arguments.configs,
+            accept: &arguments.accept,
+            replace: arguments.replace,
+        },
         out: &arguments.out,
         attention: arguments.attention.as_deref(),
-        store: &arguments.store,
-        engine: EngineConfig { kind: arguments.engine.clone(), ..EngineConfig::default() },
-        places: super::places(arguments.weights.as_deref()),
-        configs: &arguments.configs,
-        accept: &arguments.accept,
-        replace: arguments.replace,
     };
     if arguments.dry_run {
         let n_tiles = eosin::check_predict(&options)?;

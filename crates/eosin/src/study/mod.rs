@@ -6,6 +6,7 @@ mod arms;
 mod config;
 mod control;
 mod digest;
+mod export;
 mod journal;
 mod permute;
 mod plan;
@@ -26,11 +27,13 @@ use self::arms::Arm;
 pub use self::config::{
     ArmConfig, CurveConfig, PermutedConfig, StrengthConfig, StudyConfig, StudyDesign,
 };
+use self::export::Named;
 use self::journal::Journal;
 use self::permute::Permutation;
 pub use self::session::{StudyOutcome, study};
 use self::unit::{InnerSearch, Part, Unit, UnitKey, fit_unit};
 use crate::config::ComponentConfig;
+use crate::exports::Exports;
 use crate::registry::Registry;
 
 /// One backbone's embeddings of the rows that are studied.
@@ -68,6 +71,18 @@ pub fn study_sets(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<StudyReport> {
+    Ok(study_named(input, config, registry, folder, progress, None)?.0)
+}
+
+/// As [`study_sets`], with every prediction where rows have names.
+fn study_named(
+    input: &StudyInput,
+    config: &StudyConfig,
+    registry: &Registry,
+    folder: &Path,
+    progress: &dyn Progress,
+    named: Option<&Named>,
+) -> Result<(StudyReport, Exports)> {
     config.check()?;
     let first = &input.sets.first().ok_or_else(no_backbone)?.set;
     let budget = config.design.budget;
@@ -99,7 +114,7 @@ pub fn study_sets(
     done.extend(found.into_iter().map(|unit| (unit.key, unit)));
     let wanted: BTreeMap<UnitKey, Unit> =
         jobs.into_iter().filter_map(|key| Some((key, done.remove(&key)?))).collect();
-    summary::report(summary::Findings {
+    let findings = summary::Findings {
         input,
         config,
         digest,
@@ -107,7 +122,12 @@ pub fn study_sets(
         units: &wanted,
         main: &main,
         permutation,
-    })
+    };
+    let exports = match named {
+        Some(named) => export::exports(&findings, named)?,
+        None => Exports::default(),
+    };
+    Ok((summary::report(findings)?, exports))
 }
 
 /// Makes every arm without fitting it, so that a wrong kind or option is found at once; tells how

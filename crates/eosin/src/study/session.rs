@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use eosin_core::{Error, LabelledSet, Result, ViewBank};
 use eosin_report::{StudyReport, render_study_html};
 
-use super::{StudyConfig, StudyInput, StudySet, study_sets};
+use super::export::Named;
+use super::{StudyConfig, StudyInput, StudySet, study_named};
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
+use crate::exports::row_names;
 use crate::leakage::{check_embedded, check_leakage};
 use crate::run::write;
 use crate::select::{embed_arms, select_arms};
@@ -60,7 +62,12 @@ pub fn study(session: &Session, config: &StudyConfig) -> Result<StudyOutcome> {
         seed: session.config.run.seed,
     };
     let folder = session.out.join("study");
-    let mut report = study_sets(&input, config, &session.registry, &folder, session.progress)?;
+    // Which tiles are there does not depend on the backbone, nor do their names.
+    let rows_named = embedded.first().map(|e| row_names(session, &rows, e)).unwrap_or_default();
+    let named = Named { task: &session.config.run.task, rows: rows_named };
+    let (registry, progress) = (&session.registry, session.progress);
+    let (mut report, exports) =
+        study_named(&input, config, registry, &folder, progress, Some(&named))?;
     report.warnings.extend(rows.warnings.iter().cloned());
     if !skipped.is_empty() {
         report
@@ -71,6 +78,7 @@ pub fn study(session: &Session, config: &StudyConfig) -> Result<StudyOutcome> {
     let html = session.out.join("study.html");
     write(&json, &report.to_json()?)?;
     write(&html, &render_study_html(&report)?)?;
+    exports.write(&folder)?;
     Ok(StudyOutcome { report, json, html, skipped })
 }
 

@@ -234,7 +234,7 @@ impl Findings<'_> {
     }
 
     /// The arm of the best inner score in one outer fold, the first of equals.
-    fn best(
+    pub fn best(
         &self,
         part: Part,
         backbone: usize,

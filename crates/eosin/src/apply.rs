@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+//! A saved head on tiles: opened, found to fit, and the tiles embedded where they are not yet.
+//! What predicts and what evaluates share it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use eosin_core::{
+    Backbone, EmbeddingBatch, Error, Head, HeadRecord, Probabilities, Progress, Result, TileSource,
+};
+use eosin_head::{HeadFile, load_head};
+use eosin_network::{Bags, SlideHead};
+use eosin_store::{ParquetStore, TileKey};
+use eosin_tile::TilingOptions;
+
+use crate::backbones::Places;
+use crate::config::EngineConfig;
+use crate::embed::{EmbedOptions, EmbedOutcome, contract, embed};
+use crate::input::{Geometry, open_input};
+use crate::session::load_backbone;
+
+/// How a saved head is applied to tiles.
+#[derive(Clone, Debug)]
+pub struct ApplyOptions<'a> {
+    /// How a slide is cut.
+    pub tiling: TilingOptions,
+    /// A saved head.
+    pub head: &'a Path,
+    /// Keeps the embeddings, so that tiles are embedded once.
+    pub store: &'a Path,
+    /// Engine that embeds.
+    pub engine: EngineConfig,
+    /// Where backbones find what is no part of the program.
+    pub places: Places,
+    /// Folder with backbone cards.
+    pub configs: &'a Path,
+    /// Contract fields in which the tiles may differ from those of the head's training.
+    pub accept: &'a [String],
+    /// Whether many rows of files that have changed may be replaced.
+    pub replace: bool,
+}
+
+/// Fields that a user may accept as different: how tiles were cut, not how they were embedded.
+const ACCEPTABLE: [&str; 4] = ["mpp_policy", "reader", "tile_px", "tile_um"];
+
+/// A saved head that can be applied.
+pub(crate) struct Applicable {
+    pub file: HeadFile,
+    pub head: AnyHead,
+    backbone: Box<dyn Backbone>,
+}
+
+/// Tiles that a head fits.
+pub(crate) struct Opened {
+    pub source: Box<dyn TileSource>,
+    geometry: Geometry,
+}
+
+impl Applicable {
+    /// Opens the head and its backbone.
+    pub fn open(options: &ApplyOptions) -> Result<Self> {
+        if let Some(field) = options.accept.iter().find(|f| !ACCEPTABLE.contains(&f.as_str())) {
+            return Err(Error::input(
+                "--accept",
+                format!("one of {}", ACCEPTABLE.join(", ")),
+                field.as_str(),
+                "other fields change what an embedding means",
+            ));
+        }
+        let file = load_head(options.head)?;
+        let head = restore_any(&file.record)?;
+        let name = &file.contract.backbone;
+        let backbone = load_backbone(options.configs, name, &options.engine, &options.places)?;
+        Ok(Self { file, head, backbone })
+    }
+
+    /// Opens tiles; refuses those that were not cut as the head's training was.
+    pub fn input(&self, input: &Path, options: &ApplyOptions) -> Result<Opened> {
+        let (source, geometry) = open_input(input, &options.tiling)?;
+        let ours = contract(self.backbone.info(), source.as_ref(), &geometry, None);
+        let differences: Vec<_> = self
+            .file
+            .contract
+            .differences(&ours)
+            .into_iter()
+            .filter(|d| !options.accept.contains(&d.field))
+            .collect();
+        if differences.is_empty() {
+            return Ok(Opened { source, geometry });
+        }
+        let settled = differences.iter().all(|d| ACCEPTABLE.contains(&d.field.as_str()));
+        if !settled {
+            return Err(Error::contract(differences));
+        }
+        let flags: Vec<String> =
+            differences.iter().map(|d| format!("--accept {}", d.field)).collect();
+        let hint = format!(
+            "cut the tiles as those of the head's training were, or take them as they are with {}",
+            flags.join(" ")
+        );
+        Err(Error::Contract { differences, hint })
+    }
+
+    /// Embeds what is not embedded yet; the rows are those of `wanted` tiles that can be read, in
+    /// the order of the source.
+    pub fn embed(
+        &self,
+        input: &Path,
+        opened: &Opened,
+        wanted: Option<&BTreeSet<String>>,
+        options: &ApplyOptions,
+        progress: &dyn Progress,
+    ) -> Result<(EmbedOutcome, EmbeddingBatch)> {
+        let store = ParquetStore::open(options.store)?;
+        let embed_options = EmbedOptions {
+            batch_size: options.engine.batch_size,
+            views: None,
+            only: wanted,
+            replace: options.replace,
+        };
+        let source = opened.source.as_ref();
+        let outcome = embed(
+            source,
+            &opened.geometry,
+            self.backbone.as_ref(),
+            &store,
+            &embed_options,
+            progress,
+        )?;
+        let skipped: BTreeSet<&str> = outcome.skipped.iter().map(|s| s.tile.as_str()).collect();
+        let tiles: Vec<TileKey> = source
+            .tiles()
+            .iter()
+            .filter(|meta| !skipped.contains(meta.tile_id.as_str()))
+            .filter(|meta| wanted.is_none_or(|wanted| wanted.contains(&meta.tile_id)))
+            .map(|meta| outcome.key(meta))
+            .collect();
+        if tiles.is_empty() {
+            return Err(Error::data(
+                input,
+                "tiles that can be read",
+                format!("none among {}", source.tiles().len()),
+                "`eosin inspect` tells what is wrong with each",
+            ));
+        }
+        let rows = store.read_tiles(&outcome.fingerprint, &tiles)?;
+        Ok((outcome, rows))
+    }
+}
+
+/// A head of tiles or of slides.
+pub(crate) enum AnyHead {
+    Tiles(Box<dyn Head>),
+    Slides(Box<dyn SlideHead>),
+}
+
+/// What a head of slides says of each slide.
+pub(crate) struct OfSlides {
+    /// Positions of the rows, those of a slide together and in their own order.
+    pub order: Vec<usize>,
+    pub bags: Bags,
+    pub raw: Probabilities,
+}
+
+/// Gathers tiles by slide and predicts each slide.
+pub(crate) fn predict_slides(head: &dyn SlideHead, rows: &EmbeddingBatch) -> Result<OfSlides> {
+    let mut order: Vec<usize> = (0..rows.metas.len()).collect();
+    order.sort_by(|&a, &b| rows.metas[a].slide.cmp(&rows.metas[b].slide));
+    let slides: Vec<&str> = order.iter().map(|&i| rows.metas[i].slide.as_str()).collect();
+    let bags = Bags::from_slides(rows.embeddings.select(&order), &slides)?;
+    let raw = head.predict(&bags)?;
+    Ok(OfSlides { order, bags, raw })
+}
+
+fn restore_any(record: &HeadRecord) -> Result<AnyHead> {
+    let kind = record.kind.split('/').next().unwrap_or_default();
+    if eosin_network::SLIDE_KINDS.contains(&kind) {
+        return Ok(AnyHead::Slides(eosin_network::slide_head_from_record(record, restore)?));
+    }
+    Ok(AnyHead::Tiles(restore(record)?))
+}
+
+/// Makes a saved head again, whichever crate its kind is from.
+pub fn restore(record: &HeadRecord) -> Result<Box<dyn Head>> {
+    if eosin_network::KINDS.contains(&record.kind.as_str()) {
+        eosin_network::head_from_record(record)
+    } else {
+        eosin_head::head_from_record(record)
+    }
+}
