@@ -11,7 +11,7 @@ use crate::common::{Bench, eosin, root, text};
 
 /// Figures that were made again, all within 1e-9; nothing where there is no Python.
 #[track_caller]
-fn made_again(kind: &str, folder: &Path) -> Option<usize> {
+pub fn made_again(kind: &str, folder: &Path) -> Option<usize> {
     let what = "figures made again from predictions";
     let python = named_by("EOSIN_PYTHON", what, "interpreter with pandas and scikit-learn")?;
     let output = Command::new(python)

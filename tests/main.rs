@@ -10,6 +10,7 @@ mod configs;
 mod damaged_tables;
 mod disks;
 mod dry_run;
+mod evaluate;
 mod exports;
 mod head_checksum;
 mod hostile_h5;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::bounds;
+use crate::commands::evaluate::EvaluateArguments;
 #[cfg(feature = "sql")]
 use crate::commands::query::QueryArguments;
 use crate::commands::store::StoreArguments;
@@ -49,6 +50,8 @@ pub enum Command {
     Train(TrainArguments),
     /// Apply a saved head to tiles.
     Predict(PredictArguments),
+    /// Score a saved head on labelled tiles or slides that it never saw.
+    Evaluate(EvaluateArguments),
     /// Tell of saved heads: `eosin head card` writes a model card.
     Head(HeadArguments),
     /// Tell what a slide, manifest, folder of tiles, store, head or weights file holds.
@@ -304,10 +307,13 @@ pub struct EmbedArguments {
   eosin predict tiles/manifest.csv --head eosin-out/heads/selected.safetensors --out scores.csv
   eosin predict slide.svs --head eosin-out/heads/subtype-abmil.safetensors --out slides.csv \\
     --attention tiles.csv
+  eosin predict tiles/manifest.csv --head HEAD --out scores.csv --prevalence 0.02
+  eosin predict tiles/manifest.csv --head HEAD --out scores.csv --recalibrate
 
 A head of slides (abmil, mean-pool) writes a row per slide.
 In every CSV, an apostrophe stands before text that a spreadsheet would run as a formula; where Eosin
 reads a CSV, it is taken off again.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct PredictArguments {
     /// A manifest CSV, a folder of images, or a slide.
     pub input: PathBuf,
@@ -320,6 +326,15 @@ pub struct PredictArguments {
     /// A second CSV with the attention of every tile, for heads of slides.
     #[arg(long)]
     pub attention: Option<PathBuf>,
+    /// Recalibrate probabilities and calls to these shares of classes: that of the second of two, such
+    /// as 0.02, or one per class, such as 0.7,0.2,0.1.
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true, value_parser = bounds::real("prevalence"))]
+    pub prevalence: Vec<f64>,
+    /// Recalibrate to the shares that these tiles themselves speak for, by the EM algorithm of Saerens
+    /// et al. (2002), which rests on classes that look as in training; refused where patients are too
+    /// few or the head tells too little.
+    #[arg(long, conflicts_with = "prevalence")]
+    pub recalibrate: bool,
     /// The store's folder, so that tiles are embedded once.
     #[arg(long, default_value = "eosin-out/store")]
     pub store: PathBuf,

@@ -17,6 +17,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
 use crate::decision::{Decided, Decision};
+use crate::trained_on::TrainedOn;
 
 /// Key of the metadata entry of a safetensors file that is a head.
 pub const METADATA_KEY: &str = "eosin-head";
@@ -49,6 +50,8 @@ pub struct HeadFile {
     pub metrics: BTreeMap<String, f64>,
     /// [`training_digest`] of the rows that it was trained on.
     pub training_digest: String,
+    /// The files and groups of those rows, as digests, and the shares of classes.
+    pub trained_on: TrainedOn,
     /// The licence, inherited from the backbone.
     pub licence: Licence,
     /// The release that trained it.
@@ -70,6 +73,8 @@ struct Metadata {
     penalty: Option<f64>,
     metrics: BTreeMap<String, Option<f64>>,
     training_digest: String,
+    #[serde(default)]
+    trained_on: TrainedOn,
     licence: Licence,
     eosin_version: String,
 }
@@ -129,6 +134,7 @@ pub fn save_head(path: &Path, head: &HeadFile) -> Result<()> {
             .map(|(name, value)| (name.clone(), value.is_finite().then_some(*value)))
             .collect(),
         training_digest: head.training_digest.clone(),
+        trained_on: head.trained_on.clone(),
         licence: head.licence.clone(),
         eosin_version: head.eosin_version.clone(),
     };
@@ -256,6 +262,7 @@ pub fn load_head(path: &Path) -> Result<HeadFile> {
         penalty: metadata.penalty,
         metrics: metadata.metrics.into_iter().map(|(k, v)| (k, v.unwrap_or(f64::NAN))).collect(),
         training_digest: metadata.training_digest,
+        trained_on: metadata.trained_on,
         licence: metadata.licence,
         eosin_version: metadata.eosin_version,
     })

@@ -43,6 +43,7 @@ mod card;
 mod file;
 mod promise;
 mod record;
+mod trained_on;
 
 pub use abstention::{Abstention, confidence};
 pub use calibrate::{Calibration, CalibrationMethod};
@@ -57,6 +58,7 @@ pub use logistic::{FitJob, LogisticTrainer, default_penalties};
 pub use neighbours::{KnnTrainer, NearestMeanTrainer};
 pub use record::{KINDS, head_from_record};
 pub use ridge::RidgeTrainer;
+pub use trained_on::TrainedOn;
 pub use tune::{
     Final, PenaltyScore, Predict, Searched, TuneMetric, TuneOptions, Tuned, fit_final, search,
     threshold, tune, tune_by,

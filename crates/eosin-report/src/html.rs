@@ -4,6 +4,7 @@
 //! policy that lets a browser take none.
 
 mod curves;
+mod evaluation;
 mod policy;
 mod provenance;
 mod select;
@@ -16,6 +17,7 @@ pub use select::{curves_html, render_select_html};
 use eosin_core::Result;
 use maud::{DOCTYPE, Markup, html};
 
+pub use self::evaluation::render_evaluation_html;
 pub use self::study::render_study_html;
 use crate::plot::N_COLOURS;
 use crate::{RunReport, verdict};

@@ -13,6 +13,7 @@
 //! # Ok::<(), eosin_core::Error>(())
 //! ```
 
+mod evaluation_report;
 mod html;
 mod json;
 mod number;
@@ -26,7 +27,13 @@ pub mod study_text;
 pub mod tables;
 pub mod verdict;
 
-pub use html::{curves_html, render_html, render_select_html, render_study_html};
+pub use evaluation_report::{
+    AbstentionResult, CalibrationResult, EvaluatedCentre, EvaluatedHead, EvaluationReport,
+    PrecisionAtPrevalence, RecallAtPrecision, TestOpened,
+};
+pub use html::{
+    curves_html, render_evaluation_html, render_html, render_select_html, render_study_html,
+};
 pub use run_report::{
     Arm, BackboneSummary, CentreResult, ClassCount, DataSummary, EmbeddingMap, Gain,
     LeakageFinding, LearningCurve, LearningPoint, MapPoint, Metric, Ranking, RankingRow,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use eosin_core::{Contract, Fingerprint, Licence, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::json;
+use crate::{TestOpened, json};
 
 /// Everything that a run found out: `report.json`, and all that `report.html` is drawn from.
 ///
@@ -55,6 +55,9 @@ pub struct RunReport {
     /// Score against cost, where costs were measured or are known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trade_offs: Vec<TradeOff>,
+    /// With how many configurations the test part was opened, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<TestOpened>,
     /// Tiles that were left out.
     pub skipped: Vec<SkippedTile>,
     /// What a reader should be warned of.

@@ -4,7 +4,7 @@ use eosin_core::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::run_report::nan;
-use crate::{LearningCurve, Metric, json};
+use crate::{LearningCurve, Metric, TestOpened, json};
 
 /// Everything that a study found out: `study.json`, and all that `study.html` is drawn from.
 ///
@@ -49,6 +49,9 @@ pub struct StudyReport {
     pub curves: Vec<LearningCurve>,
     /// Arms on labels that mean nothing; their gains must be none.
     pub controls: Vec<StudyControl>,
+    /// With how many studies the test part was opened, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<TestOpened>,
     /// What a reader should be warned of.
     pub warnings: Vec<String>,
 }

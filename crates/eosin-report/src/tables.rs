@@ -2,8 +2,10 @@
 
 //! Plain text for the terminal.
 
+use std::fmt::Write;
+
 use crate::number::{interval, percent, score, signed};
-use crate::{Metric, RunReport};
+use crate::{EvaluationReport, Metric, RunReport};
 
 /// The 2×2 of {default, selected} × {augmentation off, on}, a block per metric.
 pub fn two_by_two(report: &RunReport) -> String {
@@ -79,6 +81,39 @@ pub fn rankings(report: &RunReport) -> String {
 
 fn metric(m: &Metric) -> String {
     format!("{} {}", score(m.estimate), interval(m.lower, m.upper))
+}
+
+/// An evaluation: every metric beside trivial calls, then centres and prevalences.
+pub fn evaluation(report: &EvaluationReport) -> String {
+    let names = report.trivial.iter().map(|call| call.name.clone());
+    let mut rows: Vec<Vec<String>> =
+        vec![["metric".to_string(), "head".into()].into_iter().chain(names).collect()];
+    for m in &report.metrics {
+        let trivial = report.trivial.iter().map(|call| {
+            let found = call.metrics.iter().find(|t| t.name == m.name);
+            found.map_or_else(|| "-".into(), |t| score(t.estimate))
+        });
+        rows.push([m.name.clone(), metric(m)].into_iter().chain(trivial).collect());
+    }
+    // Writing to a string cannot fail.
+    let mut text = columns(&rows);
+    for at in &report.precision_at_prevalence {
+        let threshold =
+            at.threshold.map_or_else(String::new, |t| format!(", threshold {}", score(t)));
+        let share = at.prevalence * 100.0;
+        let precision = metric(&at.interval);
+        let _ = writeln!(text, "precision at a prevalence of {share} %: {precision}{threshold}");
+    }
+    for at in &report.recall_at_precision {
+        let recall = metric(&at.interval);
+        let _ = writeln!(text, "recall at a precision of {}: {recall}", at.precision);
+    }
+    let Some(first) = report.metrics.first() else { return text };
+    for centre in &report.centres {
+        let of = centre.metrics.first().map_or_else(String::new, metric);
+        let _ = writeln!(text, "{}: {} {of} on {} rows", centre.name, first.name, centre.n_rows);
+    }
+    text
 }
 
 /// Left-aligned columns two spaces apart, without trailing spaces.

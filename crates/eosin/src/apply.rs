@@ -3,11 +3,12 @@
 //! A saved head on tiles: opened, found to fit, and the tiles embedded where they are not yet.
 //! What predicts and what evaluates share it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use eosin_core::{
-    Backbone, EmbeddingBatch, Error, Head, HeadRecord, Probabilities, Progress, Result, TileSource,
+    Backbone, EmbeddingBatch, Error, Head, HeadRecord, Probabilities, Progress, Result, TileMeta,
+    TileSource,
 };
 use eosin_head::{HeadFile, load_head};
 use eosin_network::{Bags, SlideHead};
@@ -144,7 +145,17 @@ impl Applicable {
                 "`eosin inspect` tells what is wrong with each",
             ));
         }
-        let rows = store.read_tiles(&outcome.fingerprint, &tiles)?;
+        let mut rows = store.read_tiles(&outcome.fingerprint, &tiles)?;
+        // The store keeps what was said of a tile when it was embedded; a manifest may say since
+        // then that it is of another slide or patient.
+        let said: HashMap<&str, &TileMeta> =
+            source.tiles().iter().map(|meta| (meta.tile_id.as_str(), meta)).collect();
+        for meta in &mut rows.metas {
+            if let Some(now) = said.get(meta.tile_id.as_str()) {
+                meta.slide.clone_from(&now.slide);
+                meta.group.clone_from(&now.group);
+            }
+        }
         Ok((outcome, rows))
     }
 }

@@ -168,7 +168,7 @@ impl Dataset {
 
     /// The rows that meet the task's condition.
     #[cfg(feature = "sql")]
-    fn where_rows(&self, task: &TaskConfig) -> Result<Vec<&ManifestRow>> {
+    pub(crate) fn where_rows(&self, task: &TaskConfig) -> Result<Vec<&ManifestRow>> {
         let all = self.manifest.rows();
         let Some(condition) = &task.condition else { return Ok(all.iter().collect()) };
         let columns = self.manifest.columns();
@@ -184,7 +184,7 @@ impl Dataset {
     }
 
     #[cfg(not(feature = "sql"))]
-    fn where_rows(&self, task: &TaskConfig) -> Result<Vec<&ManifestRow>> {
+    pub(crate) fn where_rows(&self, task: &TaskConfig) -> Result<Vec<&ManifestRow>> {
         match &task.condition {
             None => Ok(self.manifest.rows().iter().collect()),
             Some(_) => Err(Error::unsupported(
@@ -203,7 +203,7 @@ impl Dataset {
         Ok(())
     }
 
-    fn require_column(&self, column: &str) -> Result<()> {
+    pub(crate) fn require_column(&self, column: &str) -> Result<()> {
         let columns = self.manifest.columns();
         if columns.iter().any(|c| c == column) {
             return Ok(());

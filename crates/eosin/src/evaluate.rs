@@ -7,7 +7,7 @@ use eosin_eval::{
 };
 
 /// Bins of equal mass for the expected calibration error.
-const ECE_BINS: usize = 15;
+pub const ECE_BINS: usize = 15;
 
 /// Predictions with what they should have been: all that a metric needs.
 #[derive(Clone, Debug)]

@@ -68,6 +68,7 @@ const LIMITS: &[(&str, Limit)] = &[
     ("parameters", Limit::Whole(0, 1_000_000_000_000_000)),
     ("pca", Limit::Whole(0, 65_536)),
     ("positives", Limit::Whole(1, 1_000_000_000)),
+    ("prevalence", Limit::Above(0.0, 0.999_999)),
     ("repeats", Limit::Whole(1, 1000)),
     ("replicates", Limit::Whole(100, 1_000_000)),
     ("rope", Limit::Real(0.0, 1.0)),

@@ -5,10 +5,11 @@ use std::path::Path;
 use eosin_core::spreadsheet::guard;
 use eosin_core::{EmbeddingBatch, Error, Head, Probabilities, Progress, Result, TileMeta};
 use eosin_head::{Decided, HeadFile};
-use eosin_network::SlideHead;
+use eosin_network::{Bag, SlideHead};
 
 use crate::apply::{AnyHead, Applicable, ApplyOptions, OfSlides, Opened, predict_slides};
 use crate::embed::Skipped;
+use crate::prevalence::{Shares, decide_for, required_shares, stated_shares};
 use crate::writable::{require_writable, require_writable_file};
 
 /// Where predictions come from and go to.
@@ -22,6 +23,8 @@ pub struct PredictOptions<'a> {
     pub out: &'a Path,
     /// A second CSV with the attention of every tile, for heads of slides.
     pub attention: Option<&'a Path>,
+    /// The shares that classes have among these rows.
+    pub shares: Shares<'a>,
 }
 
 /// What predicting did.
@@ -37,6 +40,8 @@ pub struct PredictOutcome {
     pub n_unreadable: usize,
     /// Tiles that could not be read.
     pub skipped: Vec<Skipped>,
+    /// What was done about shares that differ from those of the training.
+    pub recalibration: Vec<String>,
     /// Sentences on guarantees that were asked for and cannot be given.
     pub lacking_guarantees: Vec<String>,
 }
@@ -63,6 +68,16 @@ fn ready(options: &PredictOptions) -> Result<(Applicable, Opened)> {
             "heads of tiles have no attention; train one of kind abmil",
         ));
     }
+    match options.shares {
+        Shares::AsTrained => {}
+        Shares::Stated(stated) => {
+            stated_shares(&applicable.file, stated)?;
+            required_shares(&applicable.file)?;
+        }
+        Shares::Estimated => {
+            required_shares(&applicable.file)?;
+        }
+    }
     let opened = applicable.input(options.input, &options.apply)?;
     Ok((applicable, opened))
 }
@@ -74,7 +89,7 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
         applicable.embed(options.input, &opened, None, &options.apply, progress)?;
     let file = &applicable.file;
     let (calls, n_slides) = match &applicable.head {
-        AnyHead::Tiles(head) => (write_tiles(options.out, file, head.as_ref(), &rows)?, None),
+        AnyHead::Tiles(head) => (write_tiles(options, file, head.as_ref(), &rows)?, None),
         AnyHead::Slides(head) => {
             let calls = write_slides(options, file, head.as_ref(), &rows)?;
             let n_slides = calls.decided.called.len();
@@ -88,20 +103,22 @@ pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<Pred
         called,
         n_unreadable: outcome.n_unreadable,
         skipped: outcome.skipped,
+        recalibration: calls.recalibration,
         lacking_guarantees: file.lacking_guarantees(),
     })
 }
 
 /// One row per tile.
 fn write_tiles(
-    path: &Path,
+    options: &PredictOptions,
     file: &HeadFile,
     head: &dyn Head,
     rows: &EmbeddingBatch,
 ) -> Result<Calls> {
-    let calls = Calls::new(file, head.classes(), &head.predict(&rows.embeddings)?)?;
+    let groups: Vec<&str> = rows.metas.iter().map(|meta| meta.group.as_str()).collect();
+    let calls = Calls::new(file, &head.predict(&rows.embeddings)?, options.shares, &groups)?;
     let fixed = ["tile", "slide", "x", "y", "size_level0_px"];
-    write_csv(path, &calls.header(&fixed), rows.metas.iter().enumerate(), |(i, meta)| {
+    write_csv(options.out, &calls.header(&fixed), rows.metas.iter().enumerate(), |(i, meta)| {
         tile_cells(meta).into_iter().chain(calls.cells(i)).collect()
     })?;
     Ok(calls)
@@ -115,7 +132,9 @@ fn write_slides(
     rows: &EmbeddingBatch,
 ) -> Result<Calls> {
     let OfSlides { order, bags, raw } = predict_slides(head, rows)?;
-    let calls = Calls::new(file, head.classes(), &raw)?;
+    let first = |bag: &Bag| rows.metas[order[bag.rows.start]].group.as_str();
+    let groups: Vec<&str> = bags.bags().iter().map(first).collect();
+    let calls = Calls::new(file, &raw, options.shares, &groups)?;
     let header = calls.header(&["slide", "tiles"]);
     write_csv(options.out, &header, bags.bags().iter().enumerate(), |(i, bag)| {
         let fixed = [bag.id.clone(), bag.rows.len().to_string()];
@@ -147,11 +166,13 @@ fn tile_cells(meta: &TileMeta) -> [String; 5] {
 struct Calls {
     classes: Vec<String>,
     decided: Decided,
+    recalibration: Vec<String>,
 }
 
 impl Calls {
-    fn new(file: &HeadFile, classes: &[String], raw: &Probabilities) -> Result<Self> {
-        Ok(Self { classes: classes.to_vec(), decided: file.decide(raw)? })
+    fn new(file: &HeadFile, raw: &Probabilities, shares: Shares, groups: &[&str]) -> Result<Self> {
+        let (decided, recalibration) = decide_for(shares, file, file.decide(raw)?, groups)?;
+        Ok(Self { classes: file.record.classes.clone(), decided, recalibration })
     }
 
     fn header(&self, fixed: &[&str]) -> Vec<String> {

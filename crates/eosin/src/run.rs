@@ -13,6 +13,7 @@ use crate::dataset::TaskRows;
 use crate::embed::Skipped;
 use crate::exports::{Exports, Whose, row_names};
 use crate::leakage::{check_embedded, check_leakage};
+use crate::opened;
 use crate::select::{Arms, LeftOut, Selection, embed_arms, select_arms};
 use crate::session::{Embedded, Session};
 use crate::summary::{self, Findings};
@@ -54,6 +55,7 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
     let selection = timings.stage("select", || select_arms(session, &arms))?;
     let selected = selection.selected.clone();
     let fitted = fit_arms(session, &rows, embedded, &selected, &mut timings)?;
+    let opened = opened::test_part(session, &rows, &session.config.digest())?;
     let report = timings.stage("report", || {
         summary::report(Findings {
             session,
@@ -64,6 +66,7 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
             selected: &selected,
             arms: &fitted,
             leakage,
+            opened,
             warnings: warnings(session, &rows, &skipped, &selection, &fitted),
         })
     })?;

@@ -17,7 +17,7 @@ use crate::session::{Embedded, Session};
 use crate::train::FittedArm;
 
 /// Bins of the reliability plot.
-const RELIABILITY_BINS: usize = 10;
+pub const RELIABILITY_BINS: usize = 10;
 
 /// Most points on an embedding map; more make a file heavy and show nothing more.
 const MAX_MAP_POINTS: usize = 3000;
@@ -32,6 +32,7 @@ pub struct Findings<'a> {
     pub selected: &'a str,
     pub arms: &'a [(bool, Arc<FittedArm>)],
     pub leakage: Vec<report::LeakageFinding>,
+    pub opened: Option<report::TestOpened>,
     pub warnings: Vec<String>,
 }
 
@@ -62,6 +63,7 @@ pub fn report(findings: Findings) -> Result<RunReport> {
         gains: gains(findings.arms, &bootstrap)?,
         embedding_maps: maps(&findings)?,
         centres: centres(&findings, &bootstrap)?,
+        opened: findings.opened,
         skipped: findings
             .skipped
             .iter()
@@ -228,7 +230,7 @@ fn centres(findings: &Findings, bootstrap: &GroupBootstrap) -> Result<Vec<report
     Ok(found)
 }
 
-fn metric(metric: crate::evaluate::Metric) -> report::Metric {
+pub fn metric(metric: crate::evaluate::Metric) -> report::Metric {
     report::Metric {
         name: metric.name.to_string(),
         estimate: metric.interval.estimate,

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use eosin_augment::Pipeline;
 use eosin_core::{FeatureTransform, LabelledSet, Progress, Result, TrainView, ViewBank};
-use eosin_head::{Decision, Final, HeadFile, Tuned, fit_final, save_head, training_digest, tune};
+use eosin_head::{
+    Decision, Final, HeadFile, TrainedOn, Tuned, fit_final, save_head, training_digest, tune,
+};
 
 use crate::config::ComponentConfig;
 use crate::dataset::TaskRows;
@@ -99,6 +101,7 @@ pub fn fit_arm(
         penalty: Some(tuned.penalty),
         metrics: BTreeMap::new(),
         training_digest: training_digest(&train),
+        trained_on: trained_on(session, rows, embedded, &train.labels()),
         licence: embedded.info.licence.clone(),
         eosin_version: env!("CARGO_PKG_VERSION").to_string(),
     };
@@ -118,6 +121,19 @@ pub fn fit_arm(
         out_of_fold,
         test,
     })
+}
+
+/// What a head remembers of its rows, whose classes are `labels`.
+pub fn trained_on(
+    session: &Session,
+    rows: &TaskRows,
+    embedded: &Embedded,
+    labels: &[u32],
+) -> TrainedOn {
+    let keys = session.keys(&embedded.outcome.kept_as, &rows.train_ids());
+    let files = keys.iter().map(|key| key.source_digest.as_str());
+    let groups = rows.split.train.iter().map(|&i| rows.groups[i].as_str());
+    TrainedOn::new(rows.classes.len(), labels, files, groups)
 }
 
 /// The run's augmentation with the view bank that it needs, embedded for the training tiles.

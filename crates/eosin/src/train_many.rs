@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use eosin_augment::Pipeline;
 use eosin_core::{LabelledSet, NoProgress, Result};
 use eosin_eval::Interval;
+use eosin_report::TestOpened;
 
 use crate::config::{ComponentConfig, TaskConfig, part};
 use crate::dataset::TaskRows;
@@ -13,6 +14,7 @@ use crate::embed::Skipped;
 use crate::evaluate::Metric;
 use crate::exports::{Exports, Whose, row_names};
 use crate::leakage::check_leakage;
+use crate::opened;
 use crate::session::{Embedded, Session};
 use crate::train::{FittedArm, embed_views, fit_arm, labelled, save};
 use crate::train_slides::{Fitted, fit_slides};
@@ -54,6 +56,8 @@ pub struct SavedHead {
     pub out_of_fold: Metric,
     /// Every metric on the test part, where the task has one.
     pub test: Vec<Metric>,
+    /// With how many heads or configurations that part was opened.
+    pub opened: Option<TestOpened>,
 }
 
 /// Trains a plan. A head that cannot be fitted is told in its place and does not end the others.
@@ -184,7 +188,10 @@ impl Job<'_> {
                     .join("heads")
                     .join(format!("{}-{head_name}-{name}.safetensors", self.task_name));
                 save(&file, &path)?;
-                Ok(SavedHead { path, penalty, threshold, out_of_fold, test })
+                let augmented = if self.augment.is_some() { "augmented" } else { "plain" };
+                let own = [&session.config.digest(), head_name, name, augmented].join(" ");
+                let opened = opened::test_part(session, &rows, &own)?;
+                Ok(SavedHead { path, penalty, threshold, out_of_fold, test, opened })
             };
             let result = fit(exports);
             session.progress.advance(1);

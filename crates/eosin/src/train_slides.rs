@@ -14,6 +14,7 @@ use crate::dataset::TaskRows;
 use crate::evaluate::Scored;
 use crate::exports::RowName;
 use crate::session::{Embedded, Session};
+use crate::train::trained_on;
 
 /// A head that was tuned and fitted on the training part, and scored on the test part.
 pub struct Fitted {
@@ -169,6 +170,7 @@ pub fn fit_slides(
         penalty: Some(tuned.penalty),
         metrics: BTreeMap::new(),
         training_digest: training_digest(&TrainView::whole(&means)),
+        trained_on: trained_on(session, rows, embedded, &labels),
         licence: embedded.info.licence.clone(),
         eosin_version: env!("CARGO_PKG_VERSION").to_string(),
     };

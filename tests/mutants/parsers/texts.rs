@@ -7,8 +7,8 @@ use std::path::Path;
 use eosin::crates::core::{HeadTrainer, Licence, Use};
 use eosin::crates::core::{LabelledSet, Matrix, Result, TrainBatch, TrainView};
 use eosin::crates::head::{
-    Decision, HeadFile, KnnTrainer, LdaTrainer, LogisticTrainer, NearestMeanTrainer, load_head,
-    save_head,
+    Decision, HeadFile, KnnTrainer, LdaTrainer, LogisticTrainer, NearestMeanTrainer, TrainedOn,
+    load_head, save_head,
 };
 use eosin::crates::query::{Tables, TextTable, filter_rows};
 use eosin::crates::tile::geometry::read_region;
@@ -76,6 +76,7 @@ fn saved_head(trainer: &dyn HeadTrainer, penalty: f64) -> Seed {
         penalty: Some(penalty),
         metrics: [("auroc".to_string(), 0.7)].into(),
         training_digest: "any".into(),
+        trained_on: TrainedOn::new(2, &[0, 1], ["a", "b"], ["p", "q"]),
         licence: Licence { name: "MIT".into(), allows: Use::Commercial },
         eosin_version: "0.1.0".into(),
     };

@@ -3,6 +3,7 @@
 mod backbone;
 mod doctor;
 mod embed;
+pub mod evaluate;
 mod head;
 mod inspect;
 mod predict;
@@ -39,6 +40,7 @@ pub fn dispatch(cli: &Cli) -> Result<Outcome> {
         Command::Study(arguments) => study::study(arguments, &bars),
         Command::Train(arguments) => train::train(arguments, &bars),
         Command::Predict(arguments) => predict::predict(arguments, &bars),
+        Command::Evaluate(arguments) => evaluate::evaluate(arguments, &bars),
         Command::Head(arguments) => head::head(arguments),
         Command::Inspect(arguments) => inspect::inspect(arguments),
         Command::Backbone(arguments) => backbone::backbone(arguments, &bars),

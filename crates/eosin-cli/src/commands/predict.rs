@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use anyhow::Result;
-use eosin::{ApplyOptions, EngineConfig, PredictOptions};
+use eosin::{ApplyOptions, EngineConfig, PredictOptions, Shares};
 
 use super::{print_facts, tell_skipped, tiling};
 use crate::arguments::PredictArguments;
@@ -26,6 +26,13 @@ pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
         },
         out: &arguments.out,
         attention: arguments.attention.as_deref(),
+        shares: if arguments.recalibrate {
+            Shares::Estimated
+        } else if arguments.prevalence.is_empty() {
+            Shares::AsTrained
+        } else {
+            Shares::Stated(&arguments.prevalence)
+        },
     };
     if arguments.dry_run {
         let n_tiles = eosin::check_predict(&options)?;
@@ -47,7 +54,7 @@ pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
         None => println!("{} tiles: {}", outcome.n_tiles, called.join(", ")),
         Some(n) => println!("{n} slides of {} tiles: {}", outcome.n_tiles, called.join(", ")),
     }
-    for sentence in &outcome.lacking_guarantees {
+    for sentence in outcome.recalibration.iter().chain(&outcome.lacking_guarantees) {
         println!("note: {sentence}");
     }
     println!("{}", arguments.out.display());

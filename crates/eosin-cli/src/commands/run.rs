@@ -24,6 +24,9 @@ pub fn run(arguments: &RunArguments, bars: &Bars) -> Result<Outcome> {
     println!("{}", tables::rankings(report));
     println!("{}", tables::two_by_two(report));
     println!("{}", tables::gains(report));
+    if let Some(opened) = report.opened {
+        println!("test part: {}", opened.sentence());
+    }
     for warning in &report.warnings {
         println!("note: {warning}");
     }

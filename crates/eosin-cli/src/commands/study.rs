@@ -30,6 +30,9 @@ pub fn study(arguments: &StudyArguments, bars: &Bars) -> Result<Outcome> {
     for sentence in study_text::verdict(&outcome.report).lines() {
         println!("{}", sentence.replace('`', ""));
     }
+    if let Some(opened) = outcome.report.opened {
+        println!("test part: {}", opened.sentence());
+    }
     for warning in &outcome.report.warnings {
         println!("note: {}", warning.replace('`', ""));
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use comfy_table::{Table, presets};
 use eosin::crates::eval::{Form, Interval};
+use eosin::crates::report::TestOpened;
 use eosin::{SavedHead, Session, TrainPlan, TrainedHead, train_many};
 
 use super::{open, print_facts, tell_skipped};
@@ -32,6 +33,18 @@ pub fn train(arguments: &TrainArguments, bars: &Bars) -> Result<Outcome> {
         }
     }
     let failed = tell_failed(&trained)?;
+    let saved = trained.iter().filter_map(|head| Some((head, head.result.as_ref().ok()?)));
+    // The last head of a task has seen them all.
+    let opened: BTreeMap<&str, u64> = saved
+        .filter_map(|(head, saved)| Some((head, saved.opened?)))
+        .fold(BTreeMap::new(), |mut most, (head, opened)| {
+            let n: &mut u64 = most.entry(&head.task).or_default();
+            *n = opened.n_configurations.max(*n);
+            most
+        });
+    for (task, n_configurations) in opened {
+        println!("test part of {task}: {}", TestOpened { n_configurations }.sentence());
+    }
     tell_skipped(&skipped);
     if let Some(note) = session.unreadable_note(&skipped) {
         println!("note: {note}");

@@ -53,6 +53,7 @@ fn example() -> HeadFile {
         penalty: Some(0.1),
         metrics: BTreeMap::from([("auroc".into(), 0.9)]),
         training_digest: "ab".into(),
+        trained_on: TrainedOn::new(2, &[0, 1], ["a", "b"], ["p", "q"]),
         licence: Licence { name: "Apache-2.0".into(), allows: Use::Commercial },
         eosin_version: "0.1.0".into(),
     }

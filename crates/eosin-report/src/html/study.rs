@@ -26,6 +26,7 @@ pub fn render_study_html(report: &StudyReport) -> Result<String> {
             } }
         }
         (remarks(&report.notes, &report.warnings))
+        @if let Some(opened) = report.opened { p class="small" { "Test part: " (opened.sentence()) } }
     };
     let sections = [
         square(report),

@@ -54,6 +54,7 @@ pub fn sample() -> RunReport {
             tile: "tiles/bad.png".into(),
             reason: "expected a PNG, found 0 bytes".into(),
         }],
+        opened: None,
         warnings: vec!["the test side has 8 positives".into()],
     }
 }

@@ -12,6 +12,7 @@ use crate::dataset::TaskRows;
 use crate::embed::Skipped;
 use crate::exports::row_names;
 use crate::leakage::{check_embedded, check_leakage};
+use crate::opened;
 use crate::run::write;
 use crate::select::{embed_arms, select_arms};
 use crate::session::{Embedded, Session, view_bank, view_parameters};
@@ -74,6 +75,7 @@ pub fn study(session: &Session, config: &StudyConfig) -> Result<StudyOutcome> {
             .warnings
             .push(format!("{} tiles could not be read and were left out", skipped.len()));
     }
+    report.opened = opened::test_part(session, &rows, &report.digest)?;
     let json = session.out.join("study.json");
     let html = session.out.join("study.html");
     write(&json, &report.to_json()?)?;

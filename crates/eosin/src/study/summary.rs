@@ -144,6 +144,7 @@ pub fn report(findings: Findings) -> Result<StudyReport> {
         test_square,
         curves: curves(&findings, &truth, ratio, level)?,
         controls: controls(&findings)?,
+        opened: None,
         warnings,
     })
 }

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use eosin_core::Result;
+use maud::{Markup, html};
+
+use super::{inline, legend, page, remarks, section};
+use crate::evaluation_report::{CalibrationResult, EvaluationReport};
+use crate::number::{interval, percent_of, score};
+use crate::plot::{Chart, Curve, curves};
+use crate::{Metric, ReliabilityBin};
+
+const UNIT: [(f64, f64); 2] = [(0.0, 1.0), (0.0, 1.0)];
+const DIAGONAL: [[f64; 2]; 2] = [[0.0, 0.0], [1.0, 1.0]];
+
+/// Draws an evaluation, the verdict first; every text of it is escaped.
+pub fn render_evaluation_html(report: &EvaluationReport) -> Result<String> {
+    let head = html! {
+        h1 { (report.title) }
+        p class="meta" {
+            "Eosin " (report.eosin_version) " · head " code { (report.head.kind) }
+            " · trained on " code { (report.head.training_digest.get(..16).unwrap_or_default()) }
+            " · seed " (report.seed)
+        }
+        div class="verdict" { @for sentence in report.verdict() { p { (inline(&sentence)) } } }
+        (remarks(&report.notes, &report.warnings))
+    };
+    let sections = [
+        section("Result", Some(result(report))),
+        section("Calls", Some(calls(report))),
+        section("Curves", (!report.roc.is_empty()).then(|| drawn(report))),
+        section("Calibration", report.calibration.as_ref().map(calibration)),
+        section("Prevalence and fixed precision", prevalence(report)),
+        section("Centres", centres(report)),
+        section("Tiles that were left out", skipped(report)),
+        section("The head", Some(about(report))),
+    ];
+    Ok(page(&report.title, &head, &sections))
+}
+
+fn cell(m: &Metric) -> Markup {
+    html! { (score(m.estimate)) " " span class="interval" { (interval(m.lower, m.upper)) } }
+}
+
+/// Every metric beside what calls score that look at no tile.
+fn result(report: &EvaluationReport) -> Markup {
+    html! {
+        div class="scroll" { table {
+            thead { tr { th { "Metric" } th { "Head" } @for call in &report.trivial { th { (call.name) } } } }
+            tbody { @for (i, m) in report.metrics.iter().enumerate() { tr {
+                td { (m.name) }
+                td { @if i == 0 { strong { (cell(m)) } } @else { (cell(m)) } }
+                @for call in &report.trivial { td {
+                    @match call.metrics.iter().find(|t| t.name == m.name) {
+                        Some(t) => (score(t.estimate)),
+                        None => "–",
+                    }
+                } }
+            } } }
+        } }
+        p class="small" {
+            (report.n_rows) " " (report.unit) "s of " (report.n_groups) " groups: "
+            @for (i, (class, n)) in report.classes.iter().zip(&report.class_counts).enumerate() {
+                @if i > 0 { ", " } (n) " " (class)
+            }
+            ". Brackets are " (percent_of(report.level)) " intervals over groups for a fixed head ("
+            (report.replicates) " bootstrap replicates); there are none for fewer than 5 groups."
+        }
+    }
+}
+
+fn calls(report: &EvaluationReport) -> Markup {
+    html! {
+        p class="small" { "Rows are true classes, columns called ones; shades are shares of the row." }
+        div class="grid-of pairs" {
+            (confusion("All", &report.classes, &report.confusion))
+            @for centre in &report.centres { (confusion(&centre.name, &report.classes, &centre.confusion)) }
+        }
+        @if let Some(a) = &report.abstention {
+            p {
+                "The head may leave rows uncalled, and leaves " (a.n_uncalled) " of " (report.n_rows)
+                "; of those that it calls, " (percent_of(a.wrong)) " are wrong. "
+                "The tables and metrics above count every row, called at the threshold."
+            }
+        }
+    }
+}
+
+fn confusion(title: &str, classes: &[String], counts: &[Vec<u64>]) -> Markup {
+    html! {
+        div {
+            figcaption { (title) }
+            div class="scroll" { table class="confusion" {
+                tr { th {} @for class in classes { th { (class) } } }
+                @for (i, row) in counts.iter().enumerate() {
+                    @let total = row.iter().sum::<u64>().max(1);
+                    tr {
+                        th { @if let Some(class) = classes.get(i) { (class) } }
+                        @for (j, n) in row.iter().enumerate() {
+                            @let share = *n as f64 / total as f64;
+                            td class={ (if i == j { "hit" } else { "miss" }) " s" ((share * 20.0).round()) } {
+                                (n) span class="interval" { (percent_of(share)) }
+                            }
+                        }
+                    }
+                }
+            } }
+        }
+    }
+}
+
+fn line(name: &str, points: Vec<[f64; 2]>, marks: bool) -> Curve {
+    Curve { name: name.into(), points, band: Vec::new(), marks }
+}
+
+fn drawn(report: &EvaluationReport) -> Markup {
+    let positives = report.class_counts.last().copied().unwrap_or(0);
+    let share = positives as f64 / report.n_rows.max(1) as f64;
+    let chart = |title, labels, reference, points: &Vec<[f64; 2]>| {
+        let chart =
+            Chart { title, labels, ranges: UNIT, x_marks: None, reference: Some(reference) };
+        curves(&chart, &[line("head", points.clone(), false)])
+    };
+    html! {
+        div class="grid-of" {
+            (chart("Precision–recall", ["recall", "precision"], [[0.0, share], [1.0, share]], &report.precision_recall))
+            (chart("ROC", ["false-positive rate", "recall"], DIAGONAL, &report.roc))
+        }
+    }
+}
+
+fn calibration(found: &CalibrationResult) -> Markup {
+    let points = |bins: &[ReliabilityBin]| -> Vec<[f64; 2]> {
+        bins.iter().map(|b| [b.predicted, b.observed]).collect()
+    };
+    let lines = [
+        line("before calibration", points(&found.before), true),
+        line("after calibration", points(&found.after), true),
+    ];
+    let chart = Chart {
+        title: "Reliability",
+        labels: ["predicted probability", "observed share"],
+        ranges: UNIT,
+        x_marks: None,
+        reference: Some(DIAGONAL),
+    };
+    html! {
+        p { "Calibration of the head: " (found.method) "." }
+        (legend(&["before calibration", "after calibration"]))
+        div class="grid-of" { (curves(&chart, &lines)) }
+        div class="scroll" { table {
+            thead { tr { th { "Expected calibration error" } th class="number" {} } }
+            tbody {
+                tr { td { "before calibration" } td class="number" { (score(found.ece_before)) } }
+                tr { td { "after calibration" } td class="number" { (score(found.ece_after)) } }
+                tr { td { "a perfect head on so many rows, on average" } td class="number" { (score(found.ece_perfect)) } }
+                tr { td { "a perfect head, in 95 % of draws below" } td class="number" { (score(found.ece_perfect_upper)) } }
+            }
+        } }
+    }
+}
+
+fn prevalence(report: &EvaluationReport) -> Option<Markup> {
+    let (shares, fixed) = (&report.precision_at_prevalence, &report.recall_at_precision);
+    (!shares.is_empty() || !fixed.is_empty()).then(|| html! {
+        p class="small" {
+            "Where positives have another share and look the same, recall and false-positive rate stay "
+            "and precision changes. The threshold is on the head's own probabilities: calls from there on "
+            "are those that its threshold makes after recalibration to that share."
+        }
+        div class="scroll" { table {
+            thead { tr { th class="number" { "Prevalence" } th { "Precision" } th class="number" { "Negative predictive value" } th class="number" { "F1" } th class="number" { "Threshold for it" } } }
+            tbody { @for at in shares { tr {
+                td class="number" { (percent(at.prevalence)) @if at.stated { " (stated)" } }
+                td { (cell(&at.interval)) }
+                td class="number" { (score(at.negative_predictive_value)) }
+                td class="number" { (score(at.f1)) }
+                td class="number" { (at.threshold.map_or_else(|| "–".into(), score)) }
+            } } }
+        } }
+        div class="scroll" { table {
+            thead { tr { th class="number" { "Precision of at least" } th { "Recall" } th class="number" { "Threshold on these rows" } } }
+            tbody { @for at in fixed { tr {
+                td class="number" { (percent_of(at.precision)) }
+                td { (cell(&at.interval)) }
+                td class="number" { (at.threshold.map_or_else(|| "none is so precise".into(), score)) }
+            } } }
+        } }
+    })
+}
+
+/// A prevalence may be small.
+fn percent(share: f64) -> String {
+    if share < 0.01 { format!("{:.2} %", share * 100.0) } else { format!("{:.1} %", share * 100.0) }
+}
+
+fn centres(report: &EvaluationReport) -> Option<Markup> {
+    let first = report.centres.first()?;
+    Some(html! {
+        p { "The same head on the rows of each centre alone." }
+        div class="scroll" { table {
+            thead { tr {
+                th { "Centre" } th class="number" { "Rows" } th class="number" { "Groups" }
+                @for m in &first.metrics { th { (m.name) } }
+            } }
+            tbody { @for centre in &report.centres { tr {
+                td { (centre.name) }
+                td class="number" { (centre.n_rows) }
+                td class="number" { (centre.n_groups) }
+                @for m in &centre.metrics { td { (cell(m)) } }
+            } } }
+        } }
+    })
+}
+
+fn skipped(report: &EvaluationReport) -> Option<Markup> {
+    (!report.skipped.is_empty()).then(|| {
+        html! {
+            ul { @for s in &report.skipped { li { code { (s.tile) } ": " (s.reason) } } }
+        }
+    })
+}
+
+fn about(report: &EvaluationReport) -> Markup {
+    let head = &report.head;
+    let [label, group] = &report.columns;
+    let number = |value: Option<f64>| value.map_or_else(|| "none".to_string(), |v| v.to_string());
+    let mut rows = vec![
+        ("kind", head.kind.clone()),
+        ("threshold", number(head.threshold)),
+        ("penalty", number(head.penalty)),
+        ("training", head.training_digest.clone()),
+        ("trained by", format!("Eosin {}", head.eosin_version)),
+        ("labels", format!("column {label}")),
+        ("groups", format!("column {group}")),
+    ];
+    if let Some(contract) = &head.contract {
+        rows.push(("backbone", contract.backbone.clone()));
+        rows.push(("contract", contract.fingerprint().to_string()));
+    }
+    if !report.accepted.is_empty() {
+        rows.push(("accepted differences", report.accepted.join(", ")));
+    }
+    html! { dl { @for (name, value) in &rows { dt { (name) } dd { (value) } } } }
+}

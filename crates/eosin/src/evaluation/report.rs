@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::collections::BTreeMap;
+
+use eosin_core::{Probabilities, Result};
+use eosin_eval::bootstrap::Scale;
+use eosin_eval::metrics::{expected_calibration_error, perfect_ece, reliability};
+use eosin_eval::prevalence::recalibrated_threshold;
+use eosin_eval::{BinaryCounts, ConfusionMatrix, GroupBootstrap, Interval, Ranked};
+use eosin_head::{Calibration, HeadFile};
+use eosin_report::{self as report, EvaluationReport};
+
+use super::Evaluated;
+use crate::evaluate::{ECE_BINS, Scored};
+use crate::prevalence::assumed_shares;
+use crate::study::trivial;
+use crate::summary::{RELIABILITY_BINS, metric};
+
+/// Draws for the calibration error of a perfect head.
+const PERFECT_DRAWS: usize = 200;
+/// Prevalences that are shown where nobody states one: from a screening to a referral.
+const PREVALENCES: [f64; 4] = [0.001, 0.01, 0.05, 0.2];
+/// Precisions at which recall is shown.
+const PRECISIONS: [f64; 3] = [0.5, 0.8, 0.9];
+
+/// The report of an evaluation.
+pub(super) fn report(found: &Evaluated) -> Result<EvaluationReport> {
+    let (options, file, scored) = (found.options, &found.applicable.file, &found.scored);
+    let bootstrap = options.evaluation.bootstrap(options.seed);
+    let classes = &file.record.classes;
+    let count = |class: usize| scored.labels.iter().filter(|&&l| l as usize == class).count();
+    let n_groups = scored.groups.iter().max().map_or(0, |&last| u64::from(last) + 1);
+    let is_of_tiles = found.names.iter().all(|name| name.tile_id.is_some());
+    let ranked = if scored.is_binary() {
+        Some(Ranked::new(&scored.scores(), &scored.truths())?)
+    } else {
+        None
+    };
+    let points = |of: Option<Vec<eosin_eval::metrics::CurvePoint>>| -> Vec<[f64; 2]> {
+        of.unwrap_or_default().iter().map(|p| [p.x, p.y]).collect()
+    };
+    Ok(EvaluationReport {
+        format: EvaluationReport::FORMAT,
+        title: format!("Evaluation of a head: {}", classes.join(" / ")),
+        eosin_version: env!("CARGO_PKG_VERSION").to_string(),
+        head: head(file),
+        columns: found.columns.clone(),
+        unit: if is_of_tiles { "tile" } else { "slide" }.into(),
+        classes: classes.clone(),
+        class_counts: (0..classes.len()).map(|class| count(class) as u64).collect(),
+        n_rows: scored.labels.len() as u64,
+        n_groups,
+        seed: options.seed,
+        replicates: bootstrap.replicates as u64,
+        level: bootstrap.level,
+        metrics: scored.metrics(&bootstrap)?.into_iter().map(metric).collect(),
+        trivial: trivial(std::slice::from_ref(&scored.labels), classes.len())
+            .into_iter()
+            .map(|(name, metrics)| report::TrivialCall { name: name.into(), metrics })
+            .collect(),
+        confusion: counts(&scored.confusion()?),
+        roc: points(ranked.as_ref().map(|ranked| ranked.roc_points(None))),
+        precision_recall: points(ranked.as_ref().map(|ranked| ranked.pr_points(None))),
+        calibration: calibration(found, options.seed),
+        precision_at_prevalence: at_prevalences(found, &bootstrap)?,
+        recall_at_precision: match &ranked {
+            Some(ranked) => at_precisions(scored, ranked, &bootstrap)?,
+            None => Vec::new(),
+        },
+        centres: centres(found, &bootstrap)?,
+        abstention: abstention(found),
+        opened: Some(report::TestOpened { n_configurations: found.n_opened }),
+        accepted: options.apply.accept.to_vec(),
+        skipped: found
+            .skipped
+            .iter()
+            .map(|s| report::SkippedTile { tile: s.tile.clone(), reason: s.reason.clone() })
+            .collect(),
+        notes: found.notes.clone(),
+        warnings: warnings(found, classes, &count),
+    })
+}
+
+fn head(file: &HeadFile) -> report::EvaluatedHead {
+    report::EvaluatedHead {
+        kind: file.record.kind.clone(),
+        threshold: file.threshold,
+        penalty: file.penalty,
+        training_digest: file.training_digest.clone(),
+        eosin_version: file.eosin_version.clone(),
+        contract: Some(file.contract.clone()),
+    }
+}
+
+fn warnings(found: &Evaluated, classes: &[String], count: &dyn Fn(usize) -> usize) -> Vec<String> {
+    let mut warnings = found.warnings.clone();
+    let missing = classes.iter().enumerate().filter(|(class, _)| count(*class) == 0);
+    warnings.extend(missing.map(|(_, class)| {
+        format!("no row is of class `{class}`: figures that need it are not defined")
+    }));
+    warnings
+}
+
+fn counts(confusion: &ConfusionMatrix) -> Vec<Vec<u64>> {
+    let rows = confusion.counts().chunks(confusion.n_classes());
+    rows.map(|row| row.iter().map(|&n| n as u64).collect()).collect()
+}
+
+/// How the probabilities of two classes hold, as the model gives them and as the head uses them.
+fn calibration(found: &Evaluated, seed: u64) -> Option<report::CalibrationResult> {
+    let (file, scored) = (&found.applicable.file, &found.scored);
+    if !scored.is_binary() {
+        return None;
+    }
+    let truths = scored.truths();
+    let bins = |of: &Probabilities| -> Vec<report::ReliabilityBin> {
+        reliability(&of.column(1), &truths, None, RELIABILITY_BINS)
+            .iter()
+            .map(|bin| report::ReliabilityBin {
+                predicted: bin.predicted,
+                observed: bin.observed,
+                count: bin.weight as u64,
+            })
+            .collect()
+    };
+    let ece =
+        |of: &Probabilities| expected_calibration_error(&of.column(1), &truths, None, ECE_BINS);
+    let perfect = perfect_ece(&scored.scores(), ECE_BINS, PERFECT_DRAWS, seed);
+    let method = match (&file.decision.calibration, &file.decision.logit_adjustment) {
+        (None, None) => "none, so that before and after are the same",
+        (None, Some(_)) => "none; class shares are divided out",
+        (Some(Calibration::Temperature { .. }), _) => "a temperature",
+        (Some(Calibration::Platt { .. }), _) => "Platt's line",
+        (Some(Calibration::Isotonic { .. }), _) => "isotonic regression",
+    };
+    Some(report::CalibrationResult {
+        method: method.into(),
+        before: bins(&found.raw),
+        after: bins(&scored.probabilities),
+        ece_before: ece(&found.raw),
+        ece_after: ece(&scored.probabilities),
+        ece_perfect: perfect.mean,
+        ece_perfect_upper: perfect.upper,
+    })
+}
+
+fn named(name: &str, interval: &Interval) -> report::Metric {
+    report::Metric {
+        name: name.into(),
+        estimate: interval.estimate,
+        lower: interval.lower,
+        upper: interval.upper,
+    }
+}
+
+/// The calls at stated prevalences, or at a usual few.
+fn at_prevalences(
+    found: &Evaluated,
+    bootstrap: &GroupBootstrap,
+) -> Result<Vec<report::PrecisionAtPrevalence>> {
+    let (file, scored) = (&found.applicable.file, &found.scored);
+    let stated = found.options.prevalence;
+    if !scored.is_binary() {
+        return Ok(Vec::new());
+    }
+    let prevalences = if stated.is_empty() { &PREVALENCES[..] } else { stated };
+    let (called, truths) = (scored.called(), scored.truths());
+    let called: Vec<bool> = called.iter().map(|&class| class == 1).collect();
+    let assumed = assumed_shares(file);
+    let intervals = bootstrap.intervals(
+        &scored.groups,
+        &scored.labels,
+        &vec![Scale::Unit; prevalences.len()],
+        |weights| {
+            let counts = BinaryCounts::of(&called, &truths, Some(weights));
+            prevalences.iter().map(|&p| counts.precision_at_prevalence(p)).collect()
+        },
+    )?;
+    let counts = BinaryCounts::of(&called, &truths, None);
+    let at = |(&prevalence, interval): (&f64, Interval)| {
+        let (recall, specificity) = (counts.recall(), counts.specificity());
+        let precision = counts.precision_at_prevalence(prevalence);
+        let spared = (1.0 - prevalence) * specificity;
+        let threshold = assumed.as_ref().zip(file.threshold);
+        report::PrecisionAtPrevalence {
+            prevalence,
+            stated: !stated.is_empty(),
+            precision,
+            interval: named("precision", &interval),
+            negative_predictive_value: spared / (spared + prevalence * (1.0 - recall)),
+            f1: 2.0 * precision * recall / (precision + recall),
+            threshold: threshold
+                .map(|(from, threshold)| recalibrated_threshold(threshold, prevalence, from[1])),
+        }
+    };
+    Ok(prevalences.iter().zip(intervals).map(at).collect())
+}
+
+fn at_precisions(
+    scored: &Scored,
+    ranked: &Ranked,
+    bootstrap: &GroupBootstrap,
+) -> Result<Vec<report::RecallAtPrecision>> {
+    let intervals = bootstrap.intervals(
+        &scored.groups,
+        &scored.labels,
+        &[Scale::Unit; PRECISIONS.len()],
+        |weights| {
+            PRECISIONS.iter().map(|&p| ranked.recall_at_precision(p, Some(weights))).collect()
+        },
+    )?;
+    let at = |(&precision, interval): (&f64, Interval)| report::RecallAtPrecision {
+        precision,
+        recall: ranked.recall_at_precision(precision, None),
+        interval: named("recall", &interval),
+        threshold: ranked.point_at_precision(precision, None).map(|point| point.threshold),
+    };
+    Ok(PRECISIONS.iter().zip(intervals).map(at).collect())
+}
+
+/// The head on the rows of each centre, where centres are known.
+fn centres(found: &Evaluated, bootstrap: &GroupBootstrap) -> Result<Vec<report::EvaluatedCentre>> {
+    let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (i, name) in found.names.iter().enumerate() {
+        if let Some(centre) = &name.centre {
+            rows.entry(centre).or_default().push(i);
+        }
+    }
+    let at = |(name, rows): (&str, Vec<usize>)| {
+        let part = found.scored.select(&rows)?;
+        let mut groups = part.groups.clone();
+        groups.sort_unstable();
+        groups.dedup();
+        Ok(report::EvaluatedCentre {
+            name: name.to_string(),
+            n_rows: rows.len() as u64,
+            n_groups: groups.len() as u64,
+            metrics: part.metrics(bootstrap)?.into_iter().map(metric).collect(),
+            confusion: counts(&part.confusion()?),
+        })
+    };
+    rows.into_iter().map(at).collect()
+}
+
+/// What the head leaves uncalled, where it may.
+fn abstention(found: &Evaluated) -> Option<report::AbstentionResult> {
+    found.applicable.file.decision.abstention?;
+    let calls = found.decided.called.iter().zip(&found.scored.labels);
+    let called: Vec<(u32, u32)> = calls.filter_map(|(c, &l)| Some(((*c)?, l))).collect();
+    let wrong = called.iter().filter(|(call, label)| call != label).count();
+    Some(report::AbstentionResult {
+        n_uncalled: (found.decided.called.len() - called.len()) as u64,
+        wrong: wrong as f64 / called.len() as f64,
+    })
+}
