@@ -39,3 +39,4 @@ mod sweep;
 mod tiff_tags;
 mod tile_folders;
 mod whole_text;
+mod words;

@@ -108,7 +108,7 @@ fn a_large_effect_is_found_and_said() {
         assert_eq!(selection.selected, best, "{:?}", selection.verdict);
         assert!(!none_told_apart(&selection));
         let said = format!("{best} is better than all other candidates");
-        assert!(selection.verdict[0].contains(&said), "{:?}", selection.verdict);
+        assert!(selection.verdict.sentence.contains(&said), "{:?}", selection.verdict);
         assert_eq!(selection.shortlist[0].backbone, best);
         assert!(selection.agreement[0].agreement.top_3_hit);
     }
@@ -130,7 +130,7 @@ fn draws_without_a_difference(n: u64) -> u64 {
 
 /// Whether the verdict's first clause names all four as not told apart, in whatever order.
 fn names_all(selection: &Selection) -> bool {
-    let clause = selection.verdict[0].split(';').next().unwrap();
+    let clause = selection.verdict.sentence.split(';').next().unwrap();
     clause.contains("scores highest and is")
         && ["a", "b", "c", "d"]
             .iter()
@@ -161,7 +161,7 @@ fn the_gain_of_a_choice_is_said_where_it_is_measured() {
     let gain = gain.unwrap();
     assert!(gain.lower > 0.0 && gain.n_folds == 10, "{gain:?}");
     let says = |selection: &Selection| {
-        selection.verdict.iter().any(|s| s.starts_with("On folds that had no say in it"))
+        selection.verdict.all().any(|s| s.starts_with("On folds that had no say in it"))
     };
     assert!(says(&with), "{:?}", with.verdict);
     let without = on_target(&draw, &options(2));
@@ -247,7 +247,7 @@ fn a_backbone_that_sees_centres_loses_on_the_robustness_index() {
     assert!(mean("confounded") > mean("blind") - 0.05);
     let against = selection.decision.arm("blind").unwrap().against_best;
     if selection.selected == "confounded" && against.is_none_or(|word| !word.differs()) {
-        assert!(selection.verdict.iter().any(|s| s.contains("Caution: the robustness index")));
+        assert!(selection.verdict.all().any(|s| s.contains("Caution: the robustness index")));
     }
 }
 
@@ -331,7 +331,7 @@ fn what_cannot_be_scored_is_left_out_and_told() {
     assert_eq!(selection.left_out[1], missing);
     assert_eq!(selection.left_out[0].backbone, "c");
     assert!(selection.left_out[0].reason.contains("embeddings of c"), "{:?}", selection.left_out);
-    assert!(selection.verdict.last().unwrap().contains("Left out: c, gated"));
+    assert!(selection.verdict.all().collect::<Vec<_>>().join(" ").contains("Left out: c, gated"));
     // Without any that can be scored there is nothing to choose from.
     let (mut target, candidates) = task("target", &draw, &store, Arc::new(Labelled {}));
     target.sets.clear();
@@ -354,7 +354,7 @@ fn a_backbone_that_was_trained_on_the_slides_is_flagged() {
     let selection = select(&input, &options(1), &NoCache, &NoProgress).unwrap();
     assert!(selection.compared[0].overlaps.is_empty());
     assert_eq!(selection.compared[1].overlaps, ["target: trained on TCGA"]);
-    assert!(selection.verdict.iter().any(|s| s.contains("may have been trained on these slides")));
+    assert!(selection.verdict.all().any(|s| s.contains("may have been trained on these slides")));
 }
 
 #[test]

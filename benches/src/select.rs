@@ -81,7 +81,7 @@ pub fn measure(options: &Options) -> Result<Vec<Measurement>> {
     for _ in 0..options.repeats.clamp(1, if options.quick { 5 } else { 1 }) {
         let started = Instant::now();
         let selection = pool.install(|| eosin_select(&size, &made))?;
-        eprintln!("{}", selection.verdict[0]);
+        eprintln!("{}", selection.verdict.sentence);
         let seconds = started.elapsed().as_secs_f64();
         let answers = peer.ask(&request)?;
         let mut taken = vec![("eosin".to_string(), env!("CARGO_PKG_VERSION").to_string(), seconds)];

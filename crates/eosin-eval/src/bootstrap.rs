@@ -18,6 +18,7 @@ mod form;
 
 pub use form::{FEWEST_GROUPS, Form, PERCENTILE_GROUPS, Scale};
 
+use crate::inference::Word;
 use crate::nan_as_null;
 
 /// Resamples whole groups with replacement.
@@ -78,6 +79,23 @@ pub struct PairedInterval {
     pub second: Interval,
     /// Second minus first, replicate by replicate.
     pub difference: Interval,
+}
+
+impl PairedInterval {
+    /// What may be said of the second arm against the first: the interval of their difference
+    /// decides, and where there is none, nothing was tested.
+    pub fn word(&self) -> Word {
+        let difference = &self.difference;
+        if difference.lower.is_nan() || difference.upper.is_nan() {
+            Word::NotTested
+        } else if difference.lower > 0.0 {
+            Word::Better
+        } else if difference.upper < 0.0 {
+            Word::Worse
+        } else {
+            Word::NotToldApart
+        }
+    }
 }
 
 impl Default for GroupBootstrap {

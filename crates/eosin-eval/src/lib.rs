@@ -29,8 +29,10 @@ pub mod metrics;
 mod nan_as_null;
 pub mod prevalence;
 pub mod splits;
+mod trivial;
 
 pub use bootstrap::{Form, GroupBootstrap, Interval, PairedInterval, Scale};
 pub use choice::{ChoiceGain, NestedScores, choice_gain};
 pub use inference::{Comparison, CrossValidated, Estimate, FoldScores, Word};
 pub use metrics::{BinaryCounts, ConfusionMatrix, Ranked};
+pub use trivial::{TrivialCall, trivial_calls};

@@ -11,6 +11,7 @@ mod select;
 mod selection;
 mod study;
 mod summary;
+mod verdict;
 
 pub use select::{curves_html, render_select_html};
 
@@ -19,8 +20,9 @@ use maud::{DOCTYPE, Markup, html};
 
 pub use self::evaluation::render_evaluation_html;
 pub use self::study::render_study_html;
+use crate::RunReport;
 use crate::plot::N_COLOURS;
-use crate::{RunReport, verdict};
+use crate::verdict::run_verdict;
 
 /// Draws the report, the verdict first; every text of the report is escaped.
 pub fn render_html(report: &RunReport) -> Result<String> {
@@ -44,9 +46,7 @@ pub fn render_html(report: &RunReport) -> Result<String> {
             "Eosin " (report.eosin_version) " · configuration "
             code { (report.config_digest) } " · seed " (report.seed)
         }
-        div class="verdict" {
-            @for sentence in verdict::sentences(report) { p { (inline(&sentence)) } }
-        }
+        (verdict::verdict(&run_verdict(report)))
         (remarks(&report.notes, &report.warnings))
     };
     Ok(page(&report.title, &head, &sections))

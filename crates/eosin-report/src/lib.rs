@@ -25,6 +25,7 @@ mod select_report;
 mod study_report;
 pub mod study_text;
 pub mod tables;
+mod trivial;
 pub mod verdict;
 
 pub use evaluation_report::{
@@ -43,6 +44,6 @@ pub use select_report::{
     AgreementRow, BaselineRow, LeftOutBackbone, PairRow, SelectCandidate, SelectRanking,
     SelectReport, ShortlistRow,
 };
-pub use study_report::{
-    SIGNIFICANT, StudyArm, StudyControl, StudyDesign, StudyGain, StudyReport, TrivialCall,
-};
+pub use study_report::{SIGNIFICANT, StudyArm, StudyControl, StudyDesign, StudyGain, StudyReport};
+pub use trivial::TrivialCall;
+pub use verdict::Verdict;

@@ -15,7 +15,7 @@ mod versus;
 pub(crate) use axis::Axis;
 pub(crate) use cost::{Place, costs};
 pub(crate) use curve::{Chart, Curve, curves};
-pub(crate) use interval::{IntervalRow, intervals, intervals_in_groups};
+pub(crate) use interval::{IntervalRow, intervals};
 pub(crate) use scatter::{Cloud, scatter};
 pub(crate) use versus::versus;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use eosin_core::{Contract, Fingerprint, Licence, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::trivial::{self, TrivialCall};
 use crate::{TestOpened, json};
 
 /// Everything that a run found out: `report.json`, and all that `report.html` is drawn from.
@@ -34,6 +35,12 @@ pub struct RunReport {
     pub data: DataSummary,
     /// Every backbone of the run, controls included.
     pub backbones: Vec<BackboneSummary>,
+    /// The metric that arms are compared by.
+    #[serde(default)]
+    pub metric: String,
+    /// What calls that look at no tile score on the same test rows.
+    #[serde(default)]
+    pub trivial: Vec<TrivialCall>,
     /// One ranking per proxy task and probe; the first decided.
     pub rankings: Vec<Ranking>,
     /// The backbone one would take without selection.
@@ -156,7 +163,7 @@ pub struct Ranking {
     pub design: String,
     /// Best first.
     pub rows: Vec<RankingRow>,
-    /// The verdict in words, such as `a and b are tied; both beat c`.
+    /// The verdict in words, such as `a scores highest and is not told apart from b; take a`.
     pub verdict: String,
 }
 
@@ -177,8 +184,9 @@ pub struct RankingRow {
     /// Probability of being the best.
     #[serde(deserialize_with = "nan")]
     pub p_best: f64,
-    /// Whether it cannot be told from the best.
-    pub tied_with_best: bool,
+    /// What may be said of it against the best candidate, such as `not told apart`, which does not
+    /// mean that they are equal; none for the best candidate itself.
+    pub against_best: Option<String>,
     /// Whether it is there only to be beaten.
     pub is_control: bool,
 }
@@ -226,7 +234,7 @@ pub struct Arm {
     pub n_train_positives: u64,
     /// Positives among the tiles that it was scored on; 0 where no class is of interest.
     pub n_test_positives: u64,
-    /// The first metric is the one that gains are judged by.
+    /// Metrics without a threshold lead; [`RunReport::metric`] is the one that gains are judged by.
     pub metrics: Vec<Metric>,
     /// Rows: true class; columns: predicted class; both in the order of the classes.
     pub confusion: Vec<Vec<u64>>,
@@ -263,6 +271,11 @@ pub struct Gain {
     /// The difference as a share of the first arm's value.
     #[serde(deserialize_with = "nan")]
     pub relative: f64,
+    /// What may be said, from the paired interval: `better`, `worse`, `not told apart` or, where
+    /// there is no interval, `not tested`.
+    pub word: String,
+    /// Groups of the test part, which were resampled.
+    pub n_groups: u64,
 }
 
 /// Embeddings projected to two dimensions.
@@ -354,7 +367,7 @@ pub struct SkippedTile {
 
 impl RunReport {
     /// The version of the format that this release writes.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 
     /// The JSON text, indented, keys in the order of the fields, with a newline at its end.
     pub fn to_json(&self) -> Result<String> {
@@ -372,9 +385,54 @@ impl RunReport {
         self.arms.iter().filter(|arm| !(same && arm.selected)).collect()
     }
 
+    /// The value of the metric that arms are compared by.
+    pub fn main<'a>(&self, metrics: &'a [Metric]) -> Option<&'a Metric> {
+        metrics.iter().find(|m| m.name == self.metric)
+    }
+
+    /// The best that calls which look at no tile score, in the metric that arms are compared by.
+    pub fn trivial_level(&self) -> Option<(&TrivialCall, f64)> {
+        trivial::level(&self.trivial, &self.metric)
+    }
+
+    /// Whether an arm's interval reaches down to what needs no look at a tile.
+    pub fn is_trivial(&self, arm: &Arm) -> bool {
+        match (self.main(&arm.metrics), self.trivial_level()) {
+            (Some(own), Some((_, level))) => trivial::reaches(own, level),
+            _ => false,
+        }
+    }
+
+    /// Whether a gain ends at the level of calls that look at no tile, so that none is claimed.
+    pub fn is_trivial_gain(&self, gain: &Gain) -> bool {
+        gain.word == "better" && self.arms.get(gain.to).is_some_and(|arm| self.is_trivial(arm))
+    }
+
     /// The arm of the default or selected backbone with augmentation off or on.
     pub fn arm(&self, selected: bool, augmented: bool) -> Option<&Arm> {
         self.arms.iter().find(|a| a.selected == selected && a.augmented == augmented)
+    }
+}
+
+impl RankingRow {
+    /// Whether it is the best candidate, or was not told apart from it.
+    pub fn may_be_best(&self) -> bool {
+        !matches!(self.against_best.as_deref(), Some("better" | "worse"))
+    }
+
+    /// What stands beside it in a table.
+    pub fn remark(&self) -> String {
+        let mut remarks = Vec::new();
+        if self.is_control {
+            remarks.push("control");
+        }
+        match self.against_best.as_deref() {
+            Some("not told apart") => remarks.push("not told apart from the best"),
+            Some("equivalent") => remarks.push("equivalent to the best"),
+            Some("not tested") => remarks.push("too few folds to tell from the best"),
+            _ => {}
+        }
+        remarks.join(", ")
     }
 }
 

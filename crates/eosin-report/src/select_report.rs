@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use eosin_core::{Licence, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::{EmbeddingMap, Metric, RankingRow, json};
+use crate::trivial::{self, TrivialCall};
+use crate::{EmbeddingMap, Metric, RankingRow, Verdict, json};
 
 /// Everything that a selection found out: `select.json`, and all that `select.html` is drawn from.
 ///
@@ -33,8 +34,8 @@ pub struct SelectReport {
     pub rope: f64,
     /// The search for a penalty that every backbone had.
     pub budget: String,
-    /// Which backbone to take and why, in sentences.
-    pub verdict: Vec<String>,
+    /// Which backbone to take and why.
+    pub verdict: Verdict,
     /// The backbone to take.
     pub selected: String,
     /// The backbone one would take without selection.
@@ -123,8 +124,9 @@ pub struct SelectRanking {
     pub design: String,
     /// Best first.
     pub rows: Vec<RankingRow>,
-    /// Runs of backbones of which no two can be told apart.
-    pub groups: Vec<Vec<String>>,
+    /// What calls that look at no tile score on the same folds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trivial: Vec<TrivialCall>,
     /// Pairs of backbones.
     pub pairs: Vec<PairRow>,
     /// Choices that look at no score.
@@ -144,8 +146,6 @@ pub struct PairRow {
     pub second: String,
     /// Difference of the means with the corrected resampled t interval.
     pub difference: Metric,
-    /// Difference of pooled scores with its interval by resampling patients.
-    pub by_patient: Option<Metric>,
     /// Two-sided p of the corrected t-test.
     pub p: f64,
     /// The same after Holm.
@@ -196,7 +196,7 @@ pub struct AgreementRow {
 
 impl SelectReport {
     /// The version of the format that this release writes.
-    pub const FORMAT: u32 = 1;
+    pub const FORMAT: u32 = 2;
 
     /// The JSON text, indented, keys in the order of the fields, with a newline at its end.
     pub fn to_json(&self) -> Result<String> {
@@ -211,6 +211,13 @@ impl SelectReport {
     /// The candidate of this name.
     pub fn candidate(&self, backbone: &str) -> Option<&SelectCandidate> {
         self.candidates.iter().find(|c| c.backbone == backbone)
+    }
+}
+
+impl SelectRanking {
+    /// The best that calls which look at no tile score.
+    pub fn trivial_level(&self) -> Option<(&TrivialCall, f64)> {
+        trivial::level(&self.trivial, &self.metric)
     }
 }
 

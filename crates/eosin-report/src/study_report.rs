@@ -4,6 +4,7 @@ use eosin_core::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::run_report::nan;
+use crate::trivial::{self, TrivialCall};
 use crate::{LearningCurve, Metric, TestOpened, json};
 
 /// Everything that a study found out: `study.json`, and all that `study.html` is drawn from.
@@ -146,15 +147,6 @@ impl StudyGain {
     }
 }
 
-/// A way to call rows that looks at no tile: the level that a head must beat.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TrivialCall {
-    /// What is called.
-    pub name: String,
-    /// The metrics of the arms, without intervals.
-    pub metrics: Vec<Metric>,
-}
-
 /// An arm on permuted labels, over many permutations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StudyControl {
@@ -216,15 +208,13 @@ impl StudyReport {
 
     /// The best that calls which look at no tile score, in the metric that arms are compared by.
     pub fn trivial_level(&self) -> Option<(&TrivialCall, f64)> {
-        let level = |call: &'_ TrivialCall| self.main(&call.metrics).map(|m| m.estimate);
-        let found = self.trivial.iter().filter_map(|call| Some((call, level(call)?)));
-        found.filter(|(_, level)| level.is_finite()).max_by(|a, b| a.1.total_cmp(&b.1))
+        trivial::level(&self.trivial, &self.metric)
     }
 
     /// Whether an arm's interval reaches down to what needs no look at a tile.
     pub fn is_trivial(&self, arm: &StudyArm) -> bool {
         match (self.main(&arm.metrics), self.trivial_level()) {
-            (Some(own), Some((_, level))) => own.lower <= level,
+            (Some(own), Some((_, level))) => trivial::reaches(own, level),
             _ => false,
         }
     }

@@ -5,29 +5,10 @@
 use crate::number::{interval, percent, score, signed};
 use crate::study_report::{StudyArm, StudyControl, StudyGain, StudyReport};
 use crate::tables::columns;
-
-/// What a study found: one sentence, up to three more to know, and the rest for who asks.
-///
-/// Markdown's backticks mark names.
-pub struct StudyVerdict {
-    /// The answer.
-    pub sentence: String,
-    /// What must stand beside it.
-    pub bullets: Vec<String>,
-    /// Every change on its own.
-    pub details: Vec<String>,
-}
-
-impl StudyVerdict {
-    /// All of it, line by line.
-    pub fn lines(&self) -> Vec<String> {
-        let bullets = self.bullets.iter().map(|b| format!("- {b}"));
-        std::iter::once(self.sentence.clone()).chain(bullets).collect()
-    }
-}
+use crate::verdict::Verdict;
 
 /// What the study found.
-pub fn verdict(report: &StudyReport) -> StudyVerdict {
+pub fn verdict(report: &StudyReport) -> Verdict {
     let main = report.square.last();
     let sentence = match (main, trivial(report)) {
         (_, Some(trivial)) => trivial,
@@ -39,7 +20,7 @@ pub fn verdict(report: &StudyReport) -> StudyVerdict {
     bullets.extend(control(report));
     let details = report.square.iter().map(|gain| said(gain, "by cross-validation"));
     let tested = report.test_square.iter().map(|gain| said(gain, "on the test part"));
-    StudyVerdict { sentence, bullets, details: details.chain(tested).collect() }
+    Verdict::new(sentence, bullets, details.chain(tested).collect())
 }
 
 /// That heads are no better than calls that look at no tile, where all of the 2×2 are so.

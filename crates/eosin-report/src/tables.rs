@@ -22,6 +22,11 @@ pub fn two_by_two(report: &RunReport) -> String {
             };
             rows.push(vec![format!("  {role} {backbone}"), cell(false), cell(true)]);
         }
+        for call in &report.trivial {
+            if let Some(level) = call.metric(name) {
+                rows.push(vec![format!("  ({})", call.name), score(level)]);
+            }
+        }
     }
     columns(&rows)
 }
@@ -33,6 +38,7 @@ pub fn gains(report: &RunReport) -> String {
         "metric".into(),
         "absolute, paired interval".into(),
         "relative".into(),
+        String::new(),
     ]];
     for gain in &report.gains {
         let m = &gain.absolute;
@@ -41,6 +47,11 @@ pub fn gains(report: &RunReport) -> String {
             m.name.clone(),
             format!("{} {}", signed(m.estimate), interval(m.lower, m.upper)),
             percent(gain.relative),
+            match gain.word.as_str() {
+                _ if report.is_trivial_gain(gain) => "at the level of a trivial call".into(),
+                "not tested" => format!("too few groups to tell ({})", gain.n_groups),
+                word => word.to_string(),
+            },
         ]);
     }
     columns(&rows)
@@ -57,18 +68,11 @@ pub fn rankings(report: &RunReport) -> String {
             String::new(),
         ]];
         for row in &ranking.rows {
-            let mut remarks = Vec::new();
-            if row.tied_with_best {
-                remarks.push("not told apart from the best");
-            }
-            if row.is_control {
-                remarks.push("control");
-            }
             rows.push(vec![
                 format!("  {}", row.backbone),
                 format!("{} {}", score(row.mean), interval(row.lower, row.upper)),
                 score(row.p_best),
-                remarks.join(", "),
+                row.remark(),
             ]);
         }
         text += &columns(&rows);

@@ -1,89 +1,47 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! What the run showed, in sentences; never more than its intervals allow.
+//! What was found, in words: never more than the intervals allow.
 
-use crate::number::{interval, percent, score, signed};
-use crate::{Gain, RunReport};
+use serde::{Deserialize, Serialize};
 
-/// The verdict, the most important sentence first.
-pub fn sentences(report: &RunReport) -> Vec<String> {
-    let mut sentences = Vec::new();
-    sentences.extend(total_gain(report).map(|gain| gain_sentence(report, gain)));
-    if sentences.is_empty() {
-        sentences
-            .push("No pair of arms was compared, so this run shows no gain and no loss.".into());
-    }
-    sentences.extend(selection_sentence(report));
-    let positives = report.arms.first().map_or(0, |arm| arm.n_test_positives);
-    if let (Some(positive), 1..=29) = (&report.data.positive, positives) {
-        sentences.push(format!(
-            "The test side has {positives} tiles of class {positive}; with so few, every interval \
-             is wide and its ends are rough."
-        ));
-    }
-    let skipped = report.skipped.len();
-    if skipped > 0 {
-        let tiles = if skipped == 1 { "tile was" } else { "tiles were" };
-        sentences.push(format!("{skipped} {tiles} left out; the reasons stand below."));
-    }
-    sentences
+mod run;
+
+pub use run::run_verdict;
+
+/// Bullets that a reader meets before the details.
+const BULLETS: usize = 3;
+
+/// One plain sentence, at most three things to know with it, and the rest for who asks.
+///
+/// Markdown's backticks mark names. Pages and terminals draw every verdict by the same two
+/// functions, whatever made it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The answer.
+    pub sentence: String,
+    /// What must stand beside it.
+    pub bullets: Vec<String>,
+    /// All else, folded away on a page and not printed in a terminal.
+    pub details: Vec<String>,
 }
 
-/// The gain from the reference arm to selected backbone and augmentation together.
-fn total_gain(report: &RunReport) -> Option<&Gain> {
-    let is = |at: usize, selected, augmented| {
-        report.arms.get(at).is_some_and(|a| a.selected == selected && a.augmented == augmented)
-    };
-    report.gains.iter().find(|g| is(g.from, false, false) && is(g.to, true, true))
-}
-
-fn gain_sentence(report: &RunReport, gain: &Gain) -> String {
-    let m = &gain.absolute;
-    let value = |at: usize| {
-        let metric = report.arms.get(at).and_then(|arm| arm.metric(&m.name));
-        metric.map_or_else(|| "–".into(), |m| score(m.estimate))
-    };
-    let reading = if !(m.lower.is_finite() && m.upper.is_finite()) {
-        "There is no interval, so nothing is shown."
-    } else if m.lower > 0.0 {
-        "The paired interval lies above 0: a gain on these test groups."
-    } else if m.upper < 0.0 {
-        "The paired interval lies below 0: a loss on these test groups."
-    } else {
-        "The paired interval contains 0: neither a gain nor a loss is shown."
-    };
-    let (with, without) = if report.selected_backbone == report.default_backbone {
-        ("augmentation", "none")
-    } else {
-        ("the selected backbone and augmentation", "the default backbone and none")
-    };
-    format!(
-        "{} is {} with {with}, against {} with {without}: {} {} ({}). {reading}",
-        m.name,
-        value(gain.to),
-        value(gain.from),
-        signed(m.estimate),
-        interval(m.lower, m.upper),
-        percent(gain.relative),
-    )
-}
-
-fn selection_sentence(report: &RunReport) -> Option<String> {
-    let ranking = report.rankings.first()?;
-    let (selected, default) = (&report.selected_backbone, &report.default_backbone);
-    let mut text = if selected == default {
-        format!("Selection by {} kept the default backbone, {default}.", ranking.proxy)
-    } else {
-        format!("Selection by {} took {selected} over the default, {default}.", ranking.proxy)
-    };
-    if !ranking.verdict.is_empty() {
-        text = format!("{text} {}", ranking.verdict);
+impl Verdict {
+    /// A verdict with `beside` in the order of what matters: what is no bullet is a detail.
+    pub fn new(sentence: String, mut beside: Vec<String>, details: Vec<String>) -> Self {
+        let folded = beside.split_off(beside.len().min(BULLETS));
+        Self { sentence, bullets: beside, details: folded.into_iter().chain(details).collect() }
     }
-    let control_first = ranking.rows.first().is_some_and(|row| row.is_control);
-    if control_first && !ranking.verdict.contains("control") {
-        text.push_str(
-            " A control came first, so this proxy does not need what a trained backbone knows.",
-        );
+
+    /// Sentence and bullets line by line, as a terminal prints them.
+    pub fn lines(&self) -> Vec<String> {
+        let bullets = self.bullets.iter().map(|b| format!("- {b}"));
+        let all = std::iter::once(self.sentence.clone()).chain(bullets);
+        all.map(|line| line.replace('`', "")).collect()
     }
-    Some(text)
+
+    /// Sentence, bullets and details.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let rest = self.bullets.iter().chain(&self.details);
+        std::iter::once(&self.sentence).chain(rest).map(String::as_str)
+    }
 }

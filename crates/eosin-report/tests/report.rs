@@ -6,7 +6,8 @@ mod overlay;
 mod sample;
 
 use eosin_core::Matrix;
-use eosin_report::{RunReport, pca, render_html, tables, verdict};
+use eosin_report::verdict::run_verdict;
+use eosin_report::{RunReport, pca, render_html, tables};
 use sample::sample;
 
 #[test]
@@ -108,7 +109,11 @@ fn a_default_that_was_kept_is_shown_once() {
     let page = render_html(&report).unwrap();
     assert!(page.contains("Default and selected"));
     assert_eq!(page.matches("class=\"confusion\"").count(), 2);
-    assert!(verdict::sentences(&report)[0].starts_with("F1 is 0.630 with augmentation, against"));
+    let verdict = run_verdict(&report);
+    assert_eq!(
+        verdict.sentence,
+        "On the test part augmentation helped: F1 is 0.630 with it and 0.520 without."
+    );
 }
 
 #[test]
@@ -144,17 +149,37 @@ fn tables_for_the_terminal() {
 }
 
 #[test]
+fn no_gain_is_claimed_at_the_level_of_calls_that_look_at_no_tile() {
+    // The interval of the best arm reaches down to 0.51, of the others further.
+    let mut report = sample();
+    report.trivial[0].metrics[0].estimate = 0.55;
+    let verdict = run_verdict(&report);
+    assert!(verdict.sentence.starts_with("No head is told from a call that looks at no tile"));
+    assert!(verdict.sentence.contains("0.630 at best, and 0.550 with everything called positive"));
+    for said in verdict.all() {
+        assert!(!said.contains("a gain on these"), "{said}");
+    }
+    assert!(tables::gains(&report).contains("at the level of a trivial call"));
+    let page = render_html(&report).unwrap();
+    assert!(!page.contains("class=\"good\""), "a gain is coloured");
+}
+
+#[test]
 fn verdict_claims_no_more_than_the_interval() {
-    let read = |lower, upper| {
+    let read = |word: &str| {
         let mut report = sample();
-        let total = &mut report.gains[2].absolute;
-        (total.lower, total.upper) = (lower, upper);
-        verdict::sentences(&report).join(" ")
+        report.gains[2].word = word.into();
+        run_verdict(&report)
     };
-    assert!(read(0.01, 0.3).contains("above 0: a gain"));
-    assert!(read(-0.1, 0.3).contains("neither a gain nor a loss"));
-    assert!(read(-0.3, -0.1).contains("below 0: a loss"));
-    assert!(read(f64::NAN, f64::NAN).contains("nothing is shown"));
+    assert!(read("better").sentence.contains("helped: F1 is 0.630 with it and 0.520 without"));
+    assert!(read("worse").sentence.contains("did harm"));
+    assert!(read("not told apart").sentence.starts_with("It cannot be told whether"));
+    let mut few = sample();
+    few.gains[2].word = "not tested".into();
+    few.gains[2].n_groups = 3;
+    assert!(run_verdict(&few).sentence.starts_with("Too few groups to tell"));
+    let told = read("better");
+    assert!(told.bullets.len() <= 3 && !told.details.is_empty(), "{told:?}");
 }
 
 #[test]

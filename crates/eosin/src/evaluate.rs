@@ -4,7 +4,9 @@ use eosin_core::{Probabilities, Result};
 use eosin_eval::metrics::{brier, expected_calibration_error, log_loss, log_loss_multiclass};
 use eosin_eval::{
     BinaryCounts, ConfusionMatrix, GroupBootstrap, Interval, PairedInterval, Ranked, Scale,
+    trivial_calls,
 };
+use eosin_report::{self as report, TrivialCall};
 
 /// Bins of equal mass for the expected calibration error.
 pub const ECE_BINS: usize = 15;
@@ -51,9 +53,33 @@ impl Scored {
         })
     }
 
-    /// The metric that tuning and gains are about.
+    /// The metric that gains are about: the F1 of calls, which thresholds and weights change too.
     pub fn main_metric(&self) -> &'static str {
-        self.names()[0]
+        self.names()[self.main_at()]
+    }
+
+    fn main_at(&self) -> usize {
+        if self.is_binary() { 2 } else { 0 }
+    }
+
+    /// What calls that look at no tile score on these rows.
+    pub fn trivial(&self) -> Vec<TrivialCall> {
+        let n_classes = self.probabilities.n_classes();
+        let undefined = f64::NAN;
+        let row = |call: &eosin_eval::TrivialCall| TrivialCall {
+            name: call.name.to_string(),
+            metrics: self
+                .names()
+                .iter()
+                .map(|&name| report::Metric {
+                    name: name.to_string(),
+                    estimate: call.metric(name),
+                    lower: undefined,
+                    upper: undefined,
+                })
+                .collect(),
+        };
+        trivial_calls(&self.labels, n_classes).iter().map(row).collect()
     }
 
     /// Class that each row is called.
@@ -99,15 +125,16 @@ impl Scored {
     /// The main metric of `other` minus that of `self`, on the same rows and resamples.
     pub fn gain(&self, other: &Self, bootstrap: &GroupBootstrap) -> Result<PairedInterval> {
         let (ours, theirs) = (self.statistics()?, other.statistics()?);
-        bootstrap.paired(&self.groups, &self.labels, |w| ours(w)[0], |w| theirs(w)[0])
+        let at = self.main_at();
+        bootstrap.paired(&self.groups, &self.labels, |w| ours(w)[at], |w| theirs(w)[at])
     }
 
     fn names(&self) -> &'static [&'static str] {
         if self.is_binary() {
             &[
-                "F1",
                 "AUROC",
                 "AUPRC",
+                "F1",
                 "balanced accuracy",
                 "MCC",
                 "precision",
@@ -147,9 +174,9 @@ impl Scored {
         Ok(Box::new(move |weights| {
             let counts = BinaryCounts::of(&called, &truths, Some(weights));
             vec![
-                counts.f1(),
                 ranked.auroc(Some(weights)),
                 ranked.auprc(Some(weights)),
+                counts.f1(),
                 counts.balanced_accuracy(),
                 counts.mcc(),
                 counts.precision(),

@@ -12,6 +12,7 @@ use eosin_report::{RunReport, pca};
 
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
+use crate::evaluate::Scored;
 use crate::select::{ProxyRanking, Role, Selection, is_control, ranking_row};
 use crate::session::{Embedded, Session};
 use crate::train::FittedArm;
@@ -41,6 +42,7 @@ pub fn report(findings: Findings) -> Result<RunReport> {
     let config = &findings.session.config;
     let run = &config.run;
     let bootstrap = run.evaluation.bootstrap(run.seed);
+    let tested = findings.arms.iter().find_map(|(_, arm)| arm.test.as_ref());
     Ok(RunReport {
         format: RunReport::FORMAT,
         title: run.title.clone(),
@@ -61,6 +63,8 @@ pub fn report(findings: Findings) -> Result<RunReport> {
             .map(|(selected, fitted)| arm(&findings, *selected, fitted, &bootstrap))
             .collect::<Result<_>>()?,
         gains: gains(findings.arms, &bootstrap)?,
+        metric: tested.map(|test| test.main_metric().to_string()).unwrap_or_default(),
+        trivial: tested.map(Scored::trivial).unwrap_or_default(),
         embedding_maps: maps(&findings)?,
         centres: centres(&findings, &bootstrap)?,
         opened: findings.opened,
@@ -136,7 +140,11 @@ fn rankings(findings: &Findings) -> Vec<report::Ranking> {
     let selection = findings.selection;
     let mut tables = Vec::new();
     if let Some(first) = selection.rankings.first() {
-        tables.push(table(first, &selection.decision, selection.verdict.join(" ")));
+        tables.push(table(
+            first,
+            &selection.decision,
+            selection.verdict.all().collect::<Vec<_>>().join(" "),
+        ));
     }
     for task in &selection.rankings {
         let decided = task.role != Role::Beside;
@@ -266,6 +274,8 @@ fn gains(arms: &[(bool, Arc<FittedArm>)], bootstrap: &GroupBootstrap) -> Result<
                 upper: paired.difference.upper,
             },
             relative: paired.difference.estimate / paired.first.estimate,
+            word: paired.word().to_string(),
+            n_groups: paired.difference.n_groups as u64,
         });
     }
     Ok(gains)

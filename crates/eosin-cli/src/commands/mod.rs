@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use eosin::crates::core::{Mpp, TileUm};
+use eosin::crates::report::Verdict;
 use eosin::crates::tile::{Arithmetic, StainNormalization, TilingOptions, TissueOptions};
 use eosin::{Places, Registry, Session, SessionOptions, Skipped};
 
@@ -150,6 +151,13 @@ fn tell_skipped(skipped: &[Skipped]) {
 }
 
 /// Lines of name and value, the values under each other.
+/// A verdict: its sentence, then its bullets.
+fn print_verdict(verdict: &Verdict) {
+    for line in verdict.lines() {
+        println!("{line}");
+    }
+}
+
 fn print_facts(facts: &[(String, String)]) {
     let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in facts {

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use eosin::crates::report::tables;
+use eosin::crates::report::verdict::run_verdict;
 use eosin::{LeftOut, Session, Skipped};
 
-use super::{open, print_facts, tell_skipped};
+use super::{open, print_facts, print_verdict, tell_skipped};
 use crate::arguments::RunArguments;
 use crate::exit::Outcome;
 use crate::progress::Bars;
@@ -24,6 +25,7 @@ pub fn run(arguments: &RunArguments, bars: &Bars) -> Result<Outcome> {
     println!("{}", tables::rankings(report));
     println!("{}", tables::two_by_two(report));
     println!("{}", tables::gains(report));
+    print_verdict(&run_verdict(report));
     if let Some(opened) = report.opened {
         println!("test part: {}", opened.sentence());
     }

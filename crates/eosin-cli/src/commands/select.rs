@@ -8,7 +8,7 @@ use eosin::crates::report::{SelectRanking, SelectReport};
 use eosin::{HoldOut, LicenceFilter};
 
 use super::run::{facts, tell_plan};
-use super::{open, tell_skipped};
+use super::{open, print_verdict, tell_skipped};
 use crate::arguments::SelectArguments;
 use crate::exit::Outcome;
 use crate::progress::Bars;
@@ -46,9 +46,7 @@ pub fn select(arguments: &SelectArguments, bars: &Bars) -> Result<Outcome> {
     for warning in &report.warnings {
         println!("note: {warning}");
     }
-    for sentence in &report.verdict {
-        println!("{sentence}");
-    }
+    print_verdict(&report.verdict);
     tell_skipped(&found.arms.skipped);
     println!("{}", found.json.display());
     println!("{}", found.html.display());
@@ -64,18 +62,19 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
 fn print_ranking(ranking: &SelectRanking) {
     let mut shown = table(["backbone", &ranking.metric, "95 % interval", "P(best)", ""]);
     for row in &ranking.rows {
-        let note = match (row.is_control, row.tied_with_best) {
-            (true, _) => "control",
-            (false, true) => "not told apart from the best",
-            (false, false) => "",
-        };
         shown.add_row([
             row.backbone.clone(),
             format!("{:.3}", row.mean),
             format!("{:.3} to {:.3}", row.lower, row.upper),
             if row.p_best.is_finite() { format!("{:.2}", row.p_best) } else { "–".into() },
-            note.to_string(),
+            row.remark(),
         ]);
+    }
+    for call in &ranking.trivial {
+        if let Some(level) = call.metric(&ranking.metric) {
+            let name = format!("({})", call.name);
+            shown.add_row([name, format!("{level:.3}"), "–".into(), "–".into(), String::new()]);
+        }
     }
     println!("{} ({}), probe {}", ranking.task, ranking.role, ranking.probe);
     println!("{}, {}\n{shown}", ranking.description, ranking.design);

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use eosin::crates::report::study_text;
 use eosin::{Session, StudyConfig};
 
-use super::{open, print_facts, tell_skipped};
+use super::{open, print_facts, print_verdict, tell_skipped};
 use crate::arguments::{RunArguments, StudyArguments};
 use crate::exit::Outcome;
 use crate::progress::Bars;
@@ -27,9 +27,7 @@ pub fn study(arguments: &StudyArguments, bars: &Bars) -> Result<Outcome> {
     }
     let outcome = eosin::study(&session, &config)?;
     println!("{}", study_text::study_tables(&outcome.report));
-    for sentence in study_text::verdict(&outcome.report).lines() {
-        println!("{}", sentence.replace('`', ""));
-    }
+    print_verdict(&study_text::verdict(&outcome.report));
     if let Some(opened) = outcome.report.opened {
         println!("test part: {}", opened.sentence());
     }

@@ -98,8 +98,11 @@ pub struct Ranking {
     pub baselines: Vec<Baseline>,
     /// The backbone to take.
     pub selected: String,
-    /// Why, in words.
+    /// Why, in a sentence.
     pub verdict: String,
+    /// What a control says against it, in a sentence.
+    #[serde(default)]
+    pub caution: Option<String>,
 }
 
 /// An arm's place in a ranking.

@@ -6,7 +6,7 @@ use eosin_core::{Error, ProxyScores, Result};
 use eosin_eval::{CrossValidated, FoldScores, NestedScores, choice_gain};
 
 use super::posterior::probability_best;
-use super::verdict::{choose, select, verdict};
+use super::verdict::{caution, choose, select, verdict};
 use super::{Arm, Baseline, Cost, ProbeMean, RankOptions, RankedArm, Ranking};
 
 /// Ranks arms by the mean score of the deciding probe.
@@ -103,11 +103,13 @@ pub fn rank(arms: &[Arm], options: &RankOptions) -> Result<Ranking> {
         baselines: Vec::new(),
         selected: String::new(),
         verdict: String::new(),
+        caution: None,
     };
     let choice = select(&ranking);
     let (selected, text) = (choice.arm.backbone.clone(), verdict(&ranking, &choice));
+    let against = caution(&ranking, &choice);
     ranking.baselines = baselines(&arms, &scores, options)?;
-    (ranking.selected, ranking.verdict) = (selected, text);
+    (ranking.selected, ranking.verdict, ranking.caution) = (selected, text, against);
     Ok(ranking)
 }
 

@@ -98,23 +98,19 @@ pub(super) fn verdict(ranking: &Ranking, choice: &Choice) -> String {
             arm.probability_best.map_or_else(|| "unknown".into(), |p| format!("{p:.2}"))
         ),
     });
-    let mut text = format!("{}.", clauses.join("; "));
-    if let Some(warning) = control_warning(ranking, arm) {
-        text.push(' ');
-        text.push_str(&warning);
-    }
-    text
+    format!("{}.", clauses.join("; "))
 }
 
 /// A control that does as well, or better, means that the proxy shows no use of the network.
-fn control_warning(ranking: &Ranking, arm: &RankedArm) -> Option<String> {
-    let (mut better, mut tied) = (Vec::new(), Vec::new());
+pub(super) fn caution(ranking: &Ranking, choice: &Choice) -> Option<String> {
+    let arm = choice.arm;
+    let (mut better, mut alike) = (Vec::new(), Vec::new());
     for control in ranking.arms.iter().filter(|c| c.control) {
         let differs =
             ranking.pair(&control.backbone, &arm.backbone).is_some_and(|p| p.word.differs());
         match (differs, control.mean >= arm.mean) {
             (true, true) => better.push(control.backbone.as_str()),
-            (false, _) => tied.push(control.backbone.as_str()),
+            (false, _) => alike.push(control.backbone.as_str()),
             (true, false) => {}
         }
     }
@@ -127,8 +123,8 @@ fn control_warning(ranking: &Ranking, arm: &RankedArm) -> Option<String> {
         let verb = if better.len() == 1 { "does" } else { "do" };
         clauses.push(format!("the {} {verb} better than {name}", controls(&better)));
     }
-    if !tied.is_empty() {
-        clauses.push(format!("{name} cannot be told from the {}", controls(&tied)));
+    if !alike.is_empty() {
+        clauses.push(format!("{name} cannot be told from the {}", controls(&alike)));
     }
     (!clauses.is_empty()).then(|| {
         format!(

@@ -158,9 +158,10 @@ pub(super) fn methods(report: &RunReport) -> Markup {
                 "same search for every arm. The test side is scored once."
             }
             p {
-                "Intervals are percentiles of a bootstrap over groups (" (level) ", " (report.replicates)
-                " replicates), stratified by whether a group has positives; differences between arms are "
-                "resampled in pairs. The design of the four arms follows Nivaggioli et al. (arXiv "
+                "Intervals are of a bootstrap over groups (" (level) ", " (report.replicates)
+                " replicates), stratified by whether a group has positives: percentiles from 40 groups on, "
+                "Student's t on the metric's scale below, and none below 5 groups. Differences between arms "
+                "are resampled in pairs, and told from none where their interval leaves 0 out. The design of the four arms follows Nivaggioli et al. (arXiv "
                 "2303.05180), who report gains of selection and augmentation together."
             }
             p { "The same configuration, data and seed (" (report.seed) ") give the same report.json, byte for byte." }
@@ -182,7 +183,7 @@ pub(super) fn limits(report: &RunReport) -> Markup {
             ul {
                 li { "One split into training and test is one draw; the intervals hold for groups like those of this test side, not for other hospitals or scanners." }
                 li { "F1 and precision depend on the share of positives among the test tiles and cannot be compared with results at another share." }
-                li { "A proxy task ranks backbones for a target task only roughly; rankings that are tied should be read as tied." }
+                li { "A proxy task ranks backbones for a target task only roughly; backbones that are not told apart should be read as just that: nothing is known of which is better." }
                 li { "Whether a backbone saw these slides when it was trained is not checked beyond the data sets that its card names." }
                 @if !restricted.is_empty() { li { "Licences restrict the use of " (restricted.join(", ")) ", and of heads trained on their embeddings." } }
                 li { "This is a research tool, not a medical device." }

@@ -8,10 +8,10 @@ use eosin_core::Result;
 use maud::{DOCTYPE, Markup, html};
 
 use super::policy::head;
-use super::{inline, legend, section};
+use super::{inline, legend, section, verdict};
 use crate::number::{count, interval, percent_of, score, signed};
 use crate::plot::{
-    Chart, Cloud, Curve, IntervalRow, Place, costs, curves, intervals_in_groups, scatter, versus,
+    Chart, Cloud, Curve, IntervalRow, Place, costs, curves, intervals, scatter, versus,
 };
 use crate::{AgreementRow, SelectRanking, SelectReport};
 
@@ -40,7 +40,7 @@ pub fn render_select_html(
                     "Eosin " (report.eosin_version) " · configuration "
                     code { (report.config_digest) } " · seed " (report.seed)
                 }
-                div class="verdict" { @for sentence in &report.verdict { p { (inline(sentence)) } } }
+                (verdict::verdict(&report.verdict))
                 @if !report.notes.is_empty() {
                     div class="note" { @for note in &report.notes { p { (inline(note)) } } }
                 }
@@ -62,9 +62,7 @@ fn ranking(report: &SelectReport, ranking: &SelectRanking) -> Markup {
             if row.p_best.is_finite() {
                 remarks.push(format!("P(best) {:.2}", row.p_best));
             }
-            if row.is_control {
-                remarks.push("control".into());
-            }
+            remarks.extend(Some(row.remark()).filter(|remark| !remark.is_empty()));
             IntervalRow {
                 name: row.backbone.clone(),
                 estimate: row.mean,
@@ -76,24 +74,19 @@ fn ranking(report: &SelectReport, ranking: &SelectRanking) -> Markup {
                     _ => "",
                 },
                 remark: remarks.join(" · "),
-                tied: row.tied_with_best,
+                with_best: row.may_be_best(),
             }
         })
         .collect();
-    let place = |name: &String| ranking.rows.iter().position(|row| row.backbone == *name);
-    let bars: Vec<(usize, usize)> = ranking
-        .groups
-        .iter()
-        .filter_map(|group| Some((place(group.first()?)?, place(group.last()?)?)))
-        .filter(|(first, last)| last > first)
-        .collect();
+    let level = ranking.trivial_level();
     html! {
         h3 { (ranking.task) ", " (ranking.probe) @if ranking.role == "beside" { " (beside)" } }
         @if !ranking.description.is_empty() { p { (ranking.description) } }
-        (intervals_in_groups(&ranking.task, &ranking.metric, &rows, &bars))
+        (intervals(&ranking.task, &ranking.metric, &rows, level.map(|(_, level)| level)))
         p class="small" {
             (ranking.metric) ", " (ranking.design)
-            @if !bars.is_empty() { "; an upright bar joins backbones of which no two can be told apart" }
+            @if rows.iter().filter(|row| row.with_best).count() > 1 { "; an upright bar joins what is not told apart from the best candidate" }
+            @if let Some((call, level)) = level { "; the dashed line is what " (call.name) " scores (" (score(level)) "), which looks at no tile" }
         }
         @if ranking.role == "decides" && !ranking.baselines.is_empty() { (baselines(ranking)) }
         @if !ranking.beside.is_empty() { (beside(ranking)) }
@@ -139,16 +132,13 @@ fn pairs(ranking: &SelectRanking) -> Markup {
             summary { "Every pair" }
             div class="scroll" { table {
                 thead { tr {
-                    th { "Pair" } th { "Difference, corrected t" } th { "By resampling patients" }
+                    th { "Pair" } th { "Difference, corrected t" }
                     th class="number" { "p" } th class="number" { "p, Holm" }
                     th class="number" { "P(worse)" } th class="number" { "P(equal)" } th class="number" { "P(better)" }
                 } }
                 tbody { @for pair in &ranking.pairs { tr {
                     td { code { (pair.first) } " − " code { (pair.second) } }
                     td { (signed(pair.difference.estimate)) " " span class="interval" { (interval(pair.difference.lower, pair.difference.upper)) } }
-                    td {
-                        @if let Some(d) = &pair.by_patient { (signed(d.estimate)) " " span class="interval" { (interval(d.lower, d.upper)) } } @else { "–" }
-                    }
                     td class="number" { (score(pair.p)) }
                     td class="number" { (score(pair.p_holm)) }
                     @for p in pair.posterior { td class="number" { (score(p)) } }

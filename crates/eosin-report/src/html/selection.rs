@@ -27,8 +27,8 @@ fn one(report: &RunReport, at: usize, ranking: &Ranking) -> Markup {
         @if !ranking.verdict.is_empty() { p { strong { "Verdict: " } (inline(&ranking.verdict)) } }
         p class="small" {
             (ranking.metric) @if !ranking.design.is_empty() { ", " (ranking.design) }
-            @if rows.iter().filter(|row| row.tied).count() > 1 {
-                "; an upright bar joins what cannot be told from the best candidate"
+            @if rows.iter().filter(|row| row.with_best).count() > 1 {
+                "; an upright bar joins what is not told apart from the best candidate"
             }
         }
     }
@@ -40,12 +40,7 @@ fn interval_row(report: &RunReport, row: &RankingRow) -> IntervalRow {
     if row.p_best.is_finite() {
         remarks.push(format!("P(best) {:.2}", row.p_best));
     }
-    if row.is_control {
-        remarks.push("control".into());
-    }
-    if row.tied_with_best {
-        remarks.push("not told apart from the best".into());
-    }
+    remarks.extend(Some(row.remark()).filter(|remark| !remark.is_empty()));
     IntervalRow {
         name: row.backbone.clone(),
         estimate: row.mean,
@@ -59,7 +54,7 @@ fn interval_row(report: &RunReport, row: &RankingRow) -> IntervalRow {
             ""
         },
         remark: remarks.join(" · "),
-        tied: row.tied_with_best,
+        with_best: row.may_be_best(),
     }
 }
 

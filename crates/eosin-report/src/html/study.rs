@@ -3,7 +3,7 @@
 use eosin_core::Result;
 use maud::{Markup, html};
 
-use super::{curves, inline, page, remarks, section};
+use super::{curves, inline, page, remarks, section, verdict};
 use crate::number::{interval, percent, score, signed};
 use crate::plot::{IntervalRow, intervals};
 use crate::study_report::{StudyArm, StudyGain, StudyReport};
@@ -16,15 +16,7 @@ pub fn render_study_html(report: &StudyReport) -> Result<String> {
         p class="meta" {
             "Eosin " (report.eosin_version) " · study " code { (report.digest) } " · seed " (report.seed)
         }
-        @let verdict = study_text::verdict(report);
-        div class="verdict" {
-            p { (inline(&verdict.sentence)) }
-            ul { @for bullet in &verdict.bullets { li { (inline(bullet)) } } }
-            @if !verdict.details.is_empty() { details {
-                summary { "Every change on its own" }
-                ul { @for detail in &verdict.details { li { (inline(detail)) } } }
-            } }
-        }
+        (verdict::verdict(&study_text::verdict(report)))
         (remarks(&report.notes, &report.warnings))
         @if let Some(opened) = report.opened { p class="small" { "Test part: " (opened.sentence()) } }
     };
@@ -199,7 +191,7 @@ fn gain_row(name: &str, gain: &StudyGain) -> IntervalRow {
         lower: m.lower,
         upper: m.upper,
         class: "",
-        tied: false,
+        with_best: false,
         remark: format!("{} {} ({})", m.name, signed(m.estimate), percent(gain.relative)),
     }
 }

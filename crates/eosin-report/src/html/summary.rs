@@ -68,8 +68,24 @@ fn table(report: &RunReport, names: &[&str]) -> Markup {
                         }
                     }
                 }
+                @for call in &report.trivial {
+                    @let known: Vec<(&str, f64)> = names.iter().filter_map(|name| Some((*name, call.metric(name)?))).collect();
+                    @for (i, (name, level)) in known.iter().enumerate() {
+                        tr class="trivial" {
+                            @if i == 0 { th rowspan=(known.len()) { em { (call.name) } } }
+                            td { (name) }
+                            td colspan="2" { (score(*level)) }
+                        }
+                    }
+                }
             }
         } }
+        @let at_level: Vec<String> = report.distinct_arms().into_iter().filter(|arm| report.is_trivial(arm)).map(Arm::label).collect();
+        @if let (Some((call, level)), false) = (report.trivial_level(), at_level.is_empty()) {
+            p class="small" {
+                "By " (report.metric) " not told from " (call.name) " (" (score(level)) "), which looks at no tile: " (at_level.join("; ")) "."
+            }
+        }
     }
 }
 
@@ -87,7 +103,7 @@ fn gains(report: &RunReport) -> Markup {
                             td { (gain.change) }
                             td { (gain.absolute.name) }
                             td { (label(report, gain.from)) " → " (label(report, gain.to)) }
-                            td class=(reading(gain)) { (signed(gain.absolute.estimate)) " " span class="interval" { (interval(gain.absolute.lower, gain.absolute.upper)) } }
+                            td class=(reading(report, gain)) { (signed(gain.absolute.estimate)) " " span class="interval" { (interval(gain.absolute.lower, gain.absolute.upper)) } }
                             td { (percent(gain.relative)) }
                         }
                     }
@@ -105,19 +121,17 @@ fn row(gain: &Gain) -> IntervalRow {
         lower: m.lower,
         upper: m.upper,
         class: "",
-        tied: false,
+        with_best: false,
         remark: format!("{} {} ({})", m.name, signed(m.estimate), percent(gain.relative)),
     }
 }
 
-/// Coloured only where the interval leaves out 0.
-fn reading(gain: &Gain) -> &'static str {
-    if gain.absolute.lower > 0.0 {
-        "good"
-    } else if gain.absolute.upper < 0.0 {
-        "bad"
-    } else {
-        ""
+/// Coloured only where the difference was told from none, and no gain at a trivial level.
+fn reading(report: &RunReport, gain: &Gain) -> &'static str {
+    match gain.word.as_str() {
+        "better" if !report.is_trivial_gain(gain) => "good",
+        "worse" => "bad",
+        _ => "",
     }
 }
 

@@ -14,8 +14,9 @@ pub(crate) struct IntervalRow {
     pub class: &'static str,
     /// Printed at the right.
     pub remark: String,
-    /// Whether it cannot be told from the best candidate; such rows share a bar at the edge.
-    pub tied: bool,
+    /// Whether it is the best candidate or not told apart from it; such rows share a bar at the
+    /// edge.
+    pub with_best: bool,
 }
 
 const WIDTH: f64 = 920.0;
@@ -23,39 +24,19 @@ const LEFT: f64 = 300.0;
 const RIGHT: f64 = 600.0;
 const STEP: f64 = 26.0;
 
-/// Room between the bars of groups.
+/// Room for the upright bar.
 const BAR: f64 = 6.0;
 
-/// A row per estimate, the interval as a bar through it; `reference` is a dashed upright.
+/// A row per estimate, the interval as a bar through it; `reference` is a dashed upright, and a bar
+/// at the edge joins the rows that are not told apart from the best.
 pub(crate) fn intervals(
     title: &str,
     label: &str,
     rows: &[IntervalRow],
     reference: Option<f64>,
 ) -> Markup {
-    let bars: Vec<(usize, usize)> = tied(rows).into_iter().collect();
-    draw(title, label, rows, reference, &bars)
-}
-
-/// As [`intervals`], with an upright bar at the edge for each run of rows from first to last, as
-/// in a critical-difference diagram.
-pub(crate) fn intervals_in_groups(
-    title: &str,
-    label: &str,
-    rows: &[IntervalRow],
-    bars: &[(usize, usize)],
-) -> Markup {
-    draw(title, label, rows, None, bars)
-}
-
-fn draw(
-    title: &str,
-    label: &str,
-    rows: &[IntervalRow],
-    reference: Option<f64>,
-    bars: &[(usize, usize)],
-) -> Markup {
-    let remarks = RIGHT + 12.0 + BAR * bars.len().max(1) as f64;
+    let bar = alike(rows);
+    let remarks = RIGHT + 12.0 + BAR;
     let bottom = 8.0 + STEP * rows.len() as f64;
     let (low, high) = range(rows, reference);
     let x = Axis { from: (low, LEFT), to: (high, RIGHT) };
@@ -67,9 +48,9 @@ fn draw(
                 @if let Some(value) = reference {
                     line class="reference" x1=(px(x.at(value))) x2=(px(x.at(value))) y1="4" y2=(px(bottom)) {}
                 }
-                @for (i, (first, last)) in bars.iter().enumerate() {
-                    @let x = RIGHT + BAR * (i + 1) as f64;
-                    line class="tie" x1=(px(x)) x2=(px(x)) y1=(px(14.0 + STEP * *first as f64)) y2=(px(2.0 + STEP * (last + 1) as f64)) {}
+                @if let Some((first, last)) = bar {
+                    @let x = RIGHT + BAR;
+                    line class="bar" x1=(px(x)) x2=(px(x)) y1=(px(14.0 + STEP * first as f64)) y2=(px(2.0 + STEP * (last + 1) as f64)) {}
                 }
                 @for (i, row) in rows.iter().enumerate() {
                     @let y = 8.0 + STEP * (i as f64 + 0.5);
@@ -87,10 +68,10 @@ fn draw(
     }
 }
 
-/// First and last of the tied rows, where there are at least two.
-fn tied(rows: &[IntervalRow]) -> Option<(usize, usize)> {
-    let first = rows.iter().position(|row| row.tied)?;
-    let last = rows.iter().rposition(|row| row.tied)?;
+/// First and last of the rows that are not told apart from the best, where there are at least two.
+fn alike(rows: &[IntervalRow]) -> Option<(usize, usize)> {
+    let first = rows.iter().position(|row| row.with_best)?;
+    let last = rows.iter().rposition(|row| row.with_best)?;
     (last > first).then_some((first, last))
 }
 

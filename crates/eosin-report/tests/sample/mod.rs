@@ -8,7 +8,7 @@ use eosin_core::{Contract, Licence, Use};
 use eosin_report::{
     Arm, BackboneSummary, CentreResult, ClassCount, DataSummary, EmbeddingMap, Gain,
     LeakageFinding, LearningCurve, LearningPoint, MapPoint, Metric, Ranking, RankingRow,
-    ReliabilityBin, RunReport, SkippedTile, SplitSummary, TradeOff,
+    ReliabilityBin, RunReport, SkippedTile, SplitSummary, TradeOff, TrivialCall,
 };
 
 pub fn sample() -> RunReport {
@@ -26,6 +26,11 @@ pub fn sample() -> RunReport {
             backbone("efficientnet-lite0", 1280, 4_652_008, false),
             backbone("colour-statistics", 48, 0, true),
         ],
+        metric: "F1".into(),
+        trivial: vec![TrivialCall {
+            name: "everything called positive".into(),
+            metrics: vec![metric("F1", 0.095, f64::NAN), metric("AUROC", 0.5, f64::NAN)],
+        }],
         rankings: vec![
             ranking("haematoxylin density", "linear"),
             ranking("haematoxylin density", "knn"),
@@ -119,29 +124,30 @@ fn backbone(name: &str, dim: u32, parameters: u64, is_control: bool) -> Backbone
 }
 
 fn ranking(proxy: &str, probe: &str) -> Ranking {
-    let row = |backbone: &str, mean: f64, p_best, tied_with_best, is_control| RankingRow {
-        backbone: backbone.into(),
-        mean,
-        lower: mean - 0.03,
-        upper: mean + 0.03,
-        p_best,
-        tied_with_best,
-        is_control,
-    };
+    let row =
+        |backbone: &str, mean: f64, p_best, against_best: Option<&str>, is_control| RankingRow {
+            backbone: backbone.into(),
+            mean,
+            lower: mean - 0.03,
+            upper: mean + 0.03,
+            p_best,
+            against_best: against_best.map(str::to_string),
+            is_control,
+        };
     Ranking {
         proxy: proxy.into(),
         probe: probe.into(),
         metric: "balanced accuracy".into(),
         design: "5 × 5 folds by group".into(),
         rows: vec![
-            row("efficientnet-lite0-centre", 0.81, 0.64, true, false),
-            row("efficientnet-lite0", 0.8, 0.35, true, false),
-            row("efficientnet-lite0-random", 0.69, 0.01, false, true),
-            row("colour-statistics", 0.62, 0.0, false, true),
+            row("efficientnet-lite0-centre", 0.81, 0.64, None, false),
+            row("efficientnet-lite0", 0.8, 0.35, Some("not told apart"), false),
+            row("efficientnet-lite0-random", 0.69, 0.01, Some("worse"), true),
+            row("colour-statistics", 0.62, 0.0, Some("worse"), true),
         ],
-        verdict:
-            "efficientnet-lite0-centre and efficientnet-lite0 are tied; both beat the controls"
-                .into(),
+        verdict: "efficientnet-lite0-centre scores highest and is not told apart from \
+                  efficientnet-lite0; take efficientnet-lite0-centre"
+            .into(),
     }
 }
 
@@ -165,8 +171,8 @@ fn arm(selected: bool, augmented: bool, f1: f64) -> Arm {
         n_train_positives: 42,
         n_test_positives: 28,
         metrics: vec![
-            metric("F1", f1, 0.12),
             metric("AUROC", f1 + 0.3, 0.06),
+            metric("F1", f1, 0.12),
             metric("balanced accuracy", f1 + 0.2, 0.08),
         ],
         confusion: vec![vec![520, 12], vec![(28.0 * (1.0 - f1)) as u64, (28.0 * f1) as u64]],
@@ -186,6 +192,8 @@ fn gain(change: &str, to: usize, estimate: f64, [lower, upper]: [f64; 2]) -> Gai
         to,
         absolute: Metric { name: "F1".into(), estimate, lower, upper },
         relative: estimate / 0.52,
+        word: if lower > 0.0 { "better" } else { "not told apart" }.into(),
+        n_groups: 14,
     }
 }
 

@@ -9,11 +9,12 @@ use eosin_proxy::select::{
     Arm, Cost, ParetoPoint, RankOptions, Ranking, ScoreCache, Shortlisted, agreement, pareto_front,
     rank, shortlist,
 };
+use eosin_report::Verdict;
 
 use super::scoring::{Context, Scored, inner_means, score_task};
 use super::{
     Candidate, Column, Compared, LeftOut, ProxyAgreement, ProxyRanking, Role, SelectInput,
-    SelectOptions, SelectTask, Selection, verdict,
+    SelectOptions, SelectTask, Selection, TrivialLevel, verdict,
 };
 
 /// Compares backbones on embeddings that a store has, and chooses one.
@@ -80,7 +81,7 @@ pub fn select(
     let compared = compared(input, &tasks, &rankings, &alive, options);
     let mut selection = Selection {
         selected: decision.selected.clone(),
-        verdict: Vec::new(),
+        verdict: Verdict::default(),
         decision,
         rankings,
         shortlist: listed,
@@ -89,7 +90,7 @@ pub fn select(
         left_out,
         notes,
     };
-    selection.verdict = verdict::sentences(&selection);
+    selection.verdict = verdict::verdict(&selection);
     Ok(selection)
 }
 
@@ -171,7 +172,7 @@ fn ranking(
 ) -> Result<ProxyRanking> {
     let arms: Vec<Arm> = alive.iter().filter_map(|c| arm(c, scored)).collect();
     let probes = arms.first().map_or(&[][..], |arm| &arm.scores);
-    let rankings = probes
+    let rankings: Vec<Ranking> = probes
         .iter()
         .map(|scores| rank(&arms, &rank_options(&scores.probe, scored, None, options)))
         .collect::<Result<_>>()?;
@@ -180,6 +181,7 @@ fn ranking(
         .iter()
         .map(|(name, values)| Column { name: name.clone(), values: values.clone() })
         .collect();
+    let trivial = trivial_levels(scored, &rankings);
     Ok(ProxyRanking {
         proxy: task.name.clone(),
         description: task.description.clone(),
@@ -189,8 +191,30 @@ fn ranking(
         n_groups: scored.n_groups,
         n_folds: scored.k,
         n_repeats: scored.repeats,
+        trivial,
         beside,
     })
+}
+
+/// What calls that look at no tile score by the metrics of these rankings, the mean over folds.
+fn trivial_levels(scored: &Scored, rankings: &[Ranking]) -> Vec<TrivialLevel> {
+    let metrics: BTreeSet<&str> = rankings.iter().map(|r| r.metric.as_str()).collect();
+    let mut levels = Vec::new();
+    for metric in metrics {
+        let mut by_call: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        for calls in &scored.trivial {
+            for call in calls {
+                by_call.entry(call.name).or_default().push(call.metric(metric));
+            }
+        }
+        for (call, values) in by_call {
+            let level = values.iter().sum::<f64>() / values.len() as f64;
+            if level.is_finite() {
+                levels.push(TrivialLevel { call: call.into(), metric: metric.into(), level });
+            }
+        }
+    }
+    levels
 }
 
 /// The ranking that chooses: the target's among the shortlisted, the default and the controls, or

@@ -20,7 +20,9 @@ pub use kinds::{
     Density, FewShotKind, InvarianceKind, Labelled, Magnification, Nuisance, NuisanceOf, Problem,
     ProxyKind, Reads, Role, Spatial,
 };
-pub use outcome::{Column, Compared, LeftOut, ProxyAgreement, ProxyRanking, Selection};
+pub use outcome::{
+    Column, Compared, LeftOut, ProxyAgreement, ProxyRanking, Selection, TrivialLevel,
+};
 pub use prepare::{Arms, embed_arms, is_control};
 pub(crate) use report::ranking_row;
 pub use report::{RunSelection, select_run};

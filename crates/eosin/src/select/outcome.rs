@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use eosin_core::BackboneInfo;
 use eosin_eval::Interval;
 use eosin_proxy::select::{Agreement, Ranking, Shortlisted};
+use eosin_report::Verdict;
 use serde::{Deserialize, Serialize};
 
 use super::Role;
@@ -30,8 +31,22 @@ pub struct ProxyRanking {
     pub n_folds: usize,
     /// Repeats: different partitions into these folds.
     pub n_repeats: usize,
+    /// What calls that look at no tile score on the same folds.
+    #[serde(default)]
+    pub trivial: Vec<TrivialLevel>,
     /// Scores that decide nothing, by name and backbone: without training, or on fewer dimensions.
     pub beside: Vec<Column>,
+}
+
+/// What a call that looks at no tile scores, the mean over folds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrivialLevel {
+    /// What is called.
+    pub call: String,
+    /// The metric of a ranking.
+    pub metric: String,
+    /// Its value.
+    pub level: f64,
 }
 
 /// A score of every backbone that is shown beside the probes.
@@ -91,8 +106,8 @@ pub struct LeftOut {
 pub struct Selection {
     /// The backbone to take.
     pub selected: String,
-    /// Why, in sentences, the first being the decision.
-    pub verdict: Vec<String>,
+    /// Why.
+    pub verdict: Verdict,
     /// The ranking that decided: that of the target among the shortlist, or of the first proxy.
     pub decision: Ranking,
     /// Every task: the target first, then proxies, then what is shown beside.

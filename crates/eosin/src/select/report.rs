@@ -194,7 +194,7 @@ fn ranking(
             task.n_groups
         ),
         rows: ranking.arms.iter().map(ranking_row).collect(),
-        groups: Vec::new(),
+        trivial: trivial(task, &ranking.metric),
         pairs: ranking
             .pairs
             .iter()
@@ -202,7 +202,6 @@ fn ranking(
                 first: p.arm.clone(),
                 second: p.against.clone(),
                 difference: metric("difference", p.estimate, p.lower, p.upper),
-                by_patient: None,
                 p: p.p,
                 p_holm: p.p_holm,
                 posterior: p.posterior.map_or([f64::NAN; 3], |q| [q.worse, q.equivalent, q.better]),
@@ -226,6 +225,17 @@ fn ranking(
     }
 }
 
+/// What calls that look at no tile score by this metric, where they have it.
+pub(crate) fn trivial(task: &ProxyRanking, name: &str) -> Vec<report::TrivialCall> {
+    let known = task.trivial.iter().filter(|level| level.metric == name);
+    known
+        .map(|level| report::TrivialCall {
+            name: level.call.clone(),
+            metrics: vec![metric(name, level.level, f64::NAN, f64::NAN)],
+        })
+        .collect()
+}
+
 /// An arm's place, as both reports show it.
 pub(crate) fn ranking_row(arm: &eosin_proxy::select::RankedArm) -> RankingRow {
     RankingRow {
@@ -234,7 +244,7 @@ pub(crate) fn ranking_row(arm: &eosin_proxy::select::RankedArm) -> RankingRow {
         lower: arm.lower,
         upper: arm.upper,
         p_best: arm.probability_best.unwrap_or(f64::NAN),
-        tied_with_best: arm.against_best.is_none_or(|word| !word.differs()),
+        against_best: arm.against_best.map(|word| word.to_string()),
         is_control: arm.control,
     }
 }

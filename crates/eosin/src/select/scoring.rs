@@ -8,7 +8,7 @@ use eosin_core::{
     Error, Fold, LabelledSet, Progress, ProxyScores, Result, TileMeta, TrainView, ViewBank,
 };
 use eosin_eval::splits::{self, test_train_ratio};
-use eosin_eval::{GroupBootstrap, Interval};
+use eosin_eval::{GroupBootstrap, Interval, TrivialCall, trivial_calls};
 use eosin_proxy::Reduced;
 use eosin_proxy::robustness::{RobustnessOptions, robustness_index};
 use eosin_proxy::scores::training_free;
@@ -45,6 +45,8 @@ pub(super) struct Scored {
     pub(super) repeats: usize,
     /// What had to be given up for the folds.
     pub(super) notes: Vec<String>,
+    /// Per fold, the calls that look at no tile.
+    pub(super) trivial: Vec<Vec<TrivialCall>>,
     pub(super) n_rows: usize,
     pub(super) n_groups: usize,
 }
@@ -248,6 +250,19 @@ impl Plan {
         notes
     }
 
+    /// The trivial calls of every problem's folds.
+    fn trivial(&self) -> Vec<Vec<TrivialCall>> {
+        let of = |part: &Part| {
+            let problem = &part.problem;
+            let labels = |fold: &Fold| -> Vec<u32> {
+                fold.held_out.iter().map(|&at| problem.labels[at]).collect()
+            };
+            let calls = |fold: &Fold| trivial_calls(&labels(fold), problem.classes.len());
+            part.folds.iter().map(calls).collect::<Vec<_>>()
+        };
+        self.parts.iter().flat_map(of).collect()
+    }
+
     fn empty(&self, task: &SelectTask) -> Scored {
         let n_groups: BTreeSet<&String> =
             self.parts.iter().flat_map(|p| &p.problem.groups).collect();
@@ -260,6 +275,7 @@ impl Plan {
             k: self.parts.iter().map(|p| p.k).min().unwrap_or(0),
             repeats: self.parts.iter().map(|p| p.folds.len() / p.k.max(1)).min().unwrap_or(0),
             notes: self.notes(&task.name),
+            trivial: self.trivial(),
             n_rows: task.rows.tile_ids.len(),
             n_groups: n_groups.len(),
         }

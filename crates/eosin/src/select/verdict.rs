@@ -2,22 +2,49 @@
 
 //! What a selection says in words; every sentence is there because the numbers say so.
 
+use eosin_report::Verdict;
+
 use super::{Compared, Role, Selection};
 
-/// The decision, then what speaks against it or must be known with it.
-pub(super) fn sentences(selection: &Selection) -> Vec<String> {
-    let mut sentences = vec![selection.decision.verdict.clone()];
-    sentences.extend(how(selection));
-    sentences.extend(worth(selection));
-    sentences.extend(foretold(selection));
+/// The decision, then what speaks against it or must be known with it, what weighs most first.
+pub(super) fn verdict(selection: &Selection) -> Verdict {
+    let decision = &selection.decision;
+    let mut beside = Vec::new();
+    let sentence = match trivial(selection) {
+        Some(sentence) => {
+            beside.push(decision.verdict.clone());
+            sentence
+        }
+        None => decision.verdict.clone(),
+    };
+    beside.extend(decision.caution.clone());
     let taken = selection.compared.iter().find(|c| c.info.name == selection.selected);
     if let Some(taken) = taken {
-        sentences.extend(fragile(selection, taken));
-        sentences.extend(restricted(taken));
-        sentences.extend(seen(taken));
+        beside.extend(seen(taken));
+        beside.extend(fragile(selection, taken));
+        beside.extend(restricted(taken));
     }
-    sentences.extend(left_out(selection));
-    sentences
+    beside.extend(worth(selection));
+    beside.extend(how(selection));
+    beside.extend(left_out(selection));
+    Verdict::new(sentence, beside, foretold(selection).into_iter().collect())
+}
+
+/// That no backbone is better than calls that look at no tile, where it is so.
+fn trivial(selection: &Selection) -> Option<String> {
+    let decision = &selection.decision;
+    let levels = &selection.rankings.first()?.trivial;
+    let of_metric = levels.iter().filter(|level| level.metric == decision.metric);
+    let highest = of_metric.max_by(|a, b| a.level.total_cmp(&b.level))?;
+    let mut candidates = decision.arms.iter().filter(|arm| !arm.control);
+    let best = candidates.clone().next()?;
+    candidates.all(|arm| arm.lower <= highest.level).then(|| {
+        format!(
+            "No backbone is told from a call that looks at no tile: {} is {:.3} at best, and {:.3} \
+             with {}.",
+            decision.metric, best.mean, highest.level, highest.call
+        )
+    })
 }
 
 fn how(selection: &Selection) -> Option<String> {

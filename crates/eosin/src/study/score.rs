@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use eosin_core::{Probabilities, Result};
 use eosin_eval::inference::corrected_estimate;
 use eosin_eval::{
-    BinaryCounts, Comparison, ConfusionMatrix, CrossValidated, FoldScores, GroupBootstrap,
-    PairedInterval, Ranked, Scale, Word,
+    Comparison, ConfusionMatrix, CrossValidated, FoldScores, GroupBootstrap, Ranked, Scale,
+    trivial_calls,
 };
-use eosin_report::{Metric, StudyGain};
+use eosin_report::{Metric, StudyGain, TrivialCall};
 
 use super::unit::{Fitted, called};
 
@@ -184,21 +184,13 @@ impl HeldOut {
         if self.rows != other.rows {
             return Ok(None);
         }
-        let PairedInterval { first, difference, .. } = bootstrap.paired(
+        let paired = bootstrap.paired(
             &self.groups,
             &self.labels,
             |w| self.metrics(Some(w))[main_at(self.n_classes)],
             |w| other.metrics(Some(w))[main_at(self.n_classes)],
         )?;
-        let word = if difference.lower > 0.0 {
-            Word::Better
-        } else if difference.upper < 0.0 {
-            Word::Worse
-        } else if difference.lower.is_nan() {
-            Word::NotTested
-        } else {
-            Word::NotToldApart
-        };
+        let (first, difference) = (paired.first, paired.difference);
         Ok(Some(StudyGain {
             change: change.to_string(),
             absolute: Metric {
@@ -210,7 +202,7 @@ impl HeldOut {
             relative: difference.estimate / first.estimate,
             p: f64::NAN,
             p_holm: f64::NAN,
-            word: word.to_string(),
+            word: paired.word().to_string(),
             n_pairs: 1,
         }))
     }
@@ -238,56 +230,29 @@ impl HeldOut {
     }
 }
 
-/// What calls that look at no tile score on the same folds: the level that a head must beat.
-///
-/// For two classes: everything is called positive, or each row is called positive with the share
-/// of positives; for more, everything is called the most frequent class. Metrics of the second
-/// are expected values.
-pub fn trivial(folds: &[Vec<u32>], n_classes: usize) -> Vec<(&'static str, Vec<Metric>)> {
-    let mean = |of: &dyn Fn(&[u32]) -> [f64; 4]| -> Vec<Metric> {
-        let found: Vec<[f64; 4]> = folds.iter().map(|labels| of(labels)).collect();
-        names(n_classes)
-            .iter()
-            .enumerate()
-            .map(|(i, name)| {
-                let finite: Vec<f64> =
-                    found.iter().map(|f| f[i]).filter(|v| v.is_finite()).collect();
-                Metric {
-                    name: (*name).to_string(),
-                    estimate: finite.iter().sum::<f64>() / finite.len() as f64,
+/// What calls that look at no tile score on the same folds, the mean over them.
+pub fn trivial(folds: &[Vec<u32>], n_classes: usize) -> Vec<TrivialCall> {
+    let found: Vec<Vec<eosin_eval::TrivialCall>> =
+        folds.iter().map(|labels| trivial_calls(labels, n_classes)).collect();
+    let n_calls = found.iter().map(Vec::len).max().unwrap_or(0);
+    let mean = |call: usize, metric: &str| {
+        let values = found.iter().filter_map(|calls| Some(calls.get(call)?.metric(metric)));
+        let finite: Vec<f64> = values.filter(|v| v.is_finite()).collect();
+        finite.iter().sum::<f64>() / finite.len() as f64
+    };
+    (0..n_calls)
+        .map(|call| TrivialCall {
+            name: found.iter().find_map(|calls| Some(calls.get(call)?.name)).unwrap_or("").into(),
+            metrics: names(n_classes)
+                .map(|name| Metric {
+                    name: name.to_string(),
+                    estimate: mean(call, name),
                     lower: f64::NAN,
                     upper: f64::NAN,
-                }
-            })
-            .collect()
-    };
-    if n_classes == 2 {
-        let share = |labels: &[u32]| {
-            labels.iter().filter(|&&l| l == 1).count() as f64 / labels.len() as f64
-        };
-        let all = |labels: &[u32]| {
-            let truths: Vec<bool> = labels.iter().map(|&l| l == 1).collect();
-            let counts = BinaryCounts::of(&vec![true; truths.len()], &truths, None);
-            [0.5, share(labels), counts.f1(), 0.5]
-        };
-        let by_share = |labels: &[u32]| [0.5, share(labels), share(labels), 0.5];
-        return vec![
-            ("everything called positive", mean(&all)),
-            ("called at random, as often as they occur", mean(&by_share)),
-        ];
-    }
-    let most_frequent = |labels: &[u32]| {
-        let mut counts = vec![0_usize; n_classes];
-        for &label in labels {
-            counts[label as usize] += 1;
-        }
-        let class = (0..n_classes).max_by_key(|&c| counts[c]).unwrap_or(0) as u32;
-        match ConfusionMatrix::new(labels, &vec![class; labels.len()], n_classes, None) {
-            Ok(c) => [c.macro_f1(), c.balanced_accuracy(), c.accuracy(), 0.0],
-            Err(_) => [f64::NAN; 4],
-        }
-    };
-    vec![("everything called the most frequent class", mean(&most_frequent))]
+                })
+                .to_vec(),
+        })
+        .collect()
 }
 
 /// The metrics of a study: those without a threshold lead.
