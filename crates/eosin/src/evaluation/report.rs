@@ -13,7 +13,6 @@ use eosin_report::{self as report, EvaluationReport};
 use super::Evaluated;
 use crate::evaluate::{ECE_BINS, Scored};
 use crate::prevalence::assumed_shares;
-use crate::study::trivial;
 use crate::summary::{RELIABILITY_BINS, metric};
 
 /// Draws for the calibration error of a perfect head.
@@ -54,10 +53,7 @@ pub(super) fn report(found: &Evaluated) -> Result<EvaluationReport> {
         replicates: bootstrap.replicates as u64,
         level: bootstrap.level,
         metrics: scored.metrics(&bootstrap)?.into_iter().map(metric).collect(),
-        trivial: trivial(std::slice::from_ref(&scored.labels), classes.len())
-            .into_iter()
-            .map(|(name, metrics)| report::TrivialCall { name: name.into(), metrics })
-            .collect(),
+        trivial: scored.trivial(),
         confusion: counts(&scored.confusion()?),
         roc: points(ranked.as_ref().map(|ranked| ranked.roc_points(None))),
         precision_recall: points(ranked.as_ref().map(|ranked| ranked.pr_points(None))),

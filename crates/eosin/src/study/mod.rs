@@ -30,7 +30,7 @@ pub use self::config::{
 use self::export::Named;
 use self::journal::Journal;
 use self::permute::Permutation;
-pub(crate) use self::score::trivial;
+
 pub use self::session::{StudyOutcome, study};
 use self::unit::{InnerSearch, Part, Unit, UnitKey, fit_unit};
 use crate::config::ComponentConfig;
