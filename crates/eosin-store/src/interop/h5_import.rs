@@ -239,8 +239,10 @@ fn read_features(path: &Path, matrix: &Dataset, file_bytes: u64) -> Result<Matri
 /// against the file before anything is allocated for them.
 fn checked_shape(path: &Path, dataset: &Dataset) -> Result<Vec<u64>> {
     let file_bytes = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?.len();
+    // A type may say that a number has gigabytes.
+    let value_bytes = dataset.element_size().map_err(|e| h5_error(path, &e))?.max(1);
     let fits = |shape: &[u64]| {
-        let n = shape.iter().try_fold(1, |n: u64, &side| n.checked_mul(side));
+        let n = shape.iter().try_fold(value_bytes, |n: u64, &side| n.checked_mul(side));
         n.is_some_and(|n| n <= file_bytes.saturating_mul(MAX_RATIO))
     };
     let outside = |found| damaged(path, "values inside the file", found);
