@@ -55,7 +55,8 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
     let selection = timings.stage("select", || select_arms(session, &arms))?;
     let selected = selection.selected.clone();
     let fitted = fit_arms(session, &rows, embedded, &selected, &mut timings)?;
-    let opened = opened::test_part(session, &rows, &session.config.digest())?;
+    let heads: Vec<String> = fitted.iter().map(|(_, arm)| opened::identity(&arm.file)).collect();
+    let opened = opened::test_part(session, &rows, &session.config.digest(), &heads)?;
     let report = timings.stage("report", || {
         summary::report(Findings {
             session,

@@ -188,9 +188,7 @@ impl Job<'_> {
                     .join("heads")
                     .join(format!("{}-{head_name}-{name}.safetensors", self.task_name));
                 save(&file, &path)?;
-                let augmented = if self.augment.is_some() { "augmented" } else { "plain" };
-                let own = [&session.config.digest(), head_name, name, augmented].join(" ");
-                let opened = opened::test_part(session, &rows, &own)?;
+                let opened = opened::test_part(session, &rows, &opened::identity(&file), &[])?;
                 Ok(SavedHead { path, penalty, threshold, out_of_fold, test, opened })
             };
             let result = fit(exports);

@@ -176,7 +176,7 @@ pub fn evaluate(options: &EvaluateOptions, progress: &dyn Progress) -> Result<Ev
         let id = name.tile_id.as_deref().or(name.slide.as_deref()).unwrap_or_default();
         (id, file.record.classes[label as usize].as_str())
     });
-    let n_opened = opened::count(options.apply.store, rows, &configuration(options.apply.head)?)?;
+    let n_opened = opened::count(options.apply.store, rows, &opened::identity(file), &[])?;
     let names: Arc<[RowName]> = names.into();
     let evaluated = Evaluated {
         options,
@@ -338,10 +338,4 @@ fn numbered(names: &[RowName]) -> Vec<u32> {
             *known.entry(&name.group).or_insert(next)
         })
         .collect()
-}
-
-/// What tells this head from others.
-fn configuration(head: &Path) -> Result<String> {
-    let bytes = std::fs::read(head).map_err(|e| Error::io("read", head, e))?;
-    Ok(blake3::hash(&bytes).to_hex().to_string())
 }

@@ -184,7 +184,12 @@ fn at_prevalences(
             precision,
             interval: named("precision", &interval),
             negative_predictive_value: spared / (spared + prevalence * (1.0 - recall)),
-            f1: 2.0 * precision * recall / (precision + recall),
+            // Calls that find nothing are worth nothing.
+            f1: if precision > 0.0 || precision.is_nan() {
+                2.0 * precision * recall / (precision + recall)
+            } else {
+                0.0
+            },
             threshold: threshold
                 .map(|(from, threshold)| recalibrated_threshold(threshold, prevalence, from[1])),
         }

@@ -75,7 +75,7 @@ pub fn study(session: &Session, config: &StudyConfig) -> Result<StudyOutcome> {
             .warnings
             .push(format!("{} tiles could not be read and were left out", skipped.len()));
     }
-    report.opened = opened::test_part(session, &rows, &report.digest)?;
+    report.opened = opened::test_part(session, &rows, &report.digest, &[])?;
     let json = session.out.join("study.json");
     let html = session.out.join("study.html");
     write(&json, &report.to_json()?)?;
