@@ -52,7 +52,8 @@ pub struct SavedHead {
     pub penalty: f64,
     /// The threshold, for two classes.
     pub threshold: Option<f64>,
-    /// The main metric on out-of-fold predictions of the training part.
+    /// The leading metric on out-of-fold predictions of the training part, by which heads are
+    /// sorted: AUROC for two classes, macro F1 for more.
     pub out_of_fold: Metric,
     /// Every metric on the test part, where the task has one.
     pub test: Vec<Metric>,
@@ -174,7 +175,7 @@ impl Job<'_> {
                 };
                 let run = &session.config.run;
                 exports.add(&whose, (&run.training, run.seed), &out_of_fold, test.as_ref())?;
-                let out_of_fold = out_of_fold.metrics(&bootstrap)?.remove(0);
+                let mut all = out_of_fold.metrics(&bootstrap)?;
                 let test = match &test {
                     Some(test) => test.metrics(&bootstrap)?,
                     None => Vec::new(),
@@ -182,7 +183,9 @@ impl Job<'_> {
                 let told =
                     |part: &str, m: &Metric| (format!("{part} {}", m.name), m.interval.estimate);
                 file.metrics = test.iter().map(|m| told("test", m)).collect::<BTreeMap<_, _>>();
-                file.metrics.extend([told("out of fold", &out_of_fold)]);
+                file.metrics.extend(all.iter().map(|m| told("out of fold", m)));
+                // AUROC for two classes: what has no threshold ranks heads.
+                let out_of_fold = all.remove(0);
                 let path = session
                     .out
                     .join("heads")
