@@ -201,7 +201,7 @@ fn views_that_make_no_sense_are_found() {
     change(&bench, "augment = \"noise\"", "augment = \"views-and-noise-tiny\"");
     change_file(&bench, "augment/views-and-noise-tiny.toml", "n_views = 2", "n_views = 300");
     let out = bench.path("out");
-    both(run(&bench), &out, 3, &["n_views", "1 to 256"]);
+    both(run(&bench), &out, 3, &["n_views", "2 to 256"]);
     // A transform that needs views, and none are given.
     let bank = "[[transforms]]\nkind = \"view-bank\"\n";
     std::fs::write(bench.path("configs/augment/views-and-noise-tiny.toml"), bank).unwrap();

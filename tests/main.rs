@@ -38,5 +38,6 @@ mod sureness;
 mod sweep;
 mod tiff_tags;
 mod tile_folders;
+mod views;
 mod whole_text;
 mod words;

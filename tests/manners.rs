@@ -132,7 +132,7 @@ fn every_number_on_the_command_line_is_bounded() {
             &["0", "-1", "65537", "1e18", "nan"],
             whole("1 to 65536"),
         ),
-        (&["embed", slide], "--views", &["0", "257", "65536", "-8", "2.5"], whole("1 to 256")),
+        (&["embed", slide], "--views", &["0", "1", "257", "65536", "-8", "2.5"], whole("2 to 256")),
         (
             &["embed", slide],
             "--seed",
@@ -258,9 +258,9 @@ fn every_number_of_a_component_is_bounded() {
         std::fs::write(bench.path("configs/augment/noise.toml"), text).unwrap();
         refused(&bench.run("out", &["--dry-run"]), 3, &["noise.toml", expected]);
     }
-    let views = "transforms = []\n[views]\nn_views = 0\n";
+    let views = "transforms = []\n[views]\nn_views = 1\n";
     std::fs::write(bench.path("configs/augment/noise.toml"), views).unwrap();
-    refused(&bench.run("out", &["--dry-run"]), 3, &["`views.n_views`", "from 1 to 256, found 0"]);
+    refused(&bench.run("out", &["--dry-run"]), 3, &["`views.n_views`", "from 2 to 256, found 1"]);
     let tiling = bench.path("bad.toml");
     for (line, expected) in [
         ("mpp = -1.0", "`mpp` to be a number from 0.01 to 100, found -1"),

@@ -188,10 +188,10 @@ impl Job {
         command
     }
 
-    /// The same with three views of every tile.
+    /// The same with three augmented views of every tile.
     pub fn views(&self, store: &Path) -> Command {
         let mut command = self.embed(store);
-        command.args(["--views", "3"]);
+        command.args(["--views", "4"]);
         command
     }
 

@@ -261,7 +261,8 @@ pub struct EmbedArguments {
     /// The store's folder.
     #[arg(long, default_value = "eosin-out/store")]
     pub store: PathBuf,
-    /// Embed this many augmented views of every tile instead of the tile itself.
+    /// Embed the views of every tile instead of the tile itself; the tile is one of this many, so
+    /// that 8 are 7 augmented images.
     #[arg(long, allow_negative_numbers = true, value_parser = bounds::whole::<u16>("views"))]
     pub views: Option<u16>,
     /// Seed of the views.

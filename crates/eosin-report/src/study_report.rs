@@ -80,7 +80,7 @@ pub struct StudyDesign {
     pub inner_folds: u64,
     /// Settings that every arm may try.
     pub budget: u64,
-    /// Views per tile.
+    /// Augmented views per tile, beside the tile itself.
     pub n_views: u64,
     /// The head.
     pub head: String,

@@ -13,12 +13,14 @@ use crate::stain::hed_jitter;
 
 /// Which views of each tile are embedded.
 ///
-/// View 0 is the tile as it is, and is not in the bank: it has a set of its own. View v stands in dihedral pose v mod 8, so that eight views hold
-/// every pose once; its jitter is drawn from the seed, the tile's id and v alone.
+/// View 0 is the tile as it is. It has a set of its own, so that a bank of V views stores the other
+/// V − 1, and the tile with its bank is V images of equal weight. View v stands in dihedral pose
+/// v mod 8: eight views hold every pose once. Its jitter is drawn from the seed, the tile's id and v
+/// alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ViewBank {
-    /// Views per tile.
+    /// Views per tile, the tile itself among them.
     pub n_views: u16,
     /// Seed of all draws.
     pub seed: u64,
@@ -65,8 +67,8 @@ impl ViewBank {
                 "leave it out for the default; --views gives n_views",
             ))
         };
-        if self.n_views == 0 || self.n_views > 256 {
-            return fault("n_views", "1 to 256", self.n_views.to_string());
+        if !(2..=256).contains(&self.n_views) {
+            return fault("n_views", "2 to 256", self.n_views.to_string());
         }
         for (key, value) in [
             ("hed_sigma", self.hed_sigma),
@@ -90,9 +92,14 @@ impl ViewBank {
     }
 
     /// The views of a tile that a bank holds, in the order of its rows: row i of a tile shows view
-    /// i + 1, since view 0 would be the tile itself.
+    /// i + 1, since view 0 is the tile itself.
     pub fn stored_views(&self) -> impl ExactSizeIterator<Item = u16> + use<> {
-        (0..self.n_views).map(|row| row + 1)
+        1..self.n_views
+    }
+
+    /// Rows of a bank for each tile.
+    pub fn n_stored(&self) -> usize {
+        self.stored_views().len()
     }
 
     /// Everything that the views depend on, for the contract's `view`.
@@ -108,15 +115,12 @@ impl ViewBank {
             zoom,
             jpeg_quality,
         } = self;
-        let text = format!(
-            "bank-1 n-views={n_views} seed={seed} dihedral={dihedral} hed-sigma={hed_sigma} \
-             brightness={brightness} contrast={contrast} blur-px={blur_px}"
-        );
-        // Banks from before these settings keep their fingerprints.
-        let zoom = if *zoom > 0.0 { format!(" zoom={zoom}") } else { String::new() };
-        let jpeg =
-            if *jpeg_quality > 0 { format!(" jpeg-quality={jpeg_quality}") } else { String::new() };
-        text + &zoom + &jpeg
+        // Banks of the first kind held view V too, which stands as the tile does where V is 8.
+        format!(
+            "bank-2 n-views={n_views} seed={seed} dihedral={dihedral} hed-sigma={hed_sigma} \
+             brightness={brightness} contrast={contrast} blur-px={blur_px} zoom={zoom} \
+             jpeg-quality={jpeg_quality}"
+        )
     }
 
     /// View `view` of a tile; the same arguments give the same bytes always.

@@ -95,7 +95,7 @@ pub fn embed(
     let todo = plan(source, store, &fingerprint, options)?;
     todo.check_replaced(&fingerprint, options.replace)?;
     todo.drop_outdated(store, &fingerprint)?;
-    let n_views = options.views.map_or(1, |bank| bank.stored_views().len());
+    let n_views = options.views.map_or(1, ViewBank::n_stored);
     let n_todo: usize = todo.batches.iter().map(Vec::len).sum();
     progress.start(&format!("embed {}", backbone.info().name), (n_todo * n_views) as u64);
     let input_px = backbone.info().input_px;
@@ -183,7 +183,7 @@ pub(crate) fn plan(
     Ok(EmbedPlan::new(&Planned {
         tiles: source.tiles(),
         only: options.only,
-        n_views: options.views.map_or(1, |bank| bank.stored_views().len() as u16),
+        n_views: options.views.map_or(1, ViewBank::n_stored) as u16,
         batch_size: options.batch_size,
         committed: &store.committed(set)?,
     }))

@@ -53,8 +53,8 @@ const LIMITS: &[(&str, Limit)] = &[
     ("contrast", Limit::Real(0.0, 0.999)),
     ("hed_sigma", Limit::Real(0.0, 0.999)),
     ("jpeg_quality", Limit::Whole(0, 100)),
-    ("n_views", Limit::Whole(1, 256)),
-    ("views", Limit::Whole(1, 256)),
+    ("n_views", Limit::Whole(2, 256)),
+    ("views", Limit::Whole(2, 256)),
     ("zoom", Limit::Real(0.0, 1.0)),
     // Designs: folds, repeats, intervals.
     ("abstention_risk", Limit::Above(0.0, 0.999)),

@@ -136,7 +136,8 @@ pub fn trained_on(
     TrainedOn::new(rows.classes.len(), labels, files, groups)
 }
 
-/// The run's augmentation with the view bank that it needs, embedded for the training tiles.
+/// The view bank that the run's augmentation needs, embedded for the training tiles, and its rows
+/// for each of them.
 pub fn embed_views(
     session: &Session,
     rows: &TaskRows,
@@ -145,7 +146,7 @@ pub fn embed_views(
     let Some(views) = session.views()? else { return Ok(None) };
     let train: BTreeSet<String> = rows.train_ids().into_iter().collect();
     let embedded = session.embed(backbone, Some(&views), Some(&train))?;
-    Ok(Some((embedded, usize::from(views.n_views))))
+    Ok(Some((embedded, views.n_stored())))
 }
 
 /// Saves a head, making the folder.

@@ -48,7 +48,7 @@ pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
         let set = contract.fingerprint();
         if arguments.dry_run {
             let there = store.committed(&set)?.len();
-            let n_rows = source.tiles().len() * arguments.views.map_or(1, usize::from);
+            let n_rows = source.tiles().len() * views.as_ref().map_or(1, ViewBank::n_stored);
             println!("{name}: {n_rows} rows × {} wanted, {there} there, set {set}", info.dim);
             continue;
         }

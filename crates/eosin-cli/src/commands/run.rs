@@ -43,7 +43,7 @@ pub fn facts(session: &Session) -> Result<Vec<(String, String)>> {
     let run = &session.config.run;
     let rows = session.dataset.rows(&session.config.task, &[])?;
     let pipeline = session.registry.pipeline(&session.config.augment.transforms)?;
-    let n_views = session.views()?.map_or(0, |views| usize::from(views.n_views));
+    let n_views = session.views()?.map_or(0, |views| views.n_stored());
     let (n_train, n_test) = (rows.split.train.len(), rows.split.held_out.len());
     let description = &session.config.task.description;
     Ok(vec![
@@ -51,7 +51,7 @@ pub fn facts(session: &Session) -> Result<Vec<(String, String)>> {
         ("backbones".into(), run.backbones.join(", ")),
         ("proxies".into(), run.proxies.join(", ")),
         ("target".into(), format!("{description}: {n_train} to fit on, {n_test} to test on")),
-        ("views".into(), format!("{n_views} of each of {n_train} tiles, up to two backbones")),
+        ("views".into(), format!("{n_views} beside each of {n_train} tiles, up to two backbones")),
         ("augmentation".into(), pipeline.description()),
         ("head".into(), session.config.head.kind.clone()),
         ("output".into(), session.out.display().to_string()),

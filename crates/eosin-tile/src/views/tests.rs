@@ -94,6 +94,8 @@ fn the_description_names_every_parameter() {
         ViewBank { brightness: 0.01, ..base.clone() },
         ViewBank { contrast: 0.01, ..base.clone() },
         ViewBank { blur_px: 0.01, ..base.clone() },
+        ViewBank { zoom: 0.01, ..base.clone() },
+        ViewBank { jpeg_quality: 90, ..base.clone() },
     ];
     for bank in changed {
         assert_ne!(bank.describe(), base.describe(), "{bank:?}");
@@ -103,7 +105,9 @@ fn the_description_names_every_parameter() {
 #[test]
 fn senseless_banks_are_refused() {
     assert!(ViewBank::default().validate().is_ok());
-    assert!(ViewBank { n_views: 0, ..ViewBank::default() }.validate().is_err());
+    for n_views in [0, 1, 257] {
+        assert!(ViewBank { n_views, ..ViewBank::default() }.validate().is_err(), "{n_views}");
+    }
     assert!(ViewBank { hed_sigma: f64::NAN, ..ViewBank::default() }.validate().is_err());
     assert!(ViewBank { blur_px: 100.0, ..ViewBank::default() }.validate().is_err());
 }
@@ -132,11 +136,15 @@ fn zoom_enlarges_the_middle_and_jpeg_changes_a_little() {
 }
 
 #[test]
-fn a_bank_without_the_new_settings_is_described_as_before() {
-    let old = ViewBank::default().describe();
-    assert!(!old.contains("zoom") && !old.contains("jpeg"), "{old}");
-    let new = ViewBank { zoom: 0.1, jpeg_quality: 50, ..ViewBank::default() }.describe();
-    assert!(new.ends_with(" zoom=0.1 jpeg-quality=50"), "{new}");
+fn the_tile_and_its_bank_of_eight_hold_every_pose_once() {
+    let tile = tile("a");
+    let stored = still().stored_views().map(|view| still().apply(&tile, view));
+    let mut images: Vec<Vec<u8>> = stored.map(|image| image.data().to_vec()).collect();
+    assert_eq!(images.len(), still().n_stored());
+    images.push(tile.image.data().to_vec());
+    images.sort_unstable();
+    images.dedup();
+    assert_eq!(images.len(), 8);
 }
 
 #[test]

@@ -10,7 +10,6 @@ use eosin_backbone::{Card, WeightsSource};
 use eosin_core::{Backbone, BackboneInfo, EmbeddingBatch, Error, Result, Tile, TileBatch, Use};
 use eosin_store::{imported_contract, read_npy};
 use eosin_tile::resample;
-use eosin_tile::views::ViewBank;
 
 use super::{CandidateSet, LeftOut};
 use crate::config::{ImportedConfig, LicenceFilter, TaskConfig};
@@ -302,7 +301,7 @@ pub(super) fn embed_views(
     data: Option<&Data>,
     tiles: &[String],
 ) -> Result<BTreeMap<String, CandidateSet>> {
-    let views = session.views()?.unwrap_or(ViewBank { n_views: 8, ..ViewBank::default() });
+    let views = session.views()?.unwrap_or_default();
     let only: BTreeSet<String> = tiles.iter().cloned().collect();
     let place = data.map_or(session, |d| &d.session);
     let mut sets = BTreeMap::new();
@@ -317,7 +316,7 @@ pub(super) fn embed_views(
             None => Some(embedded.outcome.fingerprint.clone()),
         };
         let Some(set) = set else { continue };
-        let bank = Some((bank.outcome.fingerprint, usize::from(views.n_views)));
+        let bank = Some((bank.outcome.fingerprint, views.n_stored()));
         sets.insert(name.clone(), CandidateSet { set, bank });
     }
     Ok(sets)

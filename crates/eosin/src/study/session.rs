@@ -110,7 +110,7 @@ fn study_set(
             "run the study again",
         ));
     }
-    let n_views = usize::from(views.n_views);
+    let n_views = views.n_stored();
     let matrix_of_views = session.matrix(&bank.outcome, &ids, n_views)?;
     let bank = ViewBank::partial(n_views, matrix_of_views, &positions, rows.tile_ids.len())?
         .with_parameters(view_parameters(&views, &ids)?)?;
