@@ -51,6 +51,10 @@ fn build(folder: &Path) {
     assert!(status.success(), "cargo build failed: {status}");
 }
 
+/// An arm of a study.
+pub const NOISE: &str =
+    "[[arms]]\nname = \"noise\"\ntransforms = [{ kind = \"gaussian-noise\" }]\n";
+
 /// A folder with the tiny demo's tiles, a copy of the configurations, and room for output.
 pub struct Bench {
     pub folder: TempDir,
@@ -96,6 +100,76 @@ evaluation = {{ replicates = 100 }}
         path
     }
 
+    /// The test configuration with other text in place of some of its own.
+    pub fn write_run_with(&self, changes: &[(&str, &str)]) {
+        let path = self.write_run("");
+        for (from, to) in changes {
+            change(&path, from, to);
+        }
+    }
+
+    /// Writes `configs/study/test.toml`: a study of the test configuration on its default backbone, of
+    /// arms `threshold` and what `arms` says, the arm `on` among them.
+    pub fn write_study(&self, on: &str, arms: &str) -> PathBuf {
+        let study = format!(
+            r#"title = "Test"
+run = "test"
+backbones = ["efficientnet-lite0"]
+[design]
+folds = 2
+repeats = 1
+inner_folds = 2
+budget = 2
+choose = false
+reference = "threshold"
+on = "{on}"
+[design.evaluation]
+replicates = 100
+[[arms]]
+name = "threshold"
+{arms}"#
+        );
+        let path = self.path("configs/study/test.toml");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, study).unwrap();
+        path
+    }
+
+    /// `eosin study` of the test study.
+    pub fn study(&self, arguments: &[&str]) -> Output {
+        let mut command = eosin();
+        command.arg("study").arg(self.path("configs/study/test.toml"));
+        command.arg("--data").arg(self.path("tiles")).arg("--out").arg(self.path("out"));
+        command.args(arguments).output().unwrap()
+    }
+
+    /// `eosin evaluate` of a head, into `judged`.
+    pub fn evaluate(&self, head: &Path, data: &Path, arguments: &[&str]) -> Output {
+        let mut command = eosin();
+        command.arg("evaluate").arg("--head").arg(head).arg("--data").arg(data);
+        command.arg("--store").arg(self.path("out/store")).arg("--out").arg(self.path("judged"));
+        command.arg("--configs").arg(self.path("configs")).args(arguments).output().unwrap()
+    }
+
+    /// `eosin predict` with a head, into `scores.csv`.
+    pub fn predict(&self, head: &Path, input: &Path, arguments: &[&str]) -> Output {
+        let mut command = eosin();
+        command.arg("predict").arg(input).arg("--head").arg(head);
+        command.arg("--store").arg(self.path("out/store")).arg("--out").arg(self.path("scores.csv"));
+        command.arg("--configs").arg(self.path("configs")).args(arguments).output().unwrap()
+    }
+
+    /// A head that `eosin train` saved for the target task.
+    pub fn head(&self, head: &str, backbone: &str) -> PathBuf {
+        let name = format!("demo-microcalcification-{head}-{backbone}.safetensors");
+        self.path("out/heads").join(name)
+    }
+
+    /// A report that a command wrote.
+    pub fn json(&self, path: &str) -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(self.path(path)).unwrap()).unwrap()
+    }
+
     /// `eosin run` of the test configuration.
     pub fn run(&self, out: &str, arguments: &[&str]) -> Output {
         self.run_command(out).args(arguments).output().unwrap()
@@ -127,6 +201,28 @@ evaluation = {{ replicates = 100 }}
             .unwrap()
     }
 
+    /// Changes the cells of every row of the manifest: path, label, group, split, slide and others.
+    pub fn edit_rows(&self, mut edit: impl FnMut(&mut Vec<String>)) {
+        let mut mend = |(i, line): (usize, String)| {
+            if i == 0 {
+                return line;
+            }
+            let mut cells = line.split(',').map(str::to_string).collect();
+            edit(&mut cells);
+            cells.join(",")
+        };
+        self.edit_manifest(|lines| lines.into_iter().enumerate().map(&mut mend).collect());
+    }
+
+    /// Adds the column `centre`, which a row's split and group tell.
+    pub fn add_centres(&self, of: impl Fn(&str, &str) -> String) {
+        self.edit_rows(|cells| cells.push(of(&cells[3], &cells[2])));
+        self.edit_manifest(|mut lines| {
+            lines[0].push_str(",centre");
+            lines
+        });
+    }
+
     /// Changes the manifest's lines.
     pub fn edit_manifest(&self, edit: impl FnOnce(Vec<String>) -> Vec<String>) {
         let path = self.path("tiles/manifest.csv");
@@ -134,6 +230,14 @@ evaluation = {{ replicates = 100 }}
         let lines = edit(text.lines().map(str::to_string).collect());
         std::fs::write(&path, lines.join("\n") + "\n").unwrap();
     }
+}
+
+/// Changes the text of a file, which must have `from`.
+#[track_caller]
+pub fn change(path: &Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "no {from} in {text}");
+    std::fs::write(path, text.replacen(from, to, 1)).unwrap();
 }
 
 /// Standard output and error together.

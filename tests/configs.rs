@@ -76,6 +76,23 @@ fn every_study_loads_with_all_it_names() {
 }
 
 #[test]
+fn the_augmentation_that_ships_is_the_one_that_is_studied() {
+    let path = root().join("configs/augment/views-and-noise.toml");
+    let shipped: AugmentConfig = parse(&path);
+    let written = |transforms: &[ComponentConfig]| serde_json::to_value(transforms).unwrap();
+    let mut n_studied = 0;
+    for path in files("study") {
+        let study = StudyConfig::read(&path).unwrap();
+        assert_eq!(study.views, shipped.views, "{}", path.display());
+        let arm = study.arms.iter().find(|arm| arm.name == "views and noise").unwrap();
+        assert_eq!(written(&arm.transforms), written(&shipped.transforms), "{}", path.display());
+        assert!(arm.strength.is_none(), "{}", path.display());
+        n_studied += 1;
+    }
+    assert!(n_studied >= 5, "{n_studied}");
+}
+
+#[test]
 fn every_part_loads() {
     let registry = Registry::with_defaults();
     for path in files("task") {

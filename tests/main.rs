@@ -34,6 +34,7 @@ mod small;
 mod spreadsheet;
 mod steps;
 mod store;
+mod study;
 mod sureness;
 mod sweep;
 mod tiff_tags;

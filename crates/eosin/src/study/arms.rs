@@ -45,7 +45,7 @@ impl Arm {
         registry: &Registry,
     ) -> Result<Self> {
         let head = config.head.as_ref().unwrap_or(head);
-        let candidates = match &config.strength {
+        let candidates: Vec<Candidate> = match &config.strength {
             None => vec![candidate(None, head, &config.transforms, budget, registry)?],
             Some(strength) => {
                 let at = |value| {
@@ -58,7 +58,7 @@ impl Arm {
         };
         Ok(Self {
             name: config.name.clone(),
-            description: describe(config, head),
+            description: describe(config, head, &candidates),
             threshold: config.threshold,
             test_time: config.test_time,
             candidates,
@@ -103,7 +103,7 @@ fn with_strength(
     (head, transforms)
 }
 
-fn describe(config: &ArmConfig, head: &ComponentConfig) -> String {
+fn describe(config: &ArmConfig, head: &ComponentConfig, candidates: &[Candidate]) -> String {
     let stage = |c: &ComponentConfig| {
         let options: Vec<String> = c.options.iter().map(|(k, v)| format!("{k} = {v}")).collect();
         if options.is_empty() {
@@ -112,7 +112,14 @@ fn describe(config: &ArmConfig, head: &ComponentConfig) -> String {
             format!("`{}` ({})", c.kind, options.join(", "))
         }
     };
-    let mut parts: Vec<String> = config.transforms.iter().map(stage).collect();
+    let mut parts: Vec<String> = match &config.augment {
+        // As the reports of runs describe it.
+        Some(name) => candidates
+            .iter()
+            .map(|candidate| format!("`{name}` as it ships: {}", candidate.pipeline.description()))
+            .collect(),
+        None => config.transforms.iter().map(stage).collect(),
+    };
     if config.head.is_some() {
         parts.push(format!("head {}", stage(head)));
     }

@@ -7,7 +7,8 @@ use eosin_core::{Error, Result};
 use eosin_head::TuneMetric;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ComponentConfig, EvaluationConfig};
+use crate::config::{AugmentConfig, ComponentConfig, EvaluationConfig, part};
+use crate::session::{view_bank, views};
 use crate::toml_file;
 
 /// A study: arms that differ in augmentation alone, under the same folds and the same penalties (`configs/study/*.toml`).
@@ -28,7 +29,8 @@ pub struct StudyConfig {
     /// How arms are fitted and scored.
     #[serde(default)]
     pub design: StudyDesign,
-    /// Image views that are embedded for the arms that need them.
+    /// Image views that are embedded for the arms that need them; without it those of the
+    /// augmentation that an arm names.
     #[serde(default)]
     pub views: Option<toml::Table>,
     /// What is compared.
@@ -72,7 +74,12 @@ pub struct StudyDesign {
 pub struct ArmConfig {
     /// Its name in tables.
     pub name: String,
-    /// Applied one after the other to the rows that a head is fitted on.
+    /// A file of `configs/augment/` whose transforms and views are the arm's, as they are those of a
+    /// run that names it.
+    #[serde(default)]
+    pub augment: Option<String>,
+    /// Applied one after the other to the rows that a head is fitted on; those of `augment` once the
+    /// study is read.
     #[serde(default)]
     pub transforms: Vec<ComponentConfig>,
     /// An option that is searched together with the penalty.
@@ -129,14 +136,50 @@ pub struct PermutedConfig {
 const LEAST_DRAWS: usize = 100;
 
 impl StudyConfig {
-    /// Reads a file of `configs/study/`.
+    /// Reads a file of `configs/study/` and the augmentations that its arms name in the folder
+    /// beside.
     pub fn read(path: &Path) -> Result<Self> {
-        let config: Self = toml_file::read(path)?;
-        config.check().map_err(|error| match error {
+        let mut config: Self = toml_file::read(path)?;
+        let absolute = std::path::absolute(path).map_err(|e| Error::io("read", path, e))?;
+        let configs = absolute.parent().and_then(Path::parent).unwrap_or(&absolute);
+        let checked = config.read_augments(configs).and_then(|()| config.check());
+        checked.map_err(|error| match error {
             Error::Input { expected, found, hint, .. } => Error::data(path, expected, found, hint),
             other => other,
         })?;
         Ok(config)
+    }
+
+    /// Takes the transforms and the views of the augmentations that arms name.
+    fn read_augments(&mut self, configs: &Path) -> Result<()> {
+        for arm in &mut self.arms {
+            let Some(name) = &arm.augment else { continue };
+            if !arm.transforms.is_empty() || arm.strength.is_some() {
+                return Err(refused(
+                    &format!("an arm `{}` of `augment` alone", arm.name),
+                    "`transforms` or `strength` beside it",
+                    "the arm is the augmentation as it is; leave either out",
+                ));
+            }
+            let augment: AugmentConfig = part(configs, "augment", name)?;
+            arm.transforms.clone_from(&augment.transforms);
+            let Some(own) = views(&augment)? else { continue };
+            match &self.views {
+                None => self.views = augment.views,
+                Some(table) => {
+                    let (of_study, own) = (view_bank(table)?.describe(), own.describe());
+                    if of_study != own {
+                        return Err(refused(
+                            &format!("the views of augment `{name}` of arm `{}`: {own}", arm.name),
+                            &of_study,
+                            "a study has one bank of views: leave `[views]` out to take the \
+                             augmentation's",
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses what cannot be run.
@@ -147,6 +190,13 @@ impl StudyConfig {
                 return Err(refused("arms of different names", &arm.name, "rename one of the two"));
             }
             Self::check_strength(arm)?;
+            if arm.augment.is_some() && arm.transforms.is_empty() {
+                return Err(refused(
+                    &format!("transforms of the augmentation of arm `{}`", arm.name),
+                    "none",
+                    "an augmentation without any is what every arm without `augment` is",
+                ));
+            }
         }
         let curve = self.curve.iter().flat_map(|c| &c.arms);
         let permuted = self.permuted.iter().flat_map(|p| &p.arms);
