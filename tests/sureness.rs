@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::{Bench, eosin, text};
+use crate::common::{Bench, NOISE, eosin, text};
 
 /// The test configuration with other lines in place of some of its own.
 fn write_run(bench: &Bench, changes: &[(&str, &str)]) {
@@ -65,6 +65,50 @@ fn one_test_patient_is_trained_on_and_told_without_an_interval() {
     let trained = bench.train(&["--no-augment"]);
     assert!(trained.status.success(), "{}", text(&trained));
     assert!(text(&trained).contains("(no interval: 1 groups)"), "{}", text(&trained));
+}
+
+#[test]
+fn a_centre_of_one_patient_ends_no_run_study_or_evaluation_at_its_report() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let manifest = std::fs::read_to_string(bench.path("tiles/manifest.csv")).unwrap();
+    let cells: Vec<Vec<&str>> = manifest.lines().map(|l| l.split(',').collect()).collect();
+    let alone = cells.iter().find(|row| row[3] == "test" && row[1] != "none").unwrap()[2];
+    bench.add_centres(|_, group| if group == alone { "small" } else { "large" }.into());
+    let small = |centre: &serde_json::Value, name: &str| {
+        let metrics = centre["metrics"].as_array().unwrap();
+        assert!(!metrics.is_empty());
+        for metric in metrics {
+            assert!(metric["lower"].is_null() && metric["upper"].is_null(), "{name}: {metric}");
+        }
+    };
+
+    let output = bench.run("out", &[]);
+    assert!(output.status.success(), "{}", text(&output));
+    let report = bench.json("out/report.json");
+    let centres = report["centres"].as_array().unwrap();
+    let of_small: Vec<_> = centres.iter().filter(|c| c["centre"] == "small").collect();
+    assert_eq!(of_small.len(), report["arms"].as_array().unwrap().len());
+    of_small.iter().for_each(|centre| small(centre, "run"));
+    // What the other patients say has an interval all the same.
+    let large = centres.iter().find(|c| c["centre"] == "large").unwrap();
+    assert!(large["metrics"].as_array().unwrap().iter().any(|m| m["lower"].is_number()), "{large}");
+
+    bench.write_study("noise", NOISE);
+    let output = bench.study(&[]);
+    assert!(output.status.success(), "{}", text(&output));
+
+    assert!(bench.train(&["--no-augment", "--backbone", "colour-statistics"]).status.success());
+    let head = bench.head("logistic", "colour-statistics");
+    let task = ["--task", "demo-microcalcification"];
+    let output = bench.evaluate(&head, &bench.path("tiles/manifest.csv"), &task);
+    assert!(output.status.success(), "{}", text(&output));
+    let report = bench.json("judged/evaluation.json");
+    let centres = report["centres"].as_array().unwrap();
+    assert_eq!(centres.len(), 2);
+    let of_small = centres.iter().find(|c| c["name"] == "small").unwrap();
+    assert_eq!(of_small["n_groups"], 1);
+    small(of_small, "evaluate");
 }
 
 #[test]
