@@ -29,6 +29,7 @@ mod regular_files;
 mod resume;
 mod same_bytes;
 mod select;
+mod sizes;
 mod slides;
 mod small;
 mod spreadsheet;

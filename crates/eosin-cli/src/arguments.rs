@@ -97,7 +97,8 @@ pub struct RunArguments {
     /// set has of these tiles is an error.
     #[arg(long)]
     pub replace: bool,
-    /// Check the configuration and the data, say what would be done, and stop.
+    /// Check the configuration and the data, say what would be done, with tiles, groups, classes and
+    /// feasible folds of every part, and stop.
     #[arg(long)]
     pub dry_run: bool,
 }

@@ -29,6 +29,7 @@ mod inspect;
 mod leakage;
 mod limits;
 mod opened;
+mod parts;
 mod predict;
 mod prevalence;
 mod registry;
@@ -58,13 +59,18 @@ pub use dataset::{Dataset, TaskRows};
 pub use embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
 pub use embed_stats::{EmbedStats, StageTime};
 pub use evaluate::{Metric, Scored};
-pub use evaluation::{EvaluateOptions, EvaluateOutcome, LabelOptions, check_evaluate, evaluate};
+pub use evaluation::{
+    EvaluateOptions, EvaluateOutcome, LabelOptions, PlannedEvaluation, check_evaluate, evaluate,
+};
 pub use exports::{Exports, FoldRows, Predictions, RowName};
 pub use imported::{ImportOptions, ImportOutcome, import_rows};
 pub use input::{Geometry, open_input};
 pub use inspect::{Inspection, inspect};
 pub use leakage::{check_embedded, check_leakage};
 pub use limits::{Limit, limit};
+pub use parts::{
+    PartSize, PlannedFolds, TaskSizes, run_sizes, select_sizes, study_sizes, train_sizes,
+};
 pub use predict::{PredictOptions, PredictOutcome, check_predict, predict};
 pub use prevalence::Shares;
 pub use registry::Registry;

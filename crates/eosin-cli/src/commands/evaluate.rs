@@ -7,6 +7,7 @@ use clap::Args;
 use eosin::crates::report::tables;
 use eosin::{ApplyOptions, EngineConfig, EvaluateOptions, EvaluationConfig, LabelOptions};
 
+use super::sizes::print_sizes;
 use super::{print_facts, tell_skipped, tiling};
 use crate::arguments::GridArguments;
 use crate::bounds;
@@ -87,7 +88,8 @@ pub struct EvaluateArguments {
     /// set has of these tiles is an error.
     #[arg(long)]
     pub replace: bool,
-    /// Check head, tiles and labels, say how many would be evaluated, and stop.
+    /// Check head, tiles and labels, say how many tiles, groups and rows of each class every part and
+    /// centre has, and stop.
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -121,8 +123,13 @@ pub fn evaluate(arguments: &EvaluateArguments, bars: &Bars) -> Result<Outcome> {
         seed: arguments.seed,
     };
     if arguments.dry_run {
-        let n_tiles = eosin::check_evaluate(&options)?;
+        let planned = eosin::check_evaluate(&options)?;
         print_facts(&eosin::inspect(&arguments.head)?.facts);
+        print_sizes(&planned.sizes);
+        for note in &planned.notes {
+            println!("note: {}", note.replace('`', ""));
+        }
+        let n_tiles = planned.sizes.parts.first().map_or(0, |part| part.n_tiles);
         println!("would be evaluated on {n_tiles} tiles");
         return Ok(Outcome::Done);
     }

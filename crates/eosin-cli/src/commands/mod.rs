@@ -11,6 +11,7 @@ mod predict;
 pub mod query;
 mod run;
 mod select;
+mod sizes;
 pub mod store;
 mod study;
 mod tile;
@@ -150,7 +151,6 @@ fn tell_skipped(skipped: &[Skipped]) {
     }
 }
 
-/// Lines of name and value, the values under each other.
 /// A verdict: its sentence, then its bullets.
 fn print_verdict(verdict: &Verdict) {
     for line in verdict.lines() {
@@ -158,6 +158,7 @@ fn print_verdict(verdict: &Verdict) {
     }
 }
 
+/// Lines of name and value, the values under each other.
 fn print_facts(facts: &[(String, String)]) {
     let width = facts.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in facts {

@@ -5,6 +5,7 @@ use eosin::crates::report::tables;
 use eosin::crates::report::verdict::run_verdict;
 use eosin::{LeftOut, Session, Skipped};
 
+use super::sizes::print_sizes;
 use super::{open, print_facts, print_verdict, tell_skipped};
 use crate::arguments::RunArguments;
 use crate::exit::Outcome;
@@ -14,6 +15,7 @@ use crate::progress::Bars;
 pub fn run(arguments: &RunArguments, bars: &Bars) -> Result<Outcome> {
     let session = open(arguments, bars)?;
     if arguments.dry_run {
+        print_sizes(&eosin::run_sizes(&session)?);
         let (skipped, left_out) = eosin::rehearse(&session, |rehearsal| {
             let outcome = eosin::run(rehearsal)?;
             Ok((outcome.skipped, outcome.left_out))
@@ -42,15 +44,14 @@ pub fn run(arguments: &RunArguments, bars: &Bars) -> Result<Outcome> {
 pub fn facts(session: &Session) -> Result<Vec<(String, String)>> {
     let run = &session.config.run;
     let rows = session.dataset.rows(&session.config.task, &[])?;
+    let n_train = rows.split.train.len();
     let pipeline = session.registry.pipeline(&session.config.augment.transforms)?;
     let n_views = session.views()?.map_or(0, |views| views.n_stored());
-    let (n_train, n_test) = (rows.split.train.len(), rows.split.held_out.len());
-    let description = &session.config.task.description;
     Ok(vec![
         ("tiles".into(), session.dataset.n_tiles().to_string()),
         ("backbones".into(), run.backbones.join(", ")),
         ("proxies".into(), run.proxies.join(", ")),
-        ("target".into(), format!("{description}: {n_train} to fit on, {n_test} to test on")),
+        ("target".into(), session.config.task.description.clone()),
         ("views".into(), format!("{n_views} beside each of {n_train} tiles, up to two backbones")),
         ("augmentation".into(), pipeline.description()),
         ("head".into(), session.config.head.kind.clone()),

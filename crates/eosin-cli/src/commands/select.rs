@@ -8,6 +8,7 @@ use eosin::crates::report::{SelectRanking, SelectReport};
 use eosin::{HoldOut, LicenceFilter};
 
 use super::run::{facts, tell_plan};
+use super::sizes::print_sizes;
 use super::{open, print_verdict, tell_skipped};
 use crate::arguments::SelectArguments;
 use crate::exit::Outcome;
@@ -27,6 +28,7 @@ pub fn select(arguments: &SelectArguments, bars: &Bars) -> Result<Outcome> {
         None => {}
     }
     if arguments.run.dry_run {
+        print_sizes(&eosin::select_sizes(&session)?);
         let (skipped, left_out) = eosin::rehearse(&session, |rehearsal| {
             let found = eosin::select_run(rehearsal)?;
             Ok((found.arms.skipped, found.selection.left_out))

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use eosin::crates::report::study_text;
 use eosin::{Session, StudyConfig};
 
+use super::sizes::print_sizes;
 use super::{open, print_facts, print_verdict, tell_skipped};
 use crate::arguments::{RunArguments, StudyArguments};
 use crate::exit::Outcome;
@@ -43,9 +44,9 @@ pub fn study(arguments: &StudyArguments, bars: &Bars) -> Result<Outcome> {
 /// Does the study once on noise instead of embeddings, with one round of folds.
 fn dry_run(session: &Session, config: &StudyConfig) -> Result<Outcome> {
     let arms = eosin::check_arms(config, &session.config.head, &session.registry)?;
+    print_sizes(&eosin::study_sizes(session, config)?);
     let outcome = eosin::rehearse(session, |rehearsal| eosin::study(rehearsal, &once(config)))?;
-    let rows = session.dataset.rows(&session.config.task, &[])?;
-    let (design, warnings) = (&config.design, &outcome.report.warnings);
+    let warnings = &outcome.report.warnings;
     let tried = |(name, n): &(String, usize)| format!("{name} ({n})");
     if warnings.is_empty() {
         println!("{}: nothing is wrong; this would be done", config.title);
@@ -54,11 +55,7 @@ fn dry_run(session: &Session, config: &StudyConfig) -> Result<Outcome> {
     }
     print_facts(&[
         ("task".into(), session.config.task.description.clone()),
-        ("tiles to fit on".into(), rows.split.train.len().to_string()),
-        ("tiles to test on".into(), rows.split.held_out.len().to_string()),
         ("arms and settings".into(), arms.iter().map(tried).collect::<Vec<_>>().join(", ")),
-        ("outer folds".into(), format!("{} × {}", design.repeats, design.folds)),
-        ("inner folds".into(), design.inner_folds.to_string()),
         ("output".into(), session.out.display().to_string()),
     ]);
     for warning in warnings {

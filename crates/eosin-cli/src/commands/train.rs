@@ -8,6 +8,7 @@ use eosin::crates::eval::{Form, Interval};
 use eosin::crates::report::TestOpened;
 use eosin::{SavedHead, Session, TrainPlan, TrainedHead, train_many};
 
+use super::sizes::print_sizes;
 use super::{open, print_facts, tell_skipped};
 use crate::arguments::TrainArguments;
 use crate::exit::Outcome;
@@ -69,6 +70,7 @@ fn tell_failed(trained: &[TrainedHead]) -> Result<usize> {
 
 /// Trains the plan on noise instead of embeddings.
 fn dry_run(session: &Session, plan: &TrainPlan) -> Result<Outcome> {
+    eosin::train_sizes(session, plan)?.iter().for_each(print_sizes);
     let (trained, skipped) = eosin::rehearse(session, |rehearsal| train_many(rehearsal, plan))?;
     let failed = tell_failed(&trained)?;
     let title = &session.config.run.title;

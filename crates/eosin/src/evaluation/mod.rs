@@ -22,6 +22,7 @@ use crate::embed::Skipped;
 use crate::evaluate::Scored;
 use crate::exports::{Exports, Predictions, RowName, TEST};
 use crate::opened;
+use crate::parts::{SizedRow, TaskSizes};
 use crate::run::write;
 use crate::writable::require_writable;
 
@@ -102,16 +103,34 @@ struct Gathered<'a> {
     warnings: Vec<String>,
 }
 
-/// Opens everything and says how many tiles would be evaluated; refuses what [`evaluate`] would
-/// refuse before it embeds.
-pub fn check_evaluate(options: &EvaluateOptions) -> Result<usize> {
+/// What an evaluation would be of, before anything is embedded.
+#[derive(Clone, Debug)]
+pub struct PlannedEvaluation {
+    /// The tiles, all of them the test part, and what every centre has of them.
+    pub sizes: TaskSizes,
+    /// What was left out, and what is known of the head's training.
+    pub notes: Vec<String>,
+}
+
+/// Opens everything and says what would be evaluated; refuses what [`evaluate`] would refuse before
+/// it embeds.
+pub fn check_evaluate(options: &EvaluateOptions) -> Result<PlannedEvaluation> {
     let applicable = Applicable::open(&options.apply)?;
-    let Gathered { inputs, .. } = gather(options, &applicable)?;
+    let Gathered { inputs, warnings: mut notes, .. } = gather(options, &applicable)?;
     let rows: Vec<Row> = inputs.into_iter().flat_map(|input| input.rows).collect();
-    training::check(&applicable.file, &rows, options.allow_leakage)?;
+    let known = training::check(&applicable.file, &rows, options.allow_leakage)?;
+    notes.extend(known.notes.into_iter().chain(known.warnings));
     require_writable(options.out)?;
     require_writable(options.apply.store)?;
-    Ok(rows.len())
+    let task = options.labels.task.unwrap_or("evaluation");
+    let mut sizes = TaskSizes::without_parts(task, applicable.file.record.classes.clone());
+    let sized = |row: &Row| SizedRow {
+        class: row.label.class,
+        group: row.label.group.clone(),
+        centre: row.label.centre.clone(),
+    };
+    sizes.add(TEST, &rows.iter().map(sized).collect::<Vec<_>>());
+    Ok(PlannedEvaluation { sizes, notes })
 }
 
 /// Embeds what is not embedded yet, applies the head, and writes the report and its predictions.

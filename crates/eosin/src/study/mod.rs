@@ -30,6 +30,7 @@ pub use self::config::{
 use self::export::Named;
 use self::journal::Journal;
 use self::permute::Permutation;
+pub(crate) use self::plan::seed_of;
 
 pub use self::session::{StudyOutcome, study};
 use self::unit::{InnerSearch, Part, Unit, UnitKey, fit_unit};
