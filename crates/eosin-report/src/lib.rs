@@ -44,6 +44,8 @@ pub use select_report::{
     AgreementRow, BaselineRow, LeftOutBackbone, PairRow, SelectCandidate, SelectRanking,
     SelectReport, ShortlistRow,
 };
-pub use study_report::{SIGNIFICANT, StudyArm, StudyControl, StudyDesign, StudyGain, StudyReport};
+pub use study_report::{
+    SIGNIFICANT, StudyArm, StudyControl, StudyDesign, StudyGain, StudyReport, StudyTest,
+};
 pub use trivial::TrivialCall;
 pub use verdict::Verdict;

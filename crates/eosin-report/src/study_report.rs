@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::run_report::nan;
 use crate::trivial::{self, TrivialCall};
-use crate::{LearningCurve, Metric, TestOpened, json};
+use crate::{
+    CalibrationResult, LearningCurve, Metric, PrecisionAtPrevalence, RecallAtPrecision, TestOpened,
+    json,
+};
 
 /// Everything that a study found out: `study.json`, and all that `study.html` is drawn from.
 ///
@@ -46,6 +49,9 @@ pub struct StudyReport {
     pub square: Vec<StudyGain>,
     /// The same on the test part, where the task has one.
     pub test_square: Vec<StudyGain>,
+    /// The chosen arm on the test part, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tested: Option<StudyTest>,
     /// How arms grow with the number of positives.
     pub curves: Vec<LearningCurve>,
     /// Arms on labels that mean nothing; their gains must be none.
@@ -109,6 +115,26 @@ pub struct StudyArm {
     pub n_settings: u64,
     /// Why the arm has no numbers, where it has none.
     pub failure: Option<String>,
+}
+
+/// One arm on the test part, with what an evaluation shows of a head.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StudyTest {
+    /// The backbone, the last of the study.
+    pub backbone: String,
+    /// The arm: the one that takes the best arm of its inner folds, or the one that stands for
+    /// "augmentation on".
+    pub arm: String,
+    /// The arm that was taken, where one was chosen.
+    pub taken: Option<String>,
+    /// What calls that look at no tile score on the test part.
+    pub trivial: Vec<TrivialCall>,
+    /// How its probabilities hold, for two classes.
+    pub calibration: Option<CalibrationResult>,
+    /// What its calls would be worth at other prevalences.
+    pub precision_at_prevalence: Vec<PrecisionAtPrevalence>,
+    /// How many positives are found where calls must be so precise.
+    pub recall_at_precision: Vec<RecallAtPrecision>,
 }
 
 /// A difference of two arms on the same rows and folds.
@@ -209,6 +235,12 @@ impl StudyReport {
     /// The best that calls which look at no tile score, in the metric that arms are compared by.
     pub fn trivial_level(&self) -> Option<(&TrivialCall, f64)> {
         trivial::level(&self.trivial, &self.metric)
+    }
+
+    /// The metrics of the arm that is shown on the test part.
+    pub fn tested_metrics(&self) -> &[Metric] {
+        let found = self.tested.as_ref().and_then(|t| self.arm(&t.backbone, &t.arm));
+        found.map_or(&[], |arm| arm.test.as_slice())
     }
 
     /// Whether an arm's interval reaches down to what needs no look at a tile.

@@ -5,14 +5,15 @@
 use crate::number::{interval, percent, score, signed};
 use crate::study_report::{StudyArm, StudyControl, StudyGain, StudyReport};
 use crate::tables::columns;
+use crate::trivial;
 use crate::verdict::Verdict;
 
 /// What the study found.
 pub fn verdict(report: &StudyReport) -> Verdict {
     let main = report.square.last();
-    let sentence = match (main, trivial(report)) {
+    let sentence = match (main, none_beats_trivial(report)) {
         (_, Some(trivial)) => trivial,
-        (Some(gain), None) => said(gain, "by cross-validation"),
+        (Some(gain), None) => plainly(gain),
         (None, None) => "No arm has a result, so nothing can be said.".into(),
     };
     let mut bullets = vec![arms(report)];
@@ -20,11 +21,61 @@ pub fn verdict(report: &StudyReport) -> Verdict {
     bullets.extend(control(report));
     let details = report.square.iter().map(|gain| said(gain, "by cross-validation"));
     let tested = report.test_square.iter().map(|gain| said(gain, "on the test part"));
-    Verdict::new(sentence, bullets, details.chain(tested).collect())
+    let chosen = on_test(report);
+    Verdict::new(sentence, bullets, details.chain(tested).chain(chosen).collect())
+}
+
+/// A gain by cross-validation in one plain sentence, the numbers last.
+fn plainly(gain: &StudyGain) -> String {
+    let (m, change) = (&gain.absolute, &gain.change);
+    let numbers = format!(
+        "{} {} ({}) by cross-validation",
+        signed(m.estimate),
+        interval(m.lower, m.upper),
+        percent(gain.relative)
+    );
+    match gain.word.as_str() {
+        "better" => format!("{} is higher with {change}: {numbers}.", m.name),
+        "worse" => format!("{} is lower with {change}: {numbers}.", m.name),
+        "equivalent" => format!("{} stays what it is with {change}: {numbers}.", m.name),
+        "not tested" => format!("Nothing can be said of {change}: too few folds or groups."),
+        _ => format!("That {} changes with {change} cannot be told: {numbers}.", m.name),
+    }
+}
+
+/// What the chosen arm is worth on the test part beside a trivial call, and how its probabilities
+/// hold.
+fn on_test(report: &StudyReport) -> Vec<String> {
+    let Some(test) = &report.tested else { return Vec::new() };
+    let mut said = Vec::new();
+    if let Some(own) = report.main(report.tested_metrics()) {
+        let beside = trivial::level(&test.trivial, &report.metric);
+        let beside = beside.map_or_else(String::new, |(call, level)| {
+            format!("; with {} it would be {}", call.name, score(level))
+        });
+        said.push(format!(
+            "On the test part `{}` on `{}` has {} {} {}{beside}.",
+            test.arm,
+            test.backbone,
+            own.name,
+            score(own.estimate),
+            interval(own.lower, own.upper),
+        ));
+    }
+    if let Some(c) = &test.calibration {
+        said.push(format!(
+            "Its probabilities are off by {} on average before calibration and by {} after it; a \
+             perfect head of that size is by {}.",
+            score(c.ece_before),
+            score(c.ece_after),
+            score(c.ece_perfect)
+        ));
+    }
+    said
 }
 
 /// That heads are no better than calls that look at no tile, where all of the 2×2 are so.
-fn trivial(report: &StudyReport) -> Option<String> {
+fn none_beats_trivial(report: &StudyReport) -> Option<String> {
     let (call, level) = report.trivial_level()?;
     let mut of_square = report.backbones.iter().flat_map(|backbone| {
         [&report.reference, &report.on].into_iter().filter_map(|arm| report.arm(backbone, arm))

@@ -4,10 +4,12 @@ use eosin_core::Result;
 use maud::{Markup, html};
 
 use super::{inline, legend, page, remarks, section};
-use crate::evaluation_report::{CalibrationResult, EvaluationReport};
+use crate::evaluation_report::{
+    CalibrationResult, EvaluationReport, PrecisionAtPrevalence, RecallAtPrecision,
+};
 use crate::number::{interval, percent_of, score};
 use crate::plot::{Chart, Curve, curves};
-use crate::{Metric, ReliabilityBin};
+use crate::{Metric, ReliabilityBin, TrivialCall};
 
 const UNIT: [(f64, f64); 2] = [(0.0, 1.0), (0.0, 1.0)];
 const DIAGONAL: [[f64; 2]; 2] = [[0.0, 0.0], [1.0, 1.0]];
@@ -29,7 +31,10 @@ pub fn render_evaluation_html(report: &EvaluationReport) -> Result<String> {
         section("Calls", Some(calls(report))),
         section("Curves", (!report.roc.is_empty()).then(|| drawn(report))),
         section("Calibration", report.calibration.as_ref().map(calibration)),
-        section("Prevalence and fixed precision", prevalence(report)),
+        section(
+            "Prevalence and fixed precision",
+            prevalence(&report.precision_at_prevalence, &report.recall_at_precision),
+        ),
         section("Centres", centres(report)),
         section("Tiles that were left out", skipped(report)),
         section("The head", Some(about(report))),
@@ -42,14 +47,14 @@ fn cell(m: &Metric) -> Markup {
 }
 
 /// Every metric beside what calls score that look at no tile.
-fn result(report: &EvaluationReport) -> Markup {
+pub(super) fn beside_trivial(metrics: &[Metric], trivial: &[TrivialCall]) -> Markup {
     html! {
         div class="scroll" { table {
-            thead { tr { th { "Metric" } th { "Head" } @for call in &report.trivial { th { (call.name) } } } }
-            tbody { @for (i, m) in report.metrics.iter().enumerate() { tr {
+            thead { tr { th { "Metric" } th { "Head" } @for call in trivial { th { (call.name) } } } }
+            tbody { @for (i, m) in metrics.iter().enumerate() { tr {
                 td { (m.name) }
                 td { @if i == 0 { strong { (cell(m)) } } @else { (cell(m)) } }
-                @for call in &report.trivial { td {
+                @for call in trivial { td {
                     @match call.metrics.iter().find(|t| t.name == m.name) {
                         Some(t) => (score(t.estimate)),
                         None => "–",
@@ -57,6 +62,12 @@ fn result(report: &EvaluationReport) -> Markup {
                 } }
             } } }
         } }
+    }
+}
+
+fn result(report: &EvaluationReport) -> Markup {
+    html! {
+        (beside_trivial(&report.metrics, &report.trivial))
         p class="small" {
             (report.n_rows) " " (report.unit) "s of " (report.n_groups) " groups: "
             @for (i, (class, n)) in report.classes.iter().zip(&report.class_counts).enumerate() {
@@ -128,7 +139,7 @@ fn drawn(report: &EvaluationReport) -> Markup {
     }
 }
 
-fn calibration(found: &CalibrationResult) -> Markup {
+pub(super) fn calibration(found: &CalibrationResult) -> Markup {
     let points = |bins: &[ReliabilityBin]| -> Vec<[f64; 2]> {
         bins.iter().map(|b| [b.predicted, b.observed]).collect()
     };
@@ -159,8 +170,10 @@ fn calibration(found: &CalibrationResult) -> Markup {
     }
 }
 
-fn prevalence(report: &EvaluationReport) -> Option<Markup> {
-    let (shares, fixed) = (&report.precision_at_prevalence, &report.recall_at_precision);
+pub(super) fn prevalence(
+    shares: &[PrecisionAtPrevalence],
+    fixed: &[RecallAtPrecision],
+) -> Option<Markup> {
     (!shares.is_empty() || !fixed.is_empty()).then(|| html! {
         p class="small" {
             "Where positives have another share and look the same, recall and false-positive rate stay "

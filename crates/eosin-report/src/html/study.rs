@@ -3,10 +3,10 @@
 use eosin_core::Result;
 use maud::{Markup, html};
 
-use super::{curves, inline, page, remarks, section, verdict};
+use super::{curves, evaluation, inline, page, remarks, section, verdict};
 use crate::number::{interval, percent, score, signed};
 use crate::plot::{IntervalRow, intervals};
-use crate::study_report::{StudyArm, StudyGain, StudyReport};
+use crate::study_report::{StudyArm, StudyGain, StudyReport, StudyTest};
 use crate::{Metric, study_text};
 
 /// Draws a study, the verdict first; every text of it is escaped.
@@ -23,6 +23,10 @@ pub fn render_study_html(report: &StudyReport) -> Result<String> {
     let sections = [
         square(report),
         ablation(report),
+        section(
+            "The chosen arm on the test part",
+            report.tested.as_ref().map(|t| tested(report, t)),
+        ),
         curves::learning(&report.curves),
         controls(report),
         section(
@@ -148,6 +152,22 @@ fn arm_table(report: &StudyReport, arms: &[&StudyArm]) -> Markup {
                 td class="small" { (arm.chosen.join(", ")) }
             } } }
         } }
+    }
+}
+
+/// One arm as an evaluation shows a head.
+fn tested(report: &StudyReport, test: &StudyTest) -> Markup {
+    html! {
+        p {
+            strong { (test.arm) } " on " code { (test.backbone) }
+            @if let Some(taken) = &test.taken { ", which took " strong { (taken) } }
+            ", fitted once on the whole training part."
+        }
+        (evaluation::beside_trivial(report.tested_metrics(), &test.trivial))
+        @if let Some(found) = &test.calibration { h3 { "Calibration" } (evaluation::calibration(found)) }
+        @if let Some(shown) = evaluation::prevalence(&test.precision_at_prevalence, &test.recall_at_precision) {
+            h3 { "Prevalence and fixed precision" } (shown)
+        }
     }
 }
 

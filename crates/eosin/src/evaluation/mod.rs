@@ -2,6 +2,7 @@
 
 //! A saved head on labelled tiles or slides that it never saw.
 
+pub(crate) mod figures;
 mod labels;
 mod report;
 mod training;

@@ -2,25 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use eosin_core::{Probabilities, Result};
-use eosin_eval::bootstrap::Scale;
-use eosin_eval::metrics::{expected_calibration_error, perfect_ece, reliability};
-use eosin_eval::prevalence::recalibrated_threshold;
-use eosin_eval::{BinaryCounts, ConfusionMatrix, GroupBootstrap, Interval, Ranked};
+use eosin_core::Result;
+use eosin_eval::{ConfusionMatrix, GroupBootstrap, Ranked};
 use eosin_head::{Calibration, HeadFile};
 use eosin_report::{self as report, EvaluationReport};
 
-use super::Evaluated;
-use crate::evaluate::{ECE_BINS, Scored};
+use super::{Evaluated, figures};
 use crate::prevalence::assumed_shares;
-use crate::summary::{RELIABILITY_BINS, metric};
-
-/// Draws for the calibration error of a perfect head.
-const PERFECT_DRAWS: usize = 200;
-/// Prevalences that are shown where nobody states one: from a screening to a referral.
-const PREVALENCES: [f64; 4] = [0.001, 0.01, 0.05, 0.2];
-/// Precisions at which recall is shown.
-const PRECISIONS: [f64; 3] = [0.5, 0.8, 0.9];
+use crate::summary::metric;
 
 /// The report of an evaluation.
 pub(super) fn report(found: &Evaluated) -> Result<EvaluationReport> {
@@ -57,10 +46,17 @@ pub(super) fn report(found: &Evaluated) -> Result<EvaluationReport> {
         confusion: counts(&scored.confusion()?),
         roc: points(ranked.as_ref().map(|ranked| ranked.roc_points(None))),
         precision_recall: points(ranked.as_ref().map(|ranked| ranked.pr_points(None))),
-        calibration: calibration(found, options.seed),
-        precision_at_prevalence: at_prevalences(found, &bootstrap)?,
+        calibration: scored
+            .is_binary()
+            .then(|| figures::calibration(&found.raw, scored, method(file), options.seed)),
+        precision_at_prevalence: figures::at_prevalences(
+            scored,
+            options.prevalence,
+            assumed_shares(file).map(|shares| shares[1]),
+            &bootstrap,
+        )?,
         recall_at_precision: match &ranked {
-            Some(ranked) => at_precisions(scored, ranked, &bootstrap)?,
+            Some(ranked) => figures::at_precisions(scored, ranked, &bootstrap)?,
             None => Vec::new(),
         },
         centres: centres(found, &bootstrap)?,
@@ -102,121 +98,15 @@ fn counts(confusion: &ConfusionMatrix) -> Vec<Vec<u64>> {
     rows.map(|row| row.iter().map(|&n| n as u64).collect()).collect()
 }
 
-/// How the probabilities of two classes hold, as the model gives them and as the head uses them.
-fn calibration(found: &Evaluated, seed: u64) -> Option<report::CalibrationResult> {
-    let (file, scored) = (&found.applicable.file, &found.scored);
-    if !scored.is_binary() {
-        return None;
-    }
-    let truths = scored.truths();
-    let bins = |of: &Probabilities| -> Vec<report::ReliabilityBin> {
-        reliability(&of.column(1), &truths, None, RELIABILITY_BINS)
-            .iter()
-            .map(|bin| report::ReliabilityBin {
-                predicted: bin.predicted,
-                observed: bin.observed,
-                count: bin.weight as u64,
-            })
-            .collect()
-    };
-    let ece =
-        |of: &Probabilities| expected_calibration_error(&of.column(1), &truths, None, ECE_BINS);
-    let perfect = perfect_ece(&scored.scores(), ECE_BINS, PERFECT_DRAWS, seed);
-    let method = match (&file.decision.calibration, &file.decision.logit_adjustment) {
+/// What a head corrects its probabilities by.
+fn method(file: &HeadFile) -> &'static str {
+    match (&file.decision.calibration, &file.decision.logit_adjustment) {
         (None, None) => "none, so that before and after are the same",
         (None, Some(_)) => "none; class shares are divided out",
         (Some(Calibration::Temperature { .. }), _) => "a temperature",
         (Some(Calibration::Platt { .. }), _) => "Platt's line",
         (Some(Calibration::Isotonic { .. }), _) => "isotonic regression",
-    };
-    Some(report::CalibrationResult {
-        method: method.into(),
-        before: bins(&found.raw),
-        after: bins(&scored.probabilities),
-        ece_before: ece(&found.raw),
-        ece_after: ece(&scored.probabilities),
-        ece_perfect: perfect.mean,
-        ece_perfect_upper: perfect.upper,
-    })
-}
-
-fn named(name: &str, interval: &Interval) -> report::Metric {
-    report::Metric {
-        name: name.into(),
-        estimate: interval.estimate,
-        lower: interval.lower,
-        upper: interval.upper,
     }
-}
-
-/// The calls at stated prevalences, or at a usual few.
-fn at_prevalences(
-    found: &Evaluated,
-    bootstrap: &GroupBootstrap,
-) -> Result<Vec<report::PrecisionAtPrevalence>> {
-    let (file, scored) = (&found.applicable.file, &found.scored);
-    let stated = found.options.prevalence;
-    if !scored.is_binary() {
-        return Ok(Vec::new());
-    }
-    let prevalences = if stated.is_empty() { &PREVALENCES[..] } else { stated };
-    let (called, truths) = (scored.called(), scored.truths());
-    let called: Vec<bool> = called.iter().map(|&class| class == 1).collect();
-    let assumed = assumed_shares(file);
-    let intervals = bootstrap.intervals(
-        &scored.groups,
-        &scored.labels,
-        &vec![Scale::Unit; prevalences.len()],
-        |weights| {
-            let counts = BinaryCounts::of(&called, &truths, Some(weights));
-            prevalences.iter().map(|&p| counts.precision_at_prevalence(p)).collect()
-        },
-    )?;
-    let counts = BinaryCounts::of(&called, &truths, None);
-    let at = |(&prevalence, interval): (&f64, Interval)| {
-        let (recall, specificity) = (counts.recall(), counts.specificity());
-        let precision = counts.precision_at_prevalence(prevalence);
-        let spared = (1.0 - prevalence) * specificity;
-        let threshold = assumed.as_ref().zip(file.threshold);
-        report::PrecisionAtPrevalence {
-            prevalence,
-            stated: !stated.is_empty(),
-            precision,
-            interval: named("precision", &interval),
-            negative_predictive_value: spared / (spared + prevalence * (1.0 - recall)),
-            // Calls that find nothing are worth nothing.
-            f1: if precision > 0.0 || precision.is_nan() {
-                2.0 * precision * recall / (precision + recall)
-            } else {
-                0.0
-            },
-            threshold: threshold
-                .map(|(from, threshold)| recalibrated_threshold(threshold, prevalence, from[1])),
-        }
-    };
-    Ok(prevalences.iter().zip(intervals).map(at).collect())
-}
-
-fn at_precisions(
-    scored: &Scored,
-    ranked: &Ranked,
-    bootstrap: &GroupBootstrap,
-) -> Result<Vec<report::RecallAtPrecision>> {
-    let intervals = bootstrap.intervals(
-        &scored.groups,
-        &scored.labels,
-        &[Scale::Unit; PRECISIONS.len()],
-        |weights| {
-            PRECISIONS.iter().map(|&p| ranked.recall_at_precision(p, Some(weights))).collect()
-        },
-    )?;
-    let at = |(&precision, interval): (&f64, Interval)| report::RecallAtPrecision {
-        precision,
-        recall: ranked.recall_at_precision(precision, None),
-        interval: named("recall", &interval),
-        threshold: ranked.point_at_precision(precision, None).map(|point| point.threshold),
-    };
-    Ok(PRECISIONS.iter().zip(intervals).map(at).collect())
 }
 
 /// The head on the rows of each centre, where centres are known.

@@ -13,6 +13,7 @@ mod plan;
 mod score;
 mod session;
 mod summary;
+mod tested;
 mod unit;
 
 use std::collections::BTreeMap;

@@ -14,6 +14,7 @@ use super::config::StudyConfig;
 use super::control::controls;
 use super::permute::Permutation;
 use super::score::{FoldMetrics, HeldOut, Truth, gains, main_name, trivial};
+use super::tested;
 use super::unit::{Fitted, Part, Unit, UnitKey};
 use super::{Folds, StudyInput};
 
@@ -144,6 +145,7 @@ pub fn report(findings: Findings) -> Result<StudyReport> {
         test_square,
         curves: curves(&findings, &truth, ratio, level)?,
         controls: controls(&findings)?,
+        tested: tested::chosen(&findings, &bootstrap)?,
         opened: None,
         warnings,
     })
@@ -202,7 +204,7 @@ impl Findings<'_> {
     }
 
     /// The units of an arm, round by round and fold by fold, or why one is missing.
-    fn fitted(&self, part: Part, backbone: usize, arm: usize) -> Found<Vec<&Fitted>> {
+    pub fn fitted(&self, part: Part, backbone: usize, arm: usize) -> Found<Vec<&Fitted>> {
         let (repeats, k) = self.size(part);
         let mut fitted = Vec::with_capacity(repeats * k);
         for (repeat, fold) in (0..repeats).flat_map(|r| (0..k).map(move |f| (r, f))) {
