@@ -137,10 +137,7 @@ name = "threshold"
 
     /// `eosin study` of the test study.
     pub fn study(&self, arguments: &[&str]) -> Output {
-        let mut command = eosin();
-        command.arg("study").arg(self.path("configs/study/test.toml"));
-        command.arg("--data").arg(self.path("tiles")).arg("--out").arg(self.path("out"));
-        command.args(arguments).output().unwrap()
+        self.configured("study", "configs/study/test.toml", arguments)
     }
 
     /// `eosin evaluate` of a head, into `judged`.
@@ -155,7 +152,11 @@ name = "threshold"
     pub fn predict(&self, head: &Path, input: &Path, arguments: &[&str]) -> Output {
         let mut command = eosin();
         command.arg("predict").arg(input).arg("--head").arg(head);
-        command.arg("--store").arg(self.path("out/store")).arg("--out").arg(self.path("scores.csv"));
+        command
+            .arg("--store")
+            .arg(self.path("out/store"))
+            .arg("--out")
+            .arg(self.path("scores.csv"));
         command.arg("--configs").arg(self.path("configs")).args(arguments).output().unwrap()
     }
 
@@ -189,16 +190,18 @@ name = "threshold"
 
     /// `eosin train` of the test configuration.
     pub fn train(&self, arguments: &[&str]) -> Output {
-        eosin()
-            .arg("train")
-            .arg(self.path("configs/run/test.toml"))
-            .arg("--data")
-            .arg(self.path("tiles"))
-            .arg("--out")
-            .arg(self.path("out"))
-            .args(arguments)
-            .output()
-            .unwrap()
+        self.configured("train", "configs/run/test.toml", arguments)
+    }
+
+    /// `eosin select` of the test configuration.
+    pub fn select(&self, arguments: &[&str]) -> Output {
+        self.configured("select", "configs/run/test.toml", arguments)
+    }
+
+    fn configured(&self, command: &str, config: &str, arguments: &[&str]) -> Output {
+        let mut process = eosin();
+        process.arg(command).arg(self.path(config)).arg("--data").arg(self.path("tiles"));
+        process.arg("--out").arg(self.path("out")).args(arguments).output().unwrap()
     }
 
     /// Changes the cells of every row of the manifest: path, label, group, split, slide and others.

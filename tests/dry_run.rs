@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::common::{Bench, eosin, text};
+use crate::common::{self, Bench, NOISE, eosin, text};
 
 const FINE: &str = "nothing is wrong";
 
@@ -37,28 +37,13 @@ fn train<'a>(bench: &'a Bench, arguments: &'a [&'a str]) -> impl Fn(&[&str]) -> 
 }
 
 fn select(bench: &Bench) -> impl Fn(&[&str]) -> Output {
-    |arguments| {
-        let mut command = eosin();
-        command.arg("select").arg(bench.path("configs/run/test.toml"));
-        command.arg("--data").arg(bench.path("tiles")).arg("--out").arg(bench.path("out"));
-        command.args(arguments).output().unwrap()
-    }
+    |arguments| bench.select(arguments)
 }
 
 /// Changes the run's text; it must have `from`.
+#[track_caller]
 fn change(bench: &Bench, from: &str, to: &str) {
-    let path = bench.path("configs/run/test.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.contains(from), "no {from} in {text}");
-    std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
-}
-
-/// Changes a file of configs; it must have `from`.
-fn change_file(bench: &Bench, file: &str, from: &str, to: &str) {
-    let path = bench.path("configs").join(file);
-    let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.contains(from), "no {from} in {text}");
-    std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    common::change(&bench.path("configs/run/test.toml"), from, to);
 }
 
 /// A card of a network whose weights are the user's.
@@ -199,7 +184,8 @@ fn views_that_make_no_sense_are_found() {
     let bench = Bench::new();
     bench.write_run("");
     change(&bench, "augment = \"noise\"", "augment = \"views-and-noise-tiny\"");
-    change_file(&bench, "augment/views-and-noise-tiny.toml", "n_views = 2", "n_views = 300");
+    let augment = bench.path("configs/augment/views-and-noise-tiny.toml");
+    common::change(&augment, "n_views = 2", "n_views = 300");
     let out = bench.path("out");
     both(run(&bench), &out, 3, &["n_views", "2 to 256"]);
     // A transform that needs views, and none are given.
@@ -272,24 +258,8 @@ fn a_backbone_that_would_be_left_out_is_told() {
 fn a_study_is_rehearsed_as_well() {
     let bench = Bench::new();
     bench.write_run("");
-    std::fs::create_dir_all(bench.path("configs/study")).unwrap();
-    let study = |extra: &str| {
-        let text = format!(
-            "title = \"Test\"\nrun = \"test\"\nbackbones = [\"colour-statistics\"]\n\
-             [design]\nfolds = 2\nrepeats = 1\ninner_folds = 2\nbudget = 2\nchoose = false\n\
-             reference = \"threshold\"\non = \"noise\"\n\
-             [design.evaluation]\nreplicates = 100\n\
-             [[arms]]\nname = \"threshold\"\n[[arms]]\nname = \"noise\"\n\
-             transforms = [{{ kind = \"gaussian-noise\" }}]\n{extra}"
-        );
-        std::fs::write(bench.path("configs/study/test.toml"), text).unwrap();
-    };
-    let command = |arguments: &[&str]| {
-        let mut command = eosin();
-        command.arg("study").arg(bench.path("configs/study/test.toml"));
-        command.arg("--data").arg(bench.path("tiles")).arg("--out").arg(bench.path("out"));
-        command.args(arguments).output().unwrap()
-    };
+    let study = |extra: &str| bench.write_study("noise", &format!("{NOISE}{extra}"));
+    let command = |arguments: &[&str]| bench.study(arguments);
     study("");
     let output = command(&["--dry-run"]);
     assert!(output.status.success(), "{}", text(&output));
@@ -301,7 +271,11 @@ fn a_study_is_rehearsed_as_well() {
     let output = command(&["--dry-run"]);
     assert!(output.status.success(), "{}", text(&output));
     assert!(!text(&output).contains(FINE), "{}", text(&output));
-    assert!(text(&output).contains("bank on colour-statistics has no result"), "{}", text(&output));
+    assert!(
+        text(&output).contains("bank on efficientnet-lite0 has no result"),
+        "{}",
+        text(&output)
+    );
 }
 
 #[test]

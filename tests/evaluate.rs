@@ -5,9 +5,10 @@
 use std::path::PathBuf;
 use std::process::Output;
 
+use eosin::crates::head::{TrainedOn, load_head, save_head};
 use serde_json::Value;
 
-use crate::common::{Bench, eosin, root, text};
+use crate::common::{Bench, change, eosin, root, text};
 use crate::exports::made_again;
 
 const TASK: &str = "demo-microcalcification";
@@ -17,19 +18,11 @@ fn trained(bench: &Bench, head: &str) -> PathBuf {
     let arguments = ["--no-augment", "--backbone", "colour-statistics", "--head", head];
     let output = bench.train(&arguments);
     assert!(output.status.success(), "{}", text(&output));
-    bench.path(&format!("out/heads/{TASK}-{head}-colour-statistics.safetensors"))
-}
-
-fn evaluate(bench: &Bench, head: &PathBuf, data: &PathBuf, arguments: &[&str]) -> Output {
-    let mut command = eosin();
-    command.arg("evaluate").arg("--head").arg(head).arg("--data").arg(data);
-    command.arg("--store").arg(bench.path("out/store")).arg("--out").arg(bench.path("judged"));
-    command.arg("--configs").arg(bench.path("configs")).args(arguments).output().unwrap()
+    bench.head(head, "colour-statistics")
 }
 
 fn report(bench: &Bench) -> Value {
-    let text = std::fs::read_to_string(bench.path("judged/evaluation.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
+    bench.json("judged/evaluation.json")
 }
 
 fn metric<'a>(report: &'a Value, name: &str) -> &'a Value {
@@ -43,7 +36,7 @@ fn a_head_is_worth_on_its_test_part_what_training_said() {
     bench.write_run("");
     let head = trained(&bench, "logistic");
     let manifest = bench.path("tiles/manifest.csv");
-    let output = evaluate(&bench, &head, &manifest, &["--task", TASK, "--prevalence", "0.02"]);
+    let output = bench.evaluate(&head, &manifest, &["--task", TASK, "--prevalence", "0.02"]);
     let said = text(&output);
     assert!(output.status.success(), "{said}");
     let report = report(&bench);
@@ -90,37 +83,56 @@ fn tiles_of_the_training_are_refused_unless_somebody_says_why() {
     let head = trained(&bench, "logistic");
     let manifest = bench.path("tiles/manifest.csv");
     for dry_run in [&["--dry-run"][..], &[]] {
-        let output = evaluate(&bench, &head, &manifest, dry_run);
+        let output = bench.evaluate(&head, &manifest, dry_run);
         let said = text(&output);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains("tiles, such as ") && said.contains("groups, such as "), "{said}");
         assert!(said.contains("--allow-leakage REASON"), "{said}");
         assert!(!bench.path("judged").exists());
     }
-    let output = evaluate(&bench, &head, &manifest, &["--allow-leakage", "to see how much"]);
+    let output = bench.evaluate(&head, &manifest, &["--allow-leakage", "to see how much"]);
     assert!(output.status.success(), "{}", text(&output));
     let warnings = report(&bench)["warnings"].to_string();
     assert!(warnings.contains("allowed because: to see how much"), "{warnings}");
 
     // A patient under other tiles is one of the training all the same.
     let mut group = String::new();
-    bench.edit_manifest(|mut lines| {
-        let cells = |line: &String| line.split(',').map(str::to_string).collect::<Vec<_>>();
-        let train = lines.iter().map(cells).find(|cells| cells[3] == "train").unwrap();
-        group.clone_from(&train[2]);
-        for line in &mut lines[1..] {
-            let mut row = cells(line);
-            if row[3] == "test" {
-                row[2].clone_from(&group);
-            }
-            *line = row.join(",");
+    bench.edit_rows(|cells| {
+        if group.is_empty() && cells[3] == "train" {
+            group.clone_from(&cells[2]);
         }
-        lines
     });
-    let output = evaluate(&bench, &head, &manifest, &["--task", TASK]);
+    bench.edit_rows(|cells| {
+        if cells[3] == "test" {
+            cells[2].clone_from(&group);
+        }
+    });
+    let output = bench.evaluate(&head, &manifest, &["--task", TASK]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains(&format!("1 groups, such as {group}")), "{said}");
+}
+
+#[test]
+fn a_head_that_does_not_know_its_rows_says_so() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let path = trained(&bench, "logistic");
+    let mut head = load_head(&path).unwrap();
+    assert!(head.trained_on.is_known());
+    head.trained_on = TrainedOn::default();
+    save_head(&path, &head).unwrap();
+    // Its own training is among these tiles, and it cannot tell.
+    let manifest = bench.path("tiles/manifest.csv");
+    let unknown = "does not say which tiles it was trained on";
+    for dry_run in [&["--dry-run"][..], &[]] {
+        let output = bench.evaluate(&path, &manifest, dry_run);
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(text(&output).contains(unknown), "{}", text(&output));
+    }
+    let warnings = report(&bench)["warnings"].to_string();
+    assert!(warnings.contains(unknown) && warnings.contains("cannot be ruled out"), "{warnings}");
+    assert!(!report(&bench)["notes"].to_string().contains("none of these tiles"));
 }
 
 #[test]
@@ -134,25 +146,12 @@ fn tiles_cut_otherwise_are_refused_as_predict_refuses_them() {
     std::fs::write(&labels, format!("path,label,group\n{name},none,another\n")).unwrap();
     let grid = ["--tile-um", "56", "--tile-px", "112"];
     let labelled = ["--labels", labels.to_str().unwrap()];
-    let refused = evaluate(&bench, &head, &slide, &[&grid[..], &labelled].concat());
-    let predicted = eosin()
-        .arg("predict")
-        .arg(&slide)
-        .args(grid)
-        .arg("--head")
-        .arg(&head)
-        .arg("--out")
-        .arg(bench.path("scores.csv"))
-        .arg("--store")
-        .arg(bench.path("out/store"))
-        .arg("--configs")
-        .arg(bench.path("configs"))
-        .output()
-        .unwrap();
+    let refused = bench.evaluate(&head, &slide, &[&grid[..], &labelled].concat());
+    let predicted = bench.predict(&head, &slide, &grid);
     assert!(text(&refused).contains("--accept"), "{}", text(&refused));
     assert_eq!(text(&refused), text(&predicted));
     let accepted = ["mpp_policy", "reader", "tile_px", "tile_um"].map(|f| ["--accept", f]).concat();
-    let output = evaluate(&bench, &head, &slide, &[&grid[..], &labelled, &accepted].concat());
+    let output = bench.evaluate(&head, &slide, &[&grid[..], &labelled, &accepted].concat());
     let said = text(&output);
     assert!(output.status.success(), "{said}");
     let report = report(&bench);
@@ -162,7 +161,7 @@ fn tiles_cut_otherwise_are_refused_as_predict_refuses_them() {
     assert!(said.contains("no row is of class microcalcification"), "{said}");
     assert!(said.contains("too few groups (1) for an interval"), "{said}");
     // Without labels it says where they would be named.
-    let output = evaluate(&bench, &head, &slide, &[&grid[..], &accepted].concat());
+    let output = bench.evaluate(&head, &slide, &[&grid[..], &accepted].concat());
     assert!(!output.status.success());
     assert!(text(&output).contains("--labels"), "{}", text(&output));
 }
@@ -174,7 +173,7 @@ fn heads_that_were_scored_on_one_test_part_are_counted() {
     let manifest = bench.path("tiles/manifest.csv");
     let opened = |head: &str| {
         let head = trained(&bench, head);
-        let output = evaluate(&bench, &head, &manifest, &["--task", TASK]);
+        let output = bench.evaluate(&head, &manifest, &["--task", TASK]);
         assert!(output.status.success(), "{}", text(&output));
         (u(&report(&bench)["opened"]["n_configurations"]), text(&output))
     };
@@ -191,21 +190,14 @@ fn a_head_of_slides_is_evaluated_by_slide() {
     let bench = Bench::new();
     bench.write_run("");
     // A block of the slide stands for a slide with one label.
-    bench.edit_manifest(|lines| {
-        let mend = |(i, line): (usize, String)| {
-            let mut cells: Vec<String> = line.split(',').map(str::to_string).collect();
-            if i > 0 {
-                cells[4] = cells[2].clone();
-                let odd = cells[2].bytes().map(u32::from).sum::<u32>() % 2 == 1;
-                cells[1] = if odd { "microcalcification" } else { "none" }.into();
-            }
-            cells.join(",")
-        };
-        lines.into_iter().enumerate().map(mend).collect()
+    bench.edit_rows(|cells| {
+        cells[4] = cells[2].clone();
+        let odd = cells[2].bytes().map(u32::from).sum::<u32>() % 2 == 1;
+        cells[1] = if odd { "microcalcification" } else { "none" }.into();
     });
     let head = trained(&bench, "mean-pool");
     let manifest = bench.path("tiles/manifest.csv");
-    let output = evaluate(&bench, &head, &manifest, &["--task", TASK]);
+    let output = bench.evaluate(&head, &manifest, &["--task", TASK]);
     assert!(output.status.success(), "{}", text(&output));
     let report = report(&bench);
     assert_eq!(report["unit"], "slide");
@@ -220,13 +212,8 @@ fn a_head_of_slides_is_evaluated_by_slide() {
 
 /// Tile, probability of the positive class and call of every line.
 fn predictions(bench: &Bench, head: &PathBuf, arguments: &[&str]) -> (Output, Vec<(f64, String)>) {
-    let scores = bench.path("scores.csv");
-    let mut command = eosin();
-    command.arg("predict").arg(bench.path("tiles/manifest.csv")).arg("--head").arg(head);
-    command.arg("--out").arg(&scores).arg("--store").arg(bench.path("out/store"));
-    let output =
-        command.arg("--configs").arg(bench.path("configs")).args(arguments).output().unwrap();
-    let text = std::fs::read_to_string(&scores).unwrap_or_default();
+    let output = bench.predict(head, &bench.path("tiles/manifest.csv"), arguments);
+    let text = std::fs::read_to_string(bench.path("scores.csv")).unwrap_or_default();
     let cells = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         (cells[6].parse().unwrap(), cells[7].to_string())
@@ -284,23 +271,14 @@ fn shares_of_a_new_site_are_told_with_their_interval_or_refused() {
     assert!(text(&output).contains("wide: these tiles do not say"), "{}", text(&output));
     assert!(rows.is_empty());
     // Where the class is the tile's density, colour tells it.
-    let mut share = 0.0;
-    bench.edit_manifest(|lines| {
-        let mut n = 0.0;
-        let mend = |(i, line): (usize, String)| {
-            let mut cells: Vec<String> = line.split(',').map(str::to_string).collect();
-            if i > 0 {
-                let dense = cells[7] == "high";
-                cells[1] = if dense { "microcalcification" } else { "none" }.into();
-                n += 1.0;
-                share += f64::from(u8::from(dense));
-            }
-            cells.join(",")
-        };
-        let lines = lines.into_iter().enumerate().map(mend).collect();
-        share /= n;
-        lines
+    let (mut n, mut n_dense) = (0.0, 0.0);
+    bench.edit_rows(|cells| {
+        let dense = cells[7] == "high";
+        cells[1] = if dense { "microcalcification" } else { "none" }.into();
+        n += 1.0;
+        n_dense += f64::from(u8::from(dense));
     });
+    let share = n_dense / n;
     let head = trained(&bench, "logistic");
     let (output, rows) = predictions(&bench, &head, &["--recalibrate"]);
     let said = text(&output);
@@ -319,15 +297,10 @@ fn shares_of_a_new_site_are_told_with_their_interval_or_refused() {
     assert!(lower < share && share < upper, "{share}: {told}");
     // Tiles of two patients say nothing of a site.
     std::fs::remove_file(bench.path("scores.csv")).unwrap();
-    bench.edit_manifest(|lines| {
-        let mend = |(i, line): (usize, String)| {
-            let mut cells: Vec<String> = line.split(',').map(str::to_string).collect();
-            if i > 0 {
-                cells[2] = format!("patient-{}", i % 2);
-            }
-            cells.join(",")
-        };
-        lines.into_iter().enumerate().map(mend).collect()
+    let mut n_rows = 0;
+    bench.edit_rows(|cells| {
+        cells[2] = format!("patient-{}", n_rows % 2);
+        n_rows += 1;
     });
     let (output, rows) = predictions(&bench, &head, &["--recalibrate"]);
     let said = text(&output);
@@ -354,9 +327,7 @@ fn a_run_says_how_often_its_test_part_was_opened() {
     assert!(html.contains("opened for the first time"));
     // The same run is no other look at the test part.
     assert_eq!(run().2, first);
-    let path = bench.path("configs/run/test.toml");
-    let changed = std::fs::read_to_string(&path).unwrap().replace("seed = 3", "seed = 4");
-    std::fs::write(&path, changed).unwrap();
+    change(&bench.path("configs/run/test.toml"), "seed = 3", "seed = 4");
     let (n, said, _) = run();
     assert!(n == 2 && said.contains("2 different heads or configurations"), "{n}: {said}");
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::common::{Bench, NOISE, change, eosin, text};
+use crate::common::{Bench, NOISE, change, text};
 
 const POSITIVE: &str = "microcalcification";
 
@@ -54,13 +54,6 @@ fn folds(said: &str, purpose: &str) -> [String; 2] {
     [words[..at].join(" "), words[at..].join(" ")]
 }
 
-fn select(bench: &Bench, arguments: &[&str]) -> std::process::Output {
-    let mut command = eosin();
-    command.arg("select").arg(bench.path("configs/run/test.toml"));
-    command.arg("--data").arg(bench.path("tiles")).arg("--out").arg(bench.path("out"));
-    command.args(arguments).output().unwrap()
-}
-
 #[test]
 fn a_dry_run_tells_tiles_groups_and_classes_of_every_part_and_centre() {
     let bench = Bench::new();
@@ -82,7 +75,7 @@ fn a_dry_run_tells_tiles_groups_and_classes_of_every_part_and_centre() {
         bench.run("out", &["--dry-run"]),
         bench.study(&["--dry-run"]),
         bench.train(&["--dry-run", "--no-augment"]),
-        select(&bench, &["--dry-run"]),
+        bench.select(&["--dry-run"]),
     ] {
         assert!(output.status.success(), "{}", text(&output));
         assert_eq!(parts(&text(&output)), 6);
@@ -129,7 +122,7 @@ fn the_folds_that_a_dry_run_tells_are_those_that_the_work_makes() {
     assert!(bench.study(&[]).status.success());
     let design = bench.json("out/study.json")["design"].clone();
     assert_eq!(of_study, format!("{} × {}", design["repeats"], design["folds"]), "{planned}");
-    assert!(select(&bench, &[]).status.success());
+    assert!(bench.select(&[]).status.success());
     let rankings = bench.json("out/select.json")["rankings"].clone();
     let target = rankings.as_array().unwrap().iter().find(|r| r["role"] == "target").unwrap();
     let design = target["design"].as_str().unwrap();

@@ -22,42 +22,15 @@ fn a_slide_becomes_tiles_embeddings_and_predictions() {
     let n_tiles = manifest.lines().count() - 1;
     assert!(n_tiles > 20, "{n_tiles} tiles");
 
-    let run = |command: &str| {
-        let output = eosin()
-            .arg(command)
-            .arg(bench.path("configs/run/test.toml"))
-            .arg("--data")
-            .arg(bench.path("tiles"))
-            .arg("--out")
-            .arg(bench.path("out"))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{command}: {}", text(&output));
-        text(&output)
-    };
-    assert!(run("select").contains("colour-statistics"));
-    let trained = run("train");
-    assert!(trained.contains("AUROC"), "{trained}");
+    let selected = bench.select(&[]);
+    assert!(selected.status.success(), "{}", text(&selected));
+    assert!(text(&selected).contains("colour-statistics"), "{}", text(&selected));
+    let trained = bench.train(&[]);
+    assert!(trained.status.success(), "{}", text(&trained));
+    assert!(text(&trained).contains("AUROC"), "{}", text(&trained));
 
-    let head =
-        bench.path("out/heads/demo-microcalcification-logistic-efficientnet-lite0.safetensors");
-    let predict = |input: &std::path::Path, extra: &[&str]| {
-        eosin()
-            .arg("predict")
-            .arg(input)
-            .arg("--head")
-            .arg(&head)
-            .arg("--out")
-            .arg(bench.path("scores.csv"))
-            .arg("--store")
-            .arg(bench.path("out/store"))
-            .arg("--configs")
-            .arg(bench.path("configs"))
-            .args(extra)
-            .output()
-            .unwrap()
-    };
-    let scored = predict(&bench.path("cut/manifest.csv"), &[]);
+    let head = bench.head("logistic", "efficientnet-lite0");
+    let scored = bench.predict(&head, &bench.path("cut/manifest.csv"), &[]);
     assert!(scored.status.success(), "{}", text(&scored));
     let scores = std::fs::read_to_string(bench.path("scores.csv")).unwrap();
     assert_eq!(scores.lines().count(), n_tiles + 1);
@@ -69,11 +42,11 @@ fn a_slide_becomes_tiles_embeddings_and_predictions() {
 
     // Tiles cut at another place in the pipeline are another contract, unless accepted by name.
     let grid = ["--tile-um", "112", "--min-tissue", "0.5"];
-    let refused = predict(&slide, &grid);
+    let refused = bench.predict(&head, &slide, &grid);
     assert_eq!(refused.status.code(), Some(6), "{}", text(&refused));
     assert!(text(&refused).contains("tile_um"), "{}", text(&refused));
     let accepted = ["mpp_policy", "reader", "tile_px", "tile_um"].map(|f| ["--accept", f]).concat();
-    let scored = predict(&slide, &[&grid[..], &accepted].concat());
+    let scored = bench.predict(&head, &slide, &[&grid[..], &accepted].concat());
     assert!(scored.status.success(), "{}", text(&scored));
     let from_slide = std::fs::read_to_string(bench.path("scores.csv")).unwrap();
     let probability = |csv: &str| -> Vec<String> {
@@ -176,22 +149,11 @@ fn slides_are_called_from_their_tiles_with_attention() {
     bench.write_run("");
     // Tiles of one place and class stand for a slide.
     let manifest = bench.path("tiles/manifest.csv");
-    let text_of = std::fs::read_to_string(&manifest).unwrap();
-    let mut lines = text_of.lines();
-    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let at = |name: &str| header.iter().position(|c| *c == name).unwrap();
-    let (label, group, slide_column) = (at("label"), at("group"), at("slide"));
-    let mut out = format!("{}\n", header.join(","));
     let mut slides = std::collections::BTreeSet::new();
-    for line in lines {
-        let mut cells: Vec<&str> = line.split(',').collect();
-        let slide = format!("{}-{}", cells[group], cells[label]);
-        cells[slide_column] = &slide;
-        out += &cells.join(",");
-        out.push('\n');
-        slides.insert(slide);
-    }
-    std::fs::write(&manifest, out).unwrap();
+    bench.edit_rows(|cells| {
+        cells[4] = format!("{}-{}", cells[2], cells[1]);
+        slides.insert(cells[4].clone());
+    });
     let options = "options = { hidden = 8, attention = 4, epochs = 3, penalties = [0.01] }";
     let head = format!("kind = \"abmil\"\n{options}\n");
     std::fs::write(bench.path("configs/head/abmil-tiny.toml"), head).unwrap();
@@ -199,25 +161,12 @@ fn slides_are_called_from_their_tiles_with_attention() {
     let trained = bench.train(&["--head", "abmil-tiny", "--head", "mean-pool"]);
     assert!(trained.status.success(), "{}", text(&trained));
     for head in ["abmil-tiny", "mean-pool"] {
-        let file =
-            format!("out/heads/demo-microcalcification-{head}-efficientnet-lite0.safetensors");
-        let predicted = eosin()
-            .arg("predict")
-            .arg(&manifest)
-            .arg("--head")
-            .arg(bench.path(&file))
-            .arg("--out")
-            .arg(bench.path("slides.csv"))
-            .arg("--attention")
-            .arg(bench.path("attention.csv"))
-            .arg("--store")
-            .arg(bench.path("out/store"))
-            .arg("--configs")
-            .arg(bench.path("configs"))
-            .output()
-            .unwrap();
+        let attention = bench.path("attention.csv");
+        let arguments = ["--attention", attention.to_str().unwrap()];
+        let predicted =
+            bench.predict(&bench.head(head, "efficientnet-lite0"), &manifest, &arguments);
         assert!(predicted.status.success(), "{}", text(&predicted));
-        let called = std::fs::read_to_string(bench.path("slides.csv")).unwrap();
+        let called = std::fs::read_to_string(bench.path("scores.csv")).unwrap();
         assert_eq!(called.lines().count(), slides.len() + 1, "{called}");
         let attention = std::fs::read_to_string(bench.path("attention.csv")).unwrap();
         let mut sums = std::collections::BTreeMap::<&str, f64>::new();

@@ -6,32 +6,9 @@ use std::collections::BTreeMap;
 
 use crate::common::{Bench, NOISE, eosin, text};
 
-/// The test configuration with other lines in place of some of its own.
-fn write_run(bench: &Bench, changes: &[(&str, &str)]) {
-    let mut run = std::fs::read_to_string(bench.write_run("")).unwrap();
-    for (from, to) in changes {
-        assert!(run.contains(from), "no {from} in\n{run}");
-        run = run.replace(from, to);
-    }
-    std::fs::write(bench.path("configs/run/test.toml"), run).unwrap();
-}
-
 /// Changes the group of every row by its split and group.
 fn regroup(bench: &Bench, of: impl Fn(&str, &str) -> String) {
-    bench.edit_manifest(|lines| {
-        let mend = |(i, line): (usize, String)| {
-            let mut cells: Vec<String> = line.split(',').map(str::to_string).collect();
-            if i > 0 {
-                cells[2] = of(&cells[3], &cells[2]);
-            }
-            cells.join(",")
-        };
-        lines.into_iter().enumerate().map(mend).collect()
-    });
-}
-
-fn json(bench: &Bench, path: &str) -> serde_json::Value {
-    serde_json::from_str(&std::fs::read_to_string(bench.path(path)).unwrap()).unwrap()
+    bench.edit_rows(|cells| cells[2] = of(&cells[3], &cells[2]));
 }
 
 #[test]
@@ -44,7 +21,7 @@ fn one_test_patient_does_not_end_a_run_at_its_report() {
     });
     let output = bench.run("out", &[]);
     assert!(output.status.success(), "{}", text(&output));
-    let report = json(&bench, "out/report.json");
+    let report = bench.json("out/report.json");
     let metrics = report["arms"][0]["metrics"].as_array().unwrap();
     assert!(!metrics.is_empty());
     for metric in metrics {
@@ -114,7 +91,7 @@ fn a_centre_of_one_patient_ends_no_run_study_or_evaluation_at_its_report() {
 #[test]
 fn repeats_of_a_selection_are_the_partitions_that_there_are() {
     let bench = Bench::new();
-    write_run(&bench, &[("folds = 2, repeats = 1", "folds = 2, repeats = 5")]);
+    bench.write_run_with(&[("folds = 2, repeats = 1", "folds = 2, repeats = 5")]);
     // Four training groups part into two pairs in three ways, of which some lack a class.
     let known = std::cell::RefCell::new(BTreeMap::<String, usize>::new());
     regroup(&bench, |split, group| {
@@ -125,17 +102,8 @@ fn repeats_of_a_selection_are_the_partitions_that_there_are() {
         let next = known.len() % 4;
         format!("train-{}", known.entry(group.into()).or_insert(next))
     });
-    let output = eosin()
-        .arg("select")
-        .arg(bench.path("configs/run/test.toml"))
-        .arg("--data")
-        .arg(bench.path("tiles"))
-        .arg("--out")
-        .arg(bench.path("out"))
-        .output()
-        .unwrap();
-    let said = text(&output);
-    let report = json(&bench, "out/select.json");
+    let said = text(&bench.select(&[]));
+    let report = bench.json("out/select.json");
     let design = report["rankings"][0]["design"].as_str().unwrap();
     let repeats: usize = design.split(' ').next().unwrap().parse().unwrap();
     assert!((1..=3).contains(&repeats), "{design}\n{said}");
@@ -145,13 +113,10 @@ fn repeats_of_a_selection_are_the_partitions_that_there_are() {
 #[test]
 fn a_guarantee_that_cannot_be_given_is_said_by_card_and_prediction() {
     let bench = Bench::new();
-    write_run(
-        &bench,
-        &[(
-            "training = { folds = 2 }",
-            "training = { folds = 2, decision = { conformal_risk = 0.1, abstention_risk = 0.1 } }",
-        )],
-    );
+    bench.write_run_with(&[(
+        "training = { folds = 2 }",
+        "training = { folds = 2, decision = { conformal_risk = 0.1, abstention_risk = 0.1 } }",
+    )]);
     // Six training patients, however many tiles they have.
     let known = std::cell::RefCell::new(BTreeMap::<String, usize>::new());
     regroup(&bench, |split, group| {
@@ -164,8 +129,7 @@ fn a_guarantee_that_cannot_be_given_is_said_by_card_and_prediction() {
     });
     let trained = bench.train(&["--no-augment"]);
     assert!(trained.status.success(), "{}", text(&trained));
-    let head =
-        bench.path("out/heads/demo-microcalcification-logistic-efficientnet-lite0.safetensors");
+    let head = bench.head("logistic", "efficientnet-lite0");
     let card = text(&eosin().args(["head", "card"]).arg(&head).output().unwrap());
     for says in [
         "Sets of none: no guarantee can be given at 10.0 %, with 6 patients of none where at least 9",
@@ -175,19 +139,7 @@ fn a_guarantee_that_cannot_be_given_is_said_by_card_and_prediction() {
         assert!(card.contains(says), "no {says} in {card}");
     }
     assert!(!card.contains("at most 10.0 %"), "{card}");
-    let predicted = eosin()
-        .arg("predict")
-        .arg(bench.path("tiles/manifest.csv"))
-        .arg("--head")
-        .arg(&head)
-        .arg("--out")
-        .arg(bench.path("scores.csv"))
-        .arg("--store")
-        .arg(bench.path("out/store"))
-        .arg("--configs")
-        .arg(bench.path("configs"))
-        .output()
-        .unwrap();
+    let predicted = bench.predict(&head, &bench.path("tiles/manifest.csv"), &[]);
     let said = text(&predicted);
     assert!(predicted.status.success(), "{said}");
     assert!(said.contains("note: Sets of none: no guarantee can be given"), "{said}");

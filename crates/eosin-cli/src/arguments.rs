@@ -319,9 +319,8 @@ reads a CSV, it is taken off again.")]
 pub struct PredictArguments {
     /// A manifest CSV, a folder of images, or a slide.
     pub input: PathBuf,
-    /// A head that `eosin train` or `eosin run` saved.
-    #[arg(long)]
-    pub head: PathBuf,
+    #[command(flatten)]
+    pub apply: ApplyArguments,
     /// The CSV to write: tile, x, y, a probability per class, the decision.
     #[arg(long)]
     pub out: PathBuf,
@@ -337,6 +336,17 @@ pub struct PredictArguments {
     /// few or the head tells too little.
     #[arg(long, conflicts_with = "prevalence")]
     pub recalibrate: bool,
+    /// Say what would be predicted, and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// A saved head and how it is applied to tiles.
+#[derive(Args)]
+pub struct ApplyArguments {
+    /// A head that `eosin train` or `eosin run` saved.
+    #[arg(long)]
+    pub head: PathBuf,
     /// The store's folder, so that tiles are embedded once.
     #[arg(long, default_value = "eosin-out/store")]
     pub store: PathBuf,
@@ -346,7 +356,7 @@ pub struct PredictArguments {
     /// Weights that cards leave to the user: a file, or a folder of files named after cards.
     #[arg(long)]
     pub weights: Option<PathBuf>,
-    /// Folder with backbone cards.
+    /// Folder with configurations: cards of backbones, tasks.
     #[arg(long, default_value = "configs")]
     pub configs: PathBuf,
     #[command(flatten)]
@@ -365,9 +375,6 @@ pub struct PredictArguments {
     /// set has of these tiles is an error.
     #[arg(long)]
     pub replace: bool,
-    /// Say what would be predicted, and stop.
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 #[derive(Args)]

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use eosin::crates::report::tables;
-use eosin::{ApplyOptions, EngineConfig, EvaluateOptions, EvaluationConfig, LabelOptions};
+use eosin::{EvaluateOptions, EvaluationConfig, LabelOptions};
 
 use super::sizes::print_sizes;
-use super::{print_facts, tell_skipped, tiling};
-use crate::arguments::GridArguments;
+use super::{apply_options, print_facts, tell_skipped};
+use crate::arguments::ApplyArguments;
 use crate::bounds;
 use crate::exit::Outcome;
 use crate::progress::Bars;
@@ -28,9 +28,8 @@ again. With --task, the tiles of its test part are taken; without, all that have
 Tiles and groups that the head was trained on are refused.
 Beside the store, a file per test part counts how many different heads were scored on it.")]
 pub struct EvaluateArguments {
-    /// A head that `eosin train` or `eosin run` saved.
-    #[arg(long)]
-    pub head: PathBuf,
+    #[command(flatten)]
+    pub apply: ApplyArguments,
     /// A manifest with labels, or with --labels a folder of images or a slide; may be given more
     /// than once.
     #[arg(long, required = true)]
@@ -56,24 +55,6 @@ pub struct EvaluateArguments {
     /// Folder for the report and the predictions.
     #[arg(long, default_value = "eosin-out/evaluation")]
     pub out: PathBuf,
-    /// The store's folder, so that tiles are embedded once.
-    #[arg(long, default_value = "eosin-out/store")]
-    pub store: PathBuf,
-    /// Engine: auto, native, flex, cuda, tch, wgpu or onnx.
-    #[arg(long, default_value = "auto")]
-    pub engine: String,
-    /// Weights that cards leave to the user: a file, or a folder of files named after cards.
-    #[arg(long)]
-    pub weights: Option<PathBuf>,
-    /// Folder with configurations: cards of backbones, tasks.
-    #[arg(long, default_value = "configs")]
-    pub configs: PathBuf,
-    #[command(flatten)]
-    pub grid: GridArguments,
-    /// Contract field in which the tiles may differ from those of the head's training: mpp_policy,
-    /// reader, tile_px or tile_um.
-    #[arg(long)]
-    pub accept: Vec<String>,
     /// Evaluate on tiles or groups of the head's training, for this reason, which stands in the
     /// report.
     #[arg(long, value_name = "REASON")]
@@ -81,13 +62,6 @@ pub struct EvaluateArguments {
     /// Seed of the bootstrap.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = bounds::whole::<u64>("seed"))]
     pub seed: u64,
-    /// Tell by every byte of a slide whether it is the same as before; see `eosin predict --help`.
-    #[arg(long)]
-    pub verify: bool,
-    /// Replace rows of files that have changed, however many; without it more than a tenth of what a
-    /// set has of these tiles is an error.
-    #[arg(long)]
-    pub replace: bool,
     /// Check head, tiles and labels, say how many tiles, groups and rows of each class every part and
     /// centre has, and stop.
     #[arg(long)]
@@ -96,8 +70,6 @@ pub struct EvaluateArguments {
 
 /// `eosin evaluate`.
 pub fn evaluate(arguments: &EvaluateArguments, bars: &Bars) -> Result<Outcome> {
-    let mut tiling = tiling(&arguments.grid)?;
-    tiling.verify |= arguments.verify;
     let options = EvaluateOptions {
         data: &arguments.data,
         labels: LabelOptions {
@@ -106,16 +78,7 @@ pub fn evaluate(arguments: &EvaluateArguments, bars: &Bars) -> Result<Outcome> {
             group: arguments.group.as_deref(),
             labels: arguments.labels.as_deref(),
         },
-        apply: ApplyOptions {
-            tiling,
-            head: &arguments.head,
-            store: &arguments.store,
-            engine: EngineConfig { kind: arguments.engine.clone(), ..EngineConfig::default() },
-            places: super::places(arguments.weights.as_deref()),
-            configs: &arguments.configs,
-            accept: &arguments.accept,
-            replace: arguments.replace,
-        },
+        apply: apply_options(&arguments.apply)?,
         out: &arguments.out,
         prevalence: &arguments.prevalence,
         allow_leakage: arguments.allow_leakage.as_deref(),
@@ -124,7 +87,7 @@ pub fn evaluate(arguments: &EvaluateArguments, bars: &Bars) -> Result<Outcome> {
     };
     if arguments.dry_run {
         let planned = eosin::check_evaluate(&options)?;
-        print_facts(&eosin::inspect(&arguments.head)?.facts);
+        print_facts(&eosin::inspect(&arguments.apply.head)?.facts);
         print_sizes(&planned.sizes);
         for note in &planned.notes {
             println!("note: {}", note.replace('`', ""));

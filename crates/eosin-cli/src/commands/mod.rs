@@ -23,10 +23,11 @@ use anyhow::Result;
 use eosin::crates::core::{Mpp, TileUm};
 use eosin::crates::report::Verdict;
 use eosin::crates::tile::{Arithmetic, StainNormalization, TilingOptions, TissueOptions};
-use eosin::{Places, Registry, Session, SessionOptions, Skipped};
+use eosin::{ApplyOptions, EngineConfig, Places, Registry, Session, SessionOptions, Skipped};
 
 use crate::arguments::{
-    Cli, Command, DEFAULT_MIN_TISSUE, DEFAULT_TILE_PX, DEFAULT_TILE_UM, GridArguments, RunArguments,
+    ApplyArguments, Cli, Command, DEFAULT_MIN_TISSUE, DEFAULT_TILE_PX, DEFAULT_TILE_UM,
+    GridArguments, RunArguments,
 };
 use crate::exit::Outcome;
 use crate::progress::Bars;
@@ -131,6 +132,22 @@ fn tiling(grid: &GridArguments) -> Result<TilingOptions> {
         }
     }
     Ok(tiling)
+}
+
+/// How a saved head is applied.
+fn apply_options(arguments: &ApplyArguments) -> Result<ApplyOptions<'_>> {
+    let mut tiling = tiling(&arguments.grid)?;
+    tiling.verify |= arguments.verify;
+    Ok(ApplyOptions {
+        tiling,
+        head: &arguments.head,
+        store: &arguments.store,
+        engine: EngineConfig { kind: arguments.engine.clone(), ..EngineConfig::default() },
+        places: places(arguments.weights.as_deref()),
+        configs: &arguments.configs,
+        accept: &arguments.accept,
+        replace: arguments.replace,
+    })
 }
 
 /// Tells of tiles that were left out, a few by name.

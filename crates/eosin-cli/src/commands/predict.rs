@@ -1,29 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use anyhow::Result;
-use eosin::{ApplyOptions, EngineConfig, PredictOptions, Shares};
+use eosin::{PredictOptions, Shares};
 
-use super::{print_facts, tell_skipped, tiling};
+use super::{apply_options, print_facts, tell_skipped};
 use crate::arguments::PredictArguments;
 use crate::exit::Outcome;
 use crate::progress::Bars;
 
 /// `eosin predict`.
 pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
-    let mut tiling = tiling(&arguments.grid)?;
-    tiling.verify |= arguments.verify;
     let options = PredictOptions {
         input: &arguments.input,
-        apply: ApplyOptions {
-            tiling,
-            head: &arguments.head,
-            store: &arguments.store,
-            engine: EngineConfig { kind: arguments.engine.clone(), ..EngineConfig::default() },
-            places: super::places(arguments.weights.as_deref()),
-            configs: &arguments.configs,
-            accept: &arguments.accept,
-            replace: arguments.replace,
-        },
+        apply: apply_options(&arguments.apply)?,
         out: &arguments.out,
         attention: arguments.attention.as_deref(),
         shares: if arguments.recalibrate {
@@ -36,7 +25,7 @@ pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
     };
     if arguments.dry_run {
         let n_tiles = eosin::check_predict(&options)?;
-        print_facts(&eosin::inspect(&arguments.head)?.facts);
+        print_facts(&eosin::inspect(&arguments.apply.head)?.facts);
         println!("would be applied to {n_tiles} tiles");
         return Ok(Outcome::Done);
     }

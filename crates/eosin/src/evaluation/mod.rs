@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eosin_core::{EmbeddingBatch, Error, Matrix, Probabilities, Progress, Result, TileMeta};
+use eosin_core::{EmbeddingBatch, Error, Probabilities, Progress, Result, TileMeta};
 use eosin_head::Decided;
 use eosin_report::{EvaluationReport, render_evaluation_html};
 
@@ -144,7 +144,7 @@ pub fn evaluate(options: &EvaluateOptions, progress: &dyn Progress) -> Result<Ev
     warnings.extend(known.warnings);
 
     let mut judged = Judged { names: Vec::new(), labels: Vec::new(), raw: Vec::new() };
-    let (mut skipped, mut features, mut embedded) = (Vec::new(), Vec::new(), Vec::new());
+    let mut skipped = Vec::new();
     for input in &inputs {
         let wanted: BTreeSet<String> =
             input.rows.iter().map(|row| row.meta.tile_id.clone()).collect();
@@ -167,17 +167,12 @@ pub fn evaluate(options: &EvaluateOptions, progress: &dyn Progress) -> Result<Ev
         match &applicable.head {
             AnyHead::Tiles(head) => {
                 judged.tiles(&rows, &batch, &head.predict(&batch.embeddings)?);
-                embedded.extend(rows.into_iter().cloned());
-                features.push(batch.embeddings);
             }
             AnyHead::Slides(head) => {
                 let found = predict_slides(head.as_ref(), &batch)?;
                 judged.slides(&rows, &found.order, found.bags.bags(), &found.raw)?;
             }
         }
-    }
-    if let Some(features) = joined(features)? {
-        training::check_same(file, features, &embedded, options.allow_leakage)?;
     }
     let Judged { names, labels, raw } = judged;
     let raw = Probabilities::new(file.record.classes.len(), raw)?;
@@ -334,18 +329,6 @@ impl Evaluated<'_> {
         };
         Exports { predictions: vec![predictions], folds: Vec::new() }
     }
-}
-
-/// The features of all inputs one under another.
-fn joined(features: Vec<Matrix>) -> Result<Option<Matrix>> {
-    let mut all: Option<Matrix> = None;
-    for matrix in features {
-        match &mut all {
-            Some(all) => all.append(&matrix)?,
-            None => all = Some(matrix),
-        }
-    }
-    Ok(all)
 }
 
 /// Numbers of groups in the order of their first row.

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use eosin_core::{Error, LabelledSet, Matrix, Result, TrainView};
-use eosin_head::{HeadFile, training_digest};
+use eosin_core::{Error, Result};
+use eosin_head::HeadFile;
 
 use super::Row;
 
@@ -72,25 +72,4 @@ pub(super) fn check(file: &HeadFile, rows: &[Row], allowed: Option<&str>) -> Res
              they must stay, --allow-leakage REASON puts the reason into the report",
         )),
     }
-}
-
-/// Refuses exactly the rows of the training, which heads of older releases can be asked as well.
-pub(super) fn check_same(
-    file: &HeadFile,
-    features: Matrix,
-    rows: &[Row],
-    allowed: Option<&str>,
-) -> Result<()> {
-    let labels = rows.iter().map(|row| row.label.class).collect();
-    let groups: Vec<String> = rows.iter().map(|row| row.label.group.clone()).collect();
-    let set = LabelledSet::new(features, file.record.classes.clone(), labels, &groups)?;
-    if training_digest(&TrainView::whole(&set)) != file.training_digest || allowed.is_some() {
-        return Ok(());
-    }
-    Err(Error::input(
-        "rows to evaluate on",
-        "tiles that the head was not trained on",
-        format!("the {} rows of its training", rows.len()),
-        "evaluate it on tiles of other patients",
-    ))
 }
