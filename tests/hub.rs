@@ -192,9 +192,11 @@ fn shards_are_pinned_by_their_digests() {
     refused(&bench.check(), 3, &["SHA-256"]);
     // An index that names itself brings no file forever.
     bench.card("");
-    let index = br#"{"weight_map": {"a": "model.safetensors.index.json"}}"#;
-    bench.server.put(REPO, "model.safetensors.index.json", index);
-    refused(&bench.fetch(), 3, &["an index itself"]);
+    for shard in ["model.safetensors.index.json", "other.JSON"] {
+        let index = format!(r#"{{"weight_map": {{"a": "{shard}"}}}}"#);
+        bench.server.put(REPO, "model.safetensors.index.json", index.as_bytes());
+        refused(&bench.fetch(), 3, &["an index itself"]);
+    }
 }
 
 #[test]

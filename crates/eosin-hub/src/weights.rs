@@ -25,9 +25,9 @@ pub const USUAL_NAMES: [&str; 6] = [
     "model.onnx",
 ];
 
-/// Whether a file only names others, which hold the weights.
+/// Whether a file only names others, which hold the weights: JSON never holds any.
 pub fn is_index(file: &str) -> bool {
-    file.ends_with(".index.json")
+    Path::new(file).extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
 }
 
 /// The part of an index that is needed.
@@ -58,12 +58,8 @@ pub fn shards(index: &Path) -> Result<BTreeSet<String>> {
     if shards.len() > MAX_SHARDS {
         return Err(refuse(format!("{} shards, more than {MAX_SHARDS}", shards.len())));
     }
-    if let Some(shard) = shards.iter().find(|shard| is_json(shard)) {
+    if let Some(shard) = shards.iter().find(|shard| is_index(shard)) {
         return Err(refuse(format!("the shard `{shard}`, which is an index itself")));
     }
     Ok(shards)
-}
-
-fn is_json(shard: &str) -> bool {
-    Path::new(shard).extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
 }
