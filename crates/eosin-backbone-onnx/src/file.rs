@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
 
-use eosin_core::{Error, Result};
+use eosin_core::{Error, Result, irregularity};
 use sha2::{Digest, Sha256};
 
 use crate::graph::{self, Graph};
@@ -77,13 +77,13 @@ fn file_digest(path: &Path) -> Result<String> {
 /// with its size.
 fn open_regular(path: &Path) -> Result<(File, u64)> {
     let failed = |e| Error::io("read", path, e);
-    // Looked at before it is opened, and again in case it was replaced meanwhile.
-    if std::fs::metadata(path).map_err(failed)?.is_file() {
-        let file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if metadata.is_file() {
-            return Ok((file, metadata.len()));
-        }
-    }
-    Err(refused(path, "a folder, pipe, socket or device".into()))
+    let check = |metadata: &Metadata| match irregularity(metadata) {
+        None => Ok(()),
+        Some(found) => Err(refused(path, found.into())),
+    };
+    check(&std::fs::metadata(path).map_err(failed)?)?;
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    check(&metadata)?;
+    Ok((file, metadata.len()))
 }

@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
 
-use eosin_core::{Error, Result};
+use eosin_core::{Error, Result, irregularity};
 
 /// Reads a whole file of at most `most` bytes that is to be `what`, such as "weights".
 ///
@@ -41,9 +41,6 @@ pub(crate) fn read_regular_text(path: &Path, what: &str, most: u64) -> Result<St
 }
 
 fn expect_regular(path: &Path, what: &str, metadata: &Metadata) -> Result<()> {
-    if metadata.is_file() {
-        return Ok(());
-    }
-    let found = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
+    let Some(found) = irregularity(metadata) else { return Ok(()) };
     Err(Error::data(path, format!("{what} in a regular file"), found, "name the file itself"))
 }

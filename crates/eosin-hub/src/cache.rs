@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use eosin_core::{Error, Result};
+use eosin_core::{Error, Result, irregularity};
 
 use crate::names;
 
@@ -116,19 +116,17 @@ impl RepoCache {
 /// never ends.
 pub fn open_regular(path: &Path) -> Result<File> {
     let failed = |e| Error::io("read", path, e);
-    // Looked at before it is opened, and again in case it was replaced meanwhile.
-    if std::fs::metadata(path).map_err(failed)?.is_file() {
-        let file = File::open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.is_file() {
-            return Ok(file);
+    let check = |metadata: &Metadata| match irregularity(metadata) {
+        None => Ok(()),
+        Some(found) => {
+            let hint = "remove it and fetch again";
+            Err(Error::data(path, "a regular file of the cache", found, hint))
         }
-    }
-    Err(Error::data(
-        path,
-        "a regular file of the cache",
-        "a folder, pipe, socket or device",
-        "remove it and fetch again",
-    ))
+    };
+    check(&std::fs::metadata(path).map_err(failed)?)?;
+    let file = File::open(path).map_err(failed)?;
+    check(&file.metadata().map_err(failed)?)?;
+    Ok(file)
 }
 
 /// Makes the folder of a file.

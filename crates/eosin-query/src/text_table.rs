@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::path::Path;
 
 use eosin_core::spreadsheet::unguard;
-use eosin_core::{Error, Result};
+use eosin_core::{Error, Result, irregularity};
 
 /// Bytes of a table, as it lies in a file and unpacked.
 pub(crate) const MAX_BYTES: u64 = 4 << 30;
@@ -103,19 +103,19 @@ impl TextTable {
 
 /// Opens a table with its length. A pipe would wait for its writer, and a device never end.
 pub(crate) fn open_regular(path: &Path) -> Result<(File, u64)> {
-    let about = std::fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
-    if !about.is_file() || about.len() > MAX_BYTES {
-        return Err(Error::data(
-            path,
-            "a regular file of at most 4 GiB",
-            match (about.is_file(), about.is_dir()) {
-                (true, _) => format!("{} bytes", about.len()),
-                (_, true) => "a folder".into(),
-                _ => "a pipe, socket or device".into(),
-            },
-            "copy its content into a file, and name that",
-        ));
-    }
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    Ok((file, about.len()))
+    let failed = |e| Error::io("read", path, e);
+    let check = |metadata: &Metadata| {
+        let too_large = || format!("{} bytes", metadata.len());
+        let found = irregularity(metadata)
+            .map(str::to_string)
+            .or_else(|| (metadata.len() > MAX_BYTES).then(too_large));
+        let Some(found) = found else { return Ok(()) };
+        let hint = "copy its content into a file, and name that";
+        Err(Error::data(path, "a regular file of at most 4 GiB", found, hint))
+    };
+    check(&std::fs::metadata(path).map_err(failed)?)?;
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    check(&metadata)?;
+    Ok((file, metadata.len()))
 }

@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use eosin_core::{Error, Result};
+use eosin_core::{Error, Result, irregularity};
 
 /// Opens a file for reading. Folders and whatever is named in them may be anything: opening a pipe
 /// waits for its writer, and a device such as `/dev/zero` never ends, so neither is opened.
@@ -33,9 +33,8 @@ pub(crate) fn not_regular(path: &Path, found: &io::Error) -> Error {
 
 /// Refuses what is not a regular file.
 pub(crate) fn ensure_regular(metadata: &Metadata) -> io::Result<()> {
-    if metadata.is_file() {
-        return Ok(());
+    match irregularity(metadata) {
+        None => Ok(()),
+        Some(found) => Err(io::Error::new(ErrorKind::InvalidInput, found)),
     }
-    let what = if metadata.is_dir() { "a folder" } else { "a pipe, socket or device" };
-    Err(io::Error::new(ErrorKind::InvalidInput, what))
 }

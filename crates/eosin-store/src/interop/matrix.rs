@@ -3,11 +3,11 @@
 //! What every import does before it believes a file: only regular files are opened, shapes are
 //! bounded by what the file holds, and values are read into memory that was asked for carefully.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::path::Path;
 
-use eosin_core::{ArrayExtent, Error, Matrix, Result};
+use eosin_core::{ArrayExtent, Error, Matrix, Result, irregularity};
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 
 /// Types of values that embeddings come in, little-endian.
@@ -42,15 +42,15 @@ impl ValueType {
 /// with its size.
 pub fn open_regular(path: &Path) -> Result<(File, u64)> {
     let failed = |e| Error::io("read", path, e);
-    // Looked at before it is opened, and again in case it was replaced meanwhile.
-    if std::fs::metadata(path).map_err(failed)?.is_file() {
-        let file = File::open(path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
-        if metadata.is_file() {
-            return Ok((file, metadata.len()));
-        }
-    }
-    Err(refused(path, "a regular file", "a folder, pipe, socket or device".into()))
+    let check = |metadata: &Metadata| match irregularity(metadata) {
+        None => Ok(()),
+        Some(found) => Err(refused(path, "a regular file", found.into())),
+    };
+    check(&std::fs::metadata(path).map_err(failed)?)?;
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    check(&metadata)?;
+    Ok((file, metadata.len()))
 }
 
 /// Refuses a shape that no set of embeddings has, or that is not exactly what `n_bytes` hold.
