@@ -2,7 +2,7 @@
 
 //! The commands that tell of backbones.
 
-use crate::common::{eosin, root, text};
+use crate::common::{card_of_the_program, eosin, root, text};
 
 fn json(arguments: &[&str]) -> serde_json::Value {
     let output = eosin().args(arguments).current_dir(root()).output().unwrap();
@@ -70,4 +70,38 @@ fn fetching_without_a_hub_says_how_to_name_one() {
     assert!(code == Some(2) && told.contains("--hub URL or HF_ENDPOINT"), "{told}");
     let (code, told) = fetch(&["--offline"]);
     assert!(code == Some(2) && told.contains("weights in owkin/phikon-v2"), "{told}");
+}
+
+#[test]
+fn a_card_of_ones_own_takes_the_place_of_the_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let configs = folder.path().join("configs");
+    let backbone = |arguments: &[&str]| {
+        let mut command = eosin();
+        command.arg("backbone").args(arguments).arg("--configs").arg(&configs);
+        command.output().unwrap()
+    };
+    // Without any file the program's cards are there.
+    let shown = backbone(&["show", "resnet18", "--json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["input_px"], 224);
+    std::fs::create_dir_all(configs.join("backbone")).unwrap();
+    let own = card_of_the_program("resnet18").replace("input_px = 224", "input_px = 256");
+    std::fs::write(configs.join("backbone/resnet18.toml"), &own).unwrap();
+    let other = own.replace("\"resnet18\"", "\"own-resnet18\"");
+    std::fs::write(configs.join("backbone/own-resnet18.toml"), other).unwrap();
+    for name in ["resnet18", "own-resnet18"] {
+        let shown = backbone(&["show", name, "--json"]);
+        let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        assert_eq!(shown["input_px"], 256, "{name}");
+        let listed = backbone(&["ls", "--json"]);
+        let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+        let of_name = |card: &&serde_json::Value| card["name"] == name;
+        let found: Vec<_> = listed.as_array().unwrap().iter().filter(of_name).collect();
+        assert_eq!((found.len(), &found[0]["input_px"]), (1, &256.into()), "{name}");
+    }
+    // A wrong name lists both kinds.
+    let unknown = text(&backbone(&["show", "own-resnet"]));
+    assert!(unknown.contains("own-resnet18") && unknown.contains("uni2-h"), "{unknown}");
+    assert!(unknown.contains("did you mean `own-resnet18`?"), "{unknown}");
 }

@@ -4,7 +4,7 @@
 
 use std::process::Output;
 
-use crate::common::{Bench, eosin, text};
+use crate::common::{Bench, card_of_the_program, eosin, text};
 
 #[track_caller]
 fn check(output: &Output, code: i32, expected: &[&str]) {
@@ -200,8 +200,7 @@ fn truncated_weights_are_refused() {
         .join("crates/eosin-backbone/assets/efficientnet-lite0.f16.safetensors");
     let bytes = std::fs::read(whole).unwrap();
     std::fs::write(bench.path("weights.safetensors"), &bytes[..bytes.len() / 2]).unwrap();
-    let card =
-        std::fs::read_to_string(bench.path("configs/backbone/efficientnet-lite0.toml")).unwrap();
+    let card = card_of_the_program("efficientnet-lite0");
     let (card, _) = card.split_once("[weights]").unwrap();
     let card = card.replace("\"efficientnet-lite0\"", "\"mine\"")
         + "[weights]\nkind = \"file\"\nfile = \"../../weights.safetensors\"\nsource = \"mine\"\n";

@@ -5,7 +5,7 @@
 
 use std::process::Output;
 
-use crate::common::{eosin, root, text};
+use crate::common::{card_of_the_program, eosin, root, text};
 
 fn check(card: &str) -> (Output, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -20,8 +20,7 @@ fn check(card: &str) -> (Output, String) {
 
 /// A shipped card whose weights are drawn, so that a card without a fault would be loaded.
 fn card(name: &str) -> String {
-    let path = root().join(format!("configs/backbone/{name}.toml"));
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = card_of_the_program(name);
     let (before, _) = text.split_once("[weights]").unwrap();
     format!("{before}[weights]\nkind = \"random\"\nseed = 1\n")
 }

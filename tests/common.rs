@@ -14,6 +14,12 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// The text of a card that is part of the program.
+pub fn card_of_the_program(name: &str) -> String {
+    let path = root().join(format!("crates/eosin-backbone/cards/{name}.toml"));
+    std::fs::read_to_string(path).unwrap()
+}
+
 /// The built `eosin` binary, which lies beside the tests.
 pub fn eosin() -> Command {
     let mut command = Command::new(binary());

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::common::{self, Bench, NOISE, eosin, text};
+use crate::common::{self, Bench, NOISE, card_of_the_program, eosin, text};
 
 const FINE: &str = "nothing is wrong";
 
@@ -48,8 +48,7 @@ fn change(bench: &Bench, from: &str, to: &str) {
 
 /// A card of a network whose weights are the user's.
 fn card_without_weights(bench: &Bench) {
-    let card =
-        std::fs::read_to_string(bench.path("configs/backbone/efficientnet-lite0.toml")).unwrap();
+    let card = card_of_the_program("efficientnet-lite0");
     let (card, _) = card.split_once("[weights]").unwrap();
     let card = card.replace("\"efficientnet-lite0\"", "\"mine\"")
         + "[weights]\nkind = \"file\"\nfile = \"../../weights.safetensors\"\nsource = \"mine\"\n";

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use crate::common::{Bench, eosin, root, text};
+use crate::common::{Bench, card_of_the_program, eosin, root, text};
 
 fn cmu() -> PathBuf {
     root().join("tests/fixtures/cmu-1-small-region.svs")
@@ -456,8 +456,7 @@ fn a_hint_names_accept_where_it_settles_the_matter() {
     }
     // Another network is no matter of how tiles were cut.
     let card = bench.path("configs/backbone/efficientnet-lite0.toml");
-    let changed = std::fs::read_to_string(&card)
-        .unwrap()
+    let changed = card_of_the_program("efficientnet-lite0")
         .replace("pooling = \"average\"", "pooling = \"centre\"");
     std::fs::write(&card, changed).unwrap();
     let refused = predict(&[]);

@@ -137,7 +137,7 @@ fn efficientnet_lite0_is_the_same_on_onnxruntime() {
         pool.install(|| load(native.info().clone(), &options).unwrap())
     };
     let (one, two) = (open(1), open(2));
-    let expected = golden("efficientnet_lite0.json");
+    let expected = golden("../../../crates/eosin-backbone/assets/efficientnet-lite0.golden.json");
     agree(&one, &expected, 1e-4);
     agree(&two, &expected, 1e-4);
     let whole = two.embed(&batch(0..7, 224)).unwrap();

@@ -124,7 +124,7 @@ const STD: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 /// Filters that the tile reader has.
 const RESAMPLING: [&str; 4] = ["nearest", "bilinear", "bicubic", "lanczos"];
 
-/// The cards that are part of the program, in the order in which they should be listed.
+/// The cards that are part of the program, in the order of their names.
 pub fn builtin_cards() -> Result<Vec<Card>> {
     BUILTIN.iter().map(|text| Card::parse(text, Path::new("built-in card"))).collect()
 }
@@ -283,6 +283,6 @@ fn unknown_key_hint(message: &str) -> String {
     });
     match nearest {
         Some(known) if message.starts_with("unknown") => format!("did you mean `{known}`?"),
-        _ => "compare with a card in configs/backbone".into(),
+        _ => "compare with a card that `eosin backbone show NAME` prints".into(),
     }
 }

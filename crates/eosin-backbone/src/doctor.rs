@@ -37,9 +37,8 @@ pub struct EngineReport {
 
 /// Number of golden tiles.
 pub(crate) const N_TILES: i64 = 4;
-/// Embeddings of the golden tiles by onnxruntime, made by `tests/golden/backbone`.
-const EFFICIENTNET_LITE0: &str =
-    include_str!("../../../tests/golden/backbone/efficientnet_lite0.json");
+/// Embeddings of the golden tiles by onnxruntime, made by `tests/golden/backbone/efficientnet_lite0.py`.
+const EFFICIENTNET_LITE0: &str = include_str!("../assets/efficientnet-lite0.golden.json");
 
 /// Runs the golden tiles through a card's backbone on every engine and compares.
 ///

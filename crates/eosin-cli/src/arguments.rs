@@ -256,7 +256,7 @@ pub struct GridArguments {
 pub struct EmbedArguments {
     /// A manifest CSV, a folder of images, or a slide.
     pub input: PathBuf,
-    /// Card of configs/backbone, built-in card, or path of a card; may be given more than once.
+    /// Card of the program or of configs/backbone, or path of a card; may be given more than once.
     #[arg(long, default_value = "efficientnet-lite0")]
     pub backbone: Vec<String>,
     /// The store's folder.

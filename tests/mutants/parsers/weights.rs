@@ -274,7 +274,7 @@ pub fn onnx() -> MutantParser {
 
 /// Cards, with the networks that they describe where these are small.
 pub fn card() -> MutantParser {
-    let mut seeds = all_files("configs/backbone", "toml");
+    let mut seeds = all_files("crates/eosin-backbone/cards", "toml");
     seeds.push(Seed::new(
         "small.toml",
         SMALL_CARD.replace("\"file\", source = \"none\"", "\"random\", seed = 1"),

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use eosin_backbone::{Card, builtin_cards, load};
 
-use crate::support::{options, root};
+use crate::support::{card_file, options, root};
 
 fn refusal(name: &str, from: &str, to: &str) -> (String, String) {
-    let path = root().join(format!("configs/backbone/{name}.toml"));
+    let path = card_file(name);
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.contains(from), "{from} is not in {name}");
     let card = Card::parse(&text.replacen(from, to, 1), Path::new("card.toml"));
@@ -17,7 +17,7 @@ fn refusal(name: &str, from: &str, to: &str) -> (String, String) {
 
 #[test]
 fn every_card_is_built_in_and_named_as_its_file() {
-    let mut files: Vec<String> = std::fs::read_dir(root().join("configs/backbone"))
+    let mut files: Vec<String> = std::fs::read_dir(root().join("crates/eosin-backbone/cards"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .map(|path| {

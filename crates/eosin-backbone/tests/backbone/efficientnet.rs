@@ -4,14 +4,15 @@ use eosin_backbone::{Card, LoadOptions, load};
 use eosin_testkit::peers::named_by;
 
 use crate::support::{
-    backbone, batch, cosine, engines, golden, options, relative_max, relative_norm, worst_row,
+    backbone, batch, cosine, engines, golden, golden_of_the_embedded, options, relative_max,
+    relative_norm, worst_row,
 };
 
 /// The ONNX model's weights are f32, ours f16 with an 8-bit remainder. Without the remainder the
 /// difference would be 3e-3 to 8e-3.
 #[test]
 fn embedded_weights_agree_with_onnxruntime() {
-    let expected = golden("efficientnet_lite0.json");
+    let expected = golden_of_the_embedded();
     for engine in engines() {
         let found = backbone("efficientnet-lite0", engine).embed(&batch(0..4, 224)).unwrap();
         for (number, (found, expected)) in found.rows().zip(&expected).enumerate() {

@@ -6,14 +6,14 @@ use eosin_backbone::{Card, LoadOptions, WeightMap, WeightTensor, load, random_te
 use eosin_testkit::tissue;
 
 use crate::support::checkpoint::checkpoint;
-use crate::support::{batch, cosine, golden, relative_max, root};
+use crate::support::{batch, card_file, cosine, golden, relative_max, root};
 
 const ASSET: &str = "crates/eosin-backbone/assets/efficientnet-lite0.f16.safetensors";
 
 #[test]
 fn the_embedded_file_has_the_cards_digest() {
     let bytes = std::fs::read(root().join(ASSET)).unwrap();
-    let card = std::fs::read_to_string(root().join("configs/backbone/efficientnet-lite0.toml"));
+    let card = std::fs::read_to_string(card_file("efficientnet-lite0"));
     assert!(card.unwrap().contains(&sha256_hex(&bytes)));
 }
 
@@ -61,7 +61,7 @@ fn one_error_lists_missing_mis_shaped_and_unused_tensors() {
 #[test]
 fn a_card_finds_its_file_beside_itself_and_checks_its_digest() {
     let folder = tempfile::tempdir().unwrap();
-    let text = std::fs::read_to_string(root().join("configs/backbone/efficientnet-lite0.toml"));
+    let text = std::fs::read_to_string(card_file("efficientnet-lite0"));
     let text = text.unwrap().replace("kind = \"embedded\"", "kind = \"file\"");
     std::fs::write(folder.path().join("own.toml"), text).unwrap();
     std::fs::copy(root().join(ASSET), folder.path().join(Path::new(ASSET).file_name().unwrap()))

@@ -2,7 +2,7 @@
 
 pub mod checkpoint;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use eosin_backbone::{Card, ENGINES, EngineOptions, LoadOptions, WeightsSource, load};
 use eosin_core::{Backbone, Error, Matrix, RgbImage, Tile, TileBatch, TileMeta};
@@ -73,6 +73,11 @@ pub fn engines() -> Vec<&'static str> {
     engines
 }
 
+/// The file of a card of the program.
+pub fn card_file(name: &str) -> PathBuf {
+    root().join(format!("crates/eosin-backbone/cards/{name}.toml"))
+}
+
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -106,9 +111,17 @@ pub fn worst_row(a: &Matrix, b: &Matrix) -> f64 {
     a.rows().zip(b.rows()).map(|(a, b)| relative_norm(a, b)).fold(0.0, f64::max)
 }
 
-/// Rows of a golden JSON file.
+/// Rows of a golden JSON file in `tests/golden/backbone`.
 pub fn golden(file: &str) -> Vec<Vec<f32>> {
-    let path = root().join("tests/golden/backbone").join(file);
+    rows_of(&root().join("tests/golden/backbone").join(file))
+}
+
+/// Rows of the golden file that `eosin doctor` compares with.
+pub fn golden_of_the_embedded() -> Vec<Vec<f32>> {
+    rows_of(&root().join("crates/eosin-backbone/assets/efficientnet-lite0.golden.json"))
+}
+
+fn rows_of(path: &Path) -> Vec<Vec<f32>> {
     let text = std::fs::read_to_string(path).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     serde_json::from_value(value["embeddings"].clone()).unwrap()

@@ -182,7 +182,8 @@ fn fetch(
     Ok(Outcome::Done)
 }
 
-/// The cards of the program and those in `configs/backbone/`, each name once.
+/// The cards of the program and those in `configs/backbone/`, which take the place of those of the
+/// same name.
 pub fn cards(configs: &Path) -> Result<Vec<Card>> {
     let mut cards = builtin_cards()?;
     let mut files: Vec<_> = std::fs::read_dir(configs.join("backbone"))
@@ -195,8 +196,9 @@ pub fn cards(configs: &Path) -> Result<Vec<Card>> {
     files.sort();
     for file in files {
         let card = Card::read(&file)?;
-        if !cards.iter().any(|known| known.name == card.name) {
-            cards.push(card);
+        match cards.iter_mut().find(|known| known.name == card.name) {
+            Some(known) => *known = card,
+            None => cards.push(card),
         }
     }
     Ok(cards)
