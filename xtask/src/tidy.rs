@@ -96,7 +96,8 @@ fn file_faults(workspace: &Workspace, file: &Path) -> Vec<String> {
     if kind == "rs" && !is_test && lines > MAX_LINES {
         faults.push(format!("{}: {lines} lines, at most {MAX_LINES}", file.display()));
     }
-    if file.ends_with("src/lib.rs") && !text.contains("//! ") {
+    let is_documented = ["//! ", "#![doc = include_str!("].iter().any(|doc| text.contains(doc));
+    if file.ends_with("src/lib.rs") && !is_documented {
         faults.push(format!("{}: no crate documentation", file.display()));
     }
     faults
@@ -114,6 +115,11 @@ fn doc_faults(workspace: &Workspace) -> Vec<String> {
     let Ok(crates) = std::fs::read_dir(workspace.root.join("crates")) else { return faults };
     for entry in crates.flatten().filter(|e| e.path().join("Cargo.toml").is_file()) {
         let name = entry.file_name().to_string_lossy().into_owned();
+        for own in ["README.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+            if read(&format!("crates/{name}/{own}")).is_empty() {
+                faults.push(format!("crates/{name}/{own} is missing or empty"));
+            }
+        }
         for (file, text) in [("README.md", &readme), ("crates/README.md", &architecture)] {
             if !text.contains(&format!("`{name}`")) {
                 faults.push(format!("{file} does not name `{name}`"));

@@ -1,43 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Turns tile batches into embeddings on the compute backend chosen by feature and device.
-//!
-//! ```
-//! use eosin_backbone::{Card, LoadOptions, load};
-//! use eosin_core::{Backbone, TileBatch};
-//!
-//! let card = Card::builtin("colour-statistics")?;
-//! let backbone = load(&card, &LoadOptions::default())?;
-//! let embeddings = backbone.embed(&TileBatch::new(card.input_px))?;
-//! assert_eq!((embeddings.n_rows(), backbone.info().dim), (0, 48));
-//! # Ok::<(), eosin_core::Error>(())
-//! ```
-//!
-//! A [`Card`] says what a backbone is, [`load`] makes it run. Which engine computes is a matter of
-//! [`EngineOptions`]; the numbers agree up to rounding, so the engine is no part of the contract.
-//!
-//! # An own network
-//!
-//! A fine-tuned ResNet-50 as PyTorch saved it, `own.pth`, needs these twelve lines beside it; names
-//! with `module.` before them, a `state_dict` around them and a classifier after them are
-//! understood. No code in the file is run.
-//!
-//! ```toml
-//! name = "own-resnet50"
-//! family = "resnet"
-//! input_px = 224
-//! mean = [0.485, 0.456, 0.406]
-//! std = [0.229, 0.224, 0.225]
-//! resampling = "bilinear"
-//! pooling = "average"
-//! dim = 2048
-//! training_sources = ["our slides"]
-//! architecture = { layers = [3, 4, 6, 3], block = "bottleneck" }
-//! licence = { name = "own", allows = "commercial" }
-//! weights = { kind = "file", file = "own.pth", source = "our training run" }
-//! ```
-//!
-//! Tensors that are missing, unused or mis-shaped are one error that lists them.
+#![doc = include_str!("../README.md")]
 //!
 //! # Faster, less exact
 //!

@@ -1,20 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Fetches weights from a model hub into the hub's own cache layout.
+#![doc = include_str!("../README.md")]
 //!
-//! ```no_run
-//! use eosin_core::NoProgress;
-//! use eosin_hub::{Hub, HubOptions, Wanted};
-//!
-//! let hub = Hub::new(HubOptions {
-//!     endpoint: Some("https://hub.example.org".into()),
-//!     ..HubOptions::new("cache")
-//! })?;
-//! let wanted = Wanted { file: Some("model.safetensors"), ..Wanted::new("authors/network") };
-//! let fetched = hub.fetch(&wanted, &NoProgress)?;
-//! println!("{} at commit {}", fetched.path.display(), fetched.commit);
-//! # Ok::<(), eosin_core::Error>(())
-//! ```
+//! # How
 //!
 //! A hub serves `{endpoint}/{repo}/resolve/{revision}/{file}` and tells commit, digest and size in
 //! headers. The cache is that of the hub's Python client, so both share what either fetched:

@@ -1,17 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Self-contained HTML reports and plots.
-//!
-//! ```
-//! use eosin_report::{RunReport, render_html, tables};
-//!
-//! let report = RunReport { title: "Demo".into(), ..RunReport::default() };
-//! let json = report.to_json()?;
-//! assert_eq!(RunReport::from_json(&json)?, report);
-//! assert!(render_html(&report)?.contains("<h1>Demo</h1>"));
-//! assert!(tables::two_by_two(&report).is_empty()); // No arm was run.
-//! # Ok::<(), eosin_core::Error>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod evaluation_report;
 mod html;

@@ -1,20 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Keeps embeddings in Parquet under an atomic log.
-//!
-//! ```
-//! use eosin_core::{Contract, EmbeddingBatch, EmbeddingStore, Fingerprint, Result};
-//! use eosin_store::{ParquetStore, StoreExt};
-//!
-//! fn keep(store: &ParquetStore, contract: &Contract, batch: EmbeddingBatch) -> Result<()> {
-//!     let mut writer = store.writer(contract)?;
-//!     writer.append(batch)?;
-//!     writer.commit()?; // Before this line nobody sees the rows; after it they survive a crash.
-//!     let all = store.read_all(&contract.fingerprint())?;
-//!     println!("{} rows of {}", all.metas.len(), contract.backbone);
-//!     Ok(())
-//! }
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # Layout on disk, format 2
 //! ```text

@@ -1,19 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Reads tiles from slides and folders at an exact resolution and finds tissue.
-//!
-//! ```no_run
-//! use eosin_core::{TileSource, TileUm};
-//! use eosin_tile::{SlideSource, TilingOptions};
-//!
-//! let options = TilingOptions { min_tissue: 0.5, ..TilingOptions::new(TileUm::new(112.0)?, 224) };
-//! let source = SlideSource::open("CMU-1-Small-Region.svs", &options)?;
-//! for (index, meta) in source.tiles().iter().enumerate() {
-//!     let tile = source.read(index)?;
-//!     println!("{} at {:?}: {} px", meta.tile_id, meta.effective_mpp, tile.image.width());
-//! }
-//! # Ok::<(), eosin_core::Error>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod budget;
 mod codec;

@@ -1,14 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-//! Eosin as a library: configuration, registry and pipeline over its crates.
-//!
-//! ```
-//! // A registry is a value: plugins add themselves to it, nothing is global.
-//! let registry = eosin::Registry::with_defaults();
-//! assert!(registry.heads().contains(&"logistic"));
-//! let error = registry.head("logistik", &toml::Table::new()).err().map(|e| e.hint());
-//! assert!(error.is_some_and(|hint| hint.contains("logistic")));
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod apply;
 mod backbones;
