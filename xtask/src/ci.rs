@@ -10,6 +10,7 @@ use crate::combinations;
 use crate::demo;
 use crate::fuzz;
 use crate::long;
+use crate::package;
 use crate::python;
 use crate::tidy;
 use crate::workspace::Workspace;
@@ -76,6 +77,7 @@ const STEPS: &[Step] = &[
     usual!("fuzz", fuzz::in_ci),
     usual!("docs", docs),
     usual!("features", features),
+    usual!("package", package::in_ci),
     usual!("demo", tiny_demo),
     full!("combinations", all_combinations),
     full!("mutants", long::mutants),

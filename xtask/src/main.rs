@@ -10,6 +10,7 @@ mod combinations;
 mod demo;
 mod fuzz;
 mod long;
+mod package;
 mod parity;
 mod python;
 mod readme_table;
@@ -42,6 +43,9 @@ enum Command {
     Ci(ci::Options),
     /// Read damaged inputs with every parser: no panic, no hang, at most 512 MiB.
     Fuzz(fuzz::Options),
+    /// Package every crate that is published, and build those from their packages that people take
+    /// alone.
+    Package(package::Options),
     /// Check crate edges, file lengths, licence headers and documentation.
     Tidy,
     /// Compare every architecture with timm and torchvision, natively, on burn and on onnxruntime.
@@ -58,6 +62,7 @@ fn main() -> anyhow::Result<()> {
         Command::Run(options) => run::run(&workspace, &options),
         Command::Ci(options) => ci::ci(&workspace, &options),
         Command::Fuzz(options) => fuzz::fuzz(&workspace, &options),
+        Command::Package(options) => package::package(&workspace, &options),
         Command::Tidy => tidy::tidy(&workspace),
         Command::Parity(options) => parity::parity(&workspace, &options),
         Command::Bench(options) => bench::bench(&workspace, &options),
