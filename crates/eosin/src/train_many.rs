@@ -41,11 +41,11 @@ pub struct TrainedHead {
     /// The backbone.
     pub backbone: String,
     /// Where it was saved, or why it could not be fitted.
-    pub result: std::result::Result<SavedHead, String>,
+    pub result: std::result::Result<TrainedFile, String>,
 }
 
 /// A head that was tuned, fitted, scored and saved.
-pub struct SavedHead {
+pub struct TrainedFile {
     /// The file.
     pub path: PathBuf,
     /// The penalty that the inner folds took.
@@ -159,7 +159,7 @@ impl Job<'_> {
         session.progress.start(&stage, heads.len() as u64);
         let mut trained = Vec::new();
         for (head_name, head) in heads {
-            let fit = |exports: &mut Exports| -> Result<SavedHead> {
+            let fit = |exports: &mut Exports| -> Result<TrainedFile> {
                 let Fitted { penalty, out_of_fold, mut file, test, rows: of } = match &set {
                     Some(set) if !is_slide_head(head) => self.tile_head(&rows, set, head)?,
                     _ => self.slide_head(&rows, head)?,
@@ -192,7 +192,7 @@ impl Job<'_> {
                     .join(format!("{}-{head_name}-{name}.safetensors", self.task_name));
                 save(&file, &path)?;
                 let opened = opened::test_part(session, &rows, &opened::identity(&file), &[])?;
-                Ok(SavedHead { path, penalty, threshold, out_of_fold, test, opened })
+                Ok(TrainedFile { path, penalty, threshold, out_of_fold, test, opened })
             };
             let result = fit(exports);
             session.progress.advance(1);
@@ -236,7 +236,7 @@ impl Job<'_> {
     }
 }
 
-impl SavedHead {
+impl TrainedFile {
     /// The main metric on the test part.
     pub fn test_interval(&self) -> Option<&Interval> {
         self.test.first().map(|m| &m.interval)

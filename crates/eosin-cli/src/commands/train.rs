@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use comfy_table::{Table, presets};
 use eosin::crates::eval::{Form, Interval};
 use eosin::crates::report::TestOpened;
-use eosin::{SavedHead, Session, TrainPlan, TrainedHead, train_many};
+use eosin::{Session, TrainPlan, TrainedFile, TrainedHead, train_many};
 
 use super::sizes::print_sizes;
 use super::{open, print_facts, tell_skipped};
@@ -138,7 +138,7 @@ fn shown(interval: Option<&Interval>) -> String {
 }
 
 /// The file, and with one head alone everything that is known of it.
-fn tell(head: &TrainedHead, saved: &SavedHead, all: bool) {
+fn tell(head: &TrainedHead, saved: &TrainedFile, all: bool) {
     if all {
         for metric in &saved.test {
             println!("  {:18} {}", metric.name, shown(Some(&metric.interval)));
