@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Error, Fingerprint, Result, TileMeta};
+use crate::{Contract, Error, FieldDifference, Fingerprint, Result, TileMeta};
 
 /// A dense matrix of `f32`, row after row.
 ///
@@ -35,10 +35,13 @@ impl fmt::Debug for Matrix {
 }
 
 /// Embeddings of a batch of tiles: row i belongs to `metas[i]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct EmbeddingBatch {
     /// The contract under which all rows were made.
     pub fingerprint: Fingerprint,
+    /// That contract itself, where who made the batch has it, as stores do: an error then names the
+    /// fields in which two differ.
+    pub contract: Option<Arc<Contract>>,
     /// What is known of each tile.
     pub metas: Vec<TileMeta>,
     /// Which view of the tile each row is; 0 in a set without a bank.
@@ -170,7 +173,37 @@ impl Matrix {
     }
 }
 
+/// The fingerprint stands for the contract, whether the batch carries it or not.
+impl PartialEq for EmbeddingBatch {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.fingerprint, &self.metas, &self.views, &self.embeddings)
+            == (&other.fingerprint, &other.metas, &other.views, &other.embeddings)
+    }
+}
+
 impl EmbeddingBatch {
+    /// The same rows with their contract, whose fingerprint they have already.
+    pub fn with_contract(self, contract: &Contract) -> Self {
+        Self { contract: Some(Arc::new(contract.clone())), ..self }
+    }
+
+    /// An error unless the rows were made under `contract`; it names the fields that differ where
+    /// the batch carries its own.
+    pub fn ensure_contract(&self, contract: &Contract) -> Result<()> {
+        let expected = contract.fingerprint();
+        if self.fingerprint == expected {
+            return Ok(());
+        }
+        if let Some(own) = &self.contract {
+            contract.ensure_same(own)?;
+        }
+        Err(Error::contract(vec![FieldDifference {
+            field: "fingerprint".into(),
+            ours: expected.to_string(),
+            theirs: self.fingerprint.to_string(),
+        }]))
+    }
+
     /// Checks that metas, views and rows are as many.
     pub fn new(
         fingerprint: Fingerprint,
@@ -179,7 +212,7 @@ impl EmbeddingBatch {
         embeddings: Matrix,
     ) -> Result<Self> {
         if metas.len() == embeddings.n_rows() && views.len() == metas.len() {
-            Ok(Self { fingerprint, metas, views, embeddings })
+            Ok(Self { fingerprint, contract: None, metas, views, embeddings })
         } else {
             Err(Error::input(
                 "embedding batch",

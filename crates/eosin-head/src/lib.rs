@@ -26,6 +26,7 @@ mod card;
 mod file;
 mod promise;
 mod record;
+mod saved;
 mod trained_on;
 
 pub use abstention::{Abstention, confidence};
@@ -41,6 +42,7 @@ pub use logistic::{FitJob, LogisticTrainer, default_penalties};
 pub use neighbours::{KnnTrainer, NearestMeanTrainer};
 pub use record::{KINDS, head_from_record};
 pub use ridge::RidgeTrainer;
+pub use saved::SavedHead;
 pub use trained_on::TrainedOn;
 pub use tune::{
     Final, PenaltyScore, Predict, Searched, TuneMetric, TuneOptions, Tuned, fit_final, search,

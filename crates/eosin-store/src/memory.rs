@@ -122,6 +122,7 @@ impl EmbeddingWriter for MemoryWriter {
         })?;
         let (n_rows, n_cols) = (batch.embeddings.n_rows(), batch.embeddings.n_cols());
         batch.embeddings = Matrix::new(n_rows, n_cols, rounded)?;
+        batch = batch.with_contract(&self.contract);
         if n_rows > 0 {
             self.pending.push(batch);
         }

@@ -156,7 +156,8 @@ impl ParquetStore {
     pub fn read_all(&self, set: &Fingerprint) -> Result<EmbeddingBatch> {
         let open = self.open_set(set)?;
         let (metas, views) = open.read_metas()?;
-        latest(EmbeddingBatch::new(set.clone(), metas, views, open.read_embeddings()?)?)
+        let batch = EmbeddingBatch::new(set.clone(), metas, views, open.read_embeddings()?)?;
+        latest(batch.with_contract(&open.contract))
     }
 
     /// The rows of the given tiles in the order asked for, the views of a tile together; as
@@ -166,12 +167,13 @@ impl ParquetStore {
         let (metas, views) = open.read_metas()?;
         let rows = rows_of_tiles(set, &metas, &views, tiles)?;
         let numbers: Vec<u64> = rows.iter().map(|&r| r as u64).collect();
-        EmbeddingBatch::new(
+        let batch = EmbeddingBatch::new(
             set.clone(),
             rows.iter().map(|&r| metas[r].clone()).collect(),
             rows.iter().map(|&r| views[r]).collect(),
             open.read_rows(&numbers)?,
-        )
+        )?;
+        Ok(batch.with_contract(&open.contract))
     }
 
     /// The rows that meet a condition on their tile and view, in the order of
@@ -190,12 +192,13 @@ impl ParquetStore {
             .filter(|&row| wanted(&metas[row], views[row]))
             .collect();
         let numbers: Vec<u64> = rows.iter().map(|&r| r as u64).collect();
-        EmbeddingBatch::new(
+        let batch = EmbeddingBatch::new(
             set.clone(),
             rows.iter().map(|&r| metas[r].clone()).collect(),
             rows.iter().map(|&r| views[r]).collect(),
             open.read_rows(&numbers)?,
-        )
+        )?;
+        Ok(batch.with_contract(&open.contract))
     }
 
     /// The embeddings of rows by their number in the order of [`EmbeddingStore::scan`], in the
@@ -280,7 +283,8 @@ impl EmbeddingStore for ParquetStore {
                 reader.read_values(first, &mut values)?;
                 first += metas.len();
                 let embeddings = Matrix::new(metas.len(), dim, values)?;
-                visit(EmbeddingBatch::new(set.clone(), metas, views, embeddings)?)?;
+                let batch = EmbeddingBatch::new(set.clone(), metas, views, embeddings)?;
+                visit(batch.with_contract(&open.contract))?;
             }
         }
         Ok(())

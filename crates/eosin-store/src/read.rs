@@ -85,7 +85,9 @@ fn collect<S: EmbeddingStore + ?Sized>(
     wanted: impl Fn(&TileMeta) -> bool,
 ) -> Result<EmbeddingBatch> {
     let (mut metas, mut views, mut all) = (Vec::new(), Vec::new(), Matrix::default());
+    let mut contract = None;
     store.scan(set, &mut |batch| {
+        contract = contract.take().or(batch.contract.clone());
         let keep: Vec<usize> =
             (0..batch.metas.len()).filter(|&i| wanted(&batch.metas[i])).collect();
         if keep.len() == batch.metas.len() {
@@ -99,7 +101,7 @@ fn collect<S: EmbeddingStore + ?Sized>(
         }
         Ok(())
     })?;
-    EmbeddingBatch::new(set.clone(), metas, views, all)
+    Ok(EmbeddingBatch { contract, ..EmbeddingBatch::new(set.clone(), metas, views, all)? })
 }
 
 /// The batch without rows that a later one supersedes, each successor in its first row's place.
@@ -158,12 +160,13 @@ fn borrowed_of(meta: &TileMeta) -> Borrowed<'_> {
 }
 
 fn select(batch: &EmbeddingBatch, rows: &[usize]) -> Result<EmbeddingBatch> {
-    EmbeddingBatch::new(
+    let selected = EmbeddingBatch::new(
         batch.fingerprint.clone(),
         rows.iter().map(|&r| batch.metas[r].clone()).collect(),
         rows.iter().map(|&r| batch.views[r]).collect(),
         batch.embeddings.select(rows),
-    )
+    )?;
+    Ok(EmbeddingBatch { contract: batch.contract.clone(), ..selected })
 }
 
 /// Says of tiles that are there under the same name whether only their file is another.

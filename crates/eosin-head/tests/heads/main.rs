@@ -3,6 +3,7 @@
 //! Every head kind: the suite of its trait, saving, and what it answers to bad input.
 
 mod optima;
+mod saved;
 mod streamed;
 
 use eosin_core::{Error, Head, HeadTrainer, LabelledSet, Matrix, Result, TrainBatch, TrainView};

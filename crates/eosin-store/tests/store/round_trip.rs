@@ -255,3 +255,28 @@ fn both_stores_pass_the_suite_of_their_trait() {
     eosin_testkit::conformance::embedding_store(&MemoryStore::new());
     eosin_testkit::conformance::embedding_store(&ParquetStore::open(folder.path()).unwrap());
 }
+
+#[test]
+fn rows_of_a_store_carry_their_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let parquet = ParquetStore::open(folder.path()).unwrap();
+    let memory = MemoryStore::new();
+    let contract = contract(3);
+    let set = contract.fingerprint();
+    for store in [&parquet as &dyn EmbeddingStore, &memory] {
+        commit(store, &contract, rows(&contract, "a", 0..4));
+        // The first row again: it supersedes.
+        commit(store, &contract, rows(&contract, "a", 0..1));
+        let all = store.read_all(&set).unwrap();
+        assert_eq!((all.metas.len(), all.contract.as_deref()), (4, Some(&contract)));
+        let tiles = [TileKey::of(&all.metas[2])];
+        let some = store.read_tiles(&set, &tiles).unwrap();
+        assert_eq!((some.metas.len(), some.contract.as_deref()), (1, Some(&contract)));
+    }
+    let own = [
+        parquet.read_all(&set).unwrap(),
+        parquet.read_tiles(&set, &[TileKey::of(&meta("a", 1))]).unwrap(),
+        parquet.read_where(&set, &|_, _| true).unwrap(),
+    ];
+    assert!(own.iter().all(|batch| batch.contract.as_deref() == Some(&contract)));
+}
