@@ -31,6 +31,7 @@ struct Combination {
 ///
 /// Nothing is linked, so the toolkits of GPUs are not needed.
 pub fn combinations(workspace: &Workspace) -> Result<()> {
+    left_out(workspace)?;
     // Some build scripts skip their downloads where documentation is built.
     let _docs = workspace.shell.push_env("DOCS_RS", "1");
     let all = all(workspace)?;
@@ -50,6 +51,21 @@ pub fn combinations(workspace: &Workspace) -> Result<()> {
             .run()?;
     }
     Ok(())
+}
+
+/// Tests of builds that leave something out: it is refused by the name of its feature.
+fn left_out(workspace: &Workspace) -> Result<()> {
+    let test = |package: &str, target: &str| {
+        println!("left out: {package} without any feature");
+        let command = format!("test --locked --no-default-features --package {package}");
+        let listed = workspace.cargo(&command).args(target.split(' ')).args(["--", "--list"]);
+        // The harness is content with no test at all.
+        ensure!(listed.read()?.contains(": test"), "{package} has no test of what is left out");
+        Ok(workspace.cargo(&command).args(target.split(' ')).run()?)
+    };
+    test("eosin-tile", "--test left_out")?;
+    test("eosin-backbone", "--test left_out")?;
+    test("eosin", "--lib registry::")
 }
 
 fn all(workspace: &Workspace) -> Result<Vec<Combination>> {

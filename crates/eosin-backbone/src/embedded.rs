@@ -11,6 +11,11 @@ const FILES: &[(&str, &[u8])] = &[(
 #[cfg(not(feature = "embedded-weights"))]
 const FILES: &[(&str, &[u8])] = &[];
 
+/// Whether this build has the embedded file.
+pub fn is_embedded(file: &str) -> bool {
+    FILES.iter().any(|(name, _)| *name == file)
+}
+
 /// The bytes of an embedded file.
 pub fn embedded(file: &str) -> Result<&'static [u8]> {
     if let Some((_, bytes)) = FILES.iter().find(|(name, _)| *name == file) {

@@ -42,6 +42,7 @@ mod zip;
 
 pub use card::{Card, WeightsSource, builtin_cards};
 pub use doctor::{EngineCheck, EngineReport, doctor, doctor_with};
+pub use embedded::is_embedded;
 pub use engine::{ENGINES, EngineOptions};
 #[cfg(feature = "fine-tune")]
 pub use fine_tune::{FineTuneEpoch, FineTuneOptions, FineTuneSet, fine_tune};

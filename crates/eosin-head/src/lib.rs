@@ -10,6 +10,7 @@ mod wide;
 
 mod lda;
 mod linear_svm;
+#[cfg(feature = "linfa-logistic")]
 mod linfa_logistic;
 mod logistic;
 mod neighbours;
@@ -37,6 +38,7 @@ pub use decision::{Decided, Decision, DecisionOptions, LogitAdjustment};
 pub use file::{HeadFile, METADATA_KEY, load_head, save_head, training_digest};
 pub use lda::LdaTrainer;
 pub use linear_svm::LinearSvmTrainer;
+#[cfg(feature = "linfa-logistic")]
 pub use linfa_logistic::LinfaLogisticTrainer;
 pub use logistic::{FitJob, LogisticTrainer, default_penalties};
 pub use neighbours::{KnnTrainer, NearestMeanTrainer};

@@ -16,7 +16,9 @@ const HELD_PER_BYTE: u64 = 8;
 const HELD: u64 = 32 << 20;
 
 /// Pixels of an image as it is declared, whether or not the file holds them all.
+#[cfg(any(feature = "dicom", test))]
 const DECLARED_PER_BYTE: u64 = 4096;
+#[cfg(any(feature = "dicom", test))]
 const DECLARED: u64 = 1 << 32;
 
 /// Pixels of the pieces that a file holds, all of which a thumbnail decodes.
@@ -24,6 +26,7 @@ const STORED_PER_BYTE: u64 = 1024;
 const STORED: u64 = 1 << 28;
 
 /// Places for pieces, whether or not a file holds them: a region looks at each that it covers.
+#[cfg(any(feature = "dicom", test))]
 const PLACES: u64 = 1 << 22;
 
 /// Bytes of stored pieces: writers let blank tiles share their bytes, but not everything.
@@ -63,6 +66,7 @@ impl HeaderBudget {
 
 /// Whether an image of this size may stand in a file of `file_bytes`, mostly left out as in sparse
 /// slides.
+#[cfg(any(feature = "dicom", test))]
 pub(crate) fn check_declared(file_bytes: u64, width: u64, height: u64) -> Result<(), Fault> {
     let allowed = file_bytes.saturating_mul(DECLARED_PER_BYTE).saturating_add(DECLARED);
     if width.checked_mul(height).is_some_and(|pixels| pixels <= allowed) {
@@ -76,6 +80,7 @@ pub(crate) fn check_declared(file_bytes: u64, width: u64, height: u64) -> Result
 
 /// Whether an image in a file of `file_bytes` may be laid out in so many pieces, most of them left
 /// out.
+#[cfg(any(feature = "dicom", test))]
 pub(crate) fn check_places(file_bytes: u64, n_places: u64) -> Result<(), Fault> {
     let allowed = file_bytes.saturating_add(PLACES);
     if n_places <= allowed {

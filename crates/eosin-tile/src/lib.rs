@@ -5,8 +5,13 @@
 mod budget;
 mod codec;
 mod digest;
+#[cfg(feature = "icc")]
+mod icc;
+#[cfg(not(feature = "icc"))]
+#[path = "no_icc.rs"]
 mod icc;
 mod image_file;
+mod left_out;
 mod regular_file;
 mod tiff;
 

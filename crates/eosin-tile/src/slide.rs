@@ -3,6 +3,7 @@
 //! A whole-slide image: levels of decreasing resolution, read by region.
 
 mod cache;
+#[cfg(feature = "dicom")]
 mod dicom;
 mod ndpi;
 mod open;

@@ -15,6 +15,7 @@ use plan::{Plan, grid};
 
 use crate::geometry::{Region, read_region};
 use crate::icc::ToSrgb;
+use crate::left_out;
 use crate::mpp_table::mpp_of_slide;
 use crate::resample::PixelBox;
 use crate::slide::Slide;
@@ -233,6 +234,8 @@ fn resolution(slide: &Slide, options: &TilingOptions) -> Result<Mpp> {
 }
 
 fn to_srgb(slide: &Slide) -> Result<Option<ToSrgb>> {
+    let what = "applying ICC profiles";
+    left_out::require(cfg!(feature = "icc"), slide.path(), what, "icc")?;
     let Some(profile) = slide.icc_profile() else {
         tracing::warn!(slide = slide.stem(), "no ICC profile; its colours are taken for sRGB");
         return Ok(None);

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eosin_backbone::{Card, EngineOptions, LoadOptions, WeightsSource};
+use eosin_backbone::{Card, EngineOptions, LoadOptions, WeightsSource, is_embedded};
 use eosin_core::{Backbone, Error, Result};
 
 use crate::config::EngineConfig;
@@ -54,6 +54,7 @@ pub fn is_installed(card: &Card, places: &Places) -> bool {
         WeightsSource::File { file: None, .. } | WeightsSource::Hub { .. } => {
             find_weights(card, places).is_some_and(|file| file.is_file())
         }
+        WeightsSource::Embedded { file, .. } => is_embedded(file),
         _ => true,
     }
 }

@@ -10,8 +10,7 @@ use eosin_augment::{
 };
 use eosin_core::{Error, FeatureTransform, HeadTrainer, ProxyTask, Result, SlideReader};
 use eosin_head::{
-    KnnTrainer, LdaTrainer, LinearSvmTrainer, LinfaLogisticTrainer, LogisticTrainer,
-    NearestMeanTrainer, RidgeTrainer,
+    KnnTrainer, LdaTrainer, LinearSvmTrainer, LogisticTrainer, NearestMeanTrainer, RidgeTrainer,
 };
 use eosin_network::{AbmilTrainer, LearnedOperator, MeanPoolTrainer, MlpTrainer, SlideHeadTrainer};
 use eosin_proxy::{FewShot, KnnProbe, LinearProbe, SimpleShot};
@@ -66,8 +65,10 @@ impl Registry {
         registry.register_head("logistic", |o| {
             Ok(Arc::new(toml_file::options::<LogisticTrainer>("head logistic", o)?))
         });
+        #[cfg(feature = "linfa-logistic")]
         registry.register_head("linfa-logistic", |o| {
-            Ok(Arc::new(toml_file::options::<LinfaLogisticTrainer>("head linfa-logistic", o)?))
+            let place = "head linfa-logistic";
+            Ok(Arc::new(toml_file::options::<eosin_head::LinfaLogisticTrainer>(place, o)?))
         });
         registry.register_head("ridge", |o| {
             Ok(Arc::new(toml_file::options::<RidgeTrainer>("head ridge", o)?))
@@ -295,13 +296,30 @@ where
     Ok((Box::new(transform), description))
 }
 
+/// Kinds that some builds leave out, which the Cargo features of the same names bring.
+const FEATURES: [&str; 1] = ["linfa-logistic"];
+
 fn find<'a, T>(map: &'a BTreeMap<&'static str, T>, what: &str, kind: &str) -> Result<&'a T> {
     map.get(kind).ok_or_else(|| {
         let known: Vec<&str> = map.keys().copied().collect();
-        let hint = match nearest(kind, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("set `kind` of the {what} to a known one"),
+        let hint = if let Some(feature) = FEATURES.iter().find(|feature| **feature == kind) {
+            format!("build with the Cargo feature `{feature}`")
+        } else if let Some(near) = nearest(kind, known.iter().copied()) {
+            format!("did you mean `{near}`?")
+        } else {
+            format!("set `kind` of the {what} to a known one")
         };
         Error::unsupported(format!("{what} kind `{kind}`"), &known, hint)
     })
+}
+
+#[cfg(all(test, not(feature = "linfa-logistic")))]
+mod tests {
+    #[test]
+    fn a_kind_that_is_left_out_names_its_feature() {
+        let registry = super::Registry::with_defaults();
+        let made = registry.head("linfa-logistic", &toml::Table::new());
+        let hint = made.err().map(|error| error.hint());
+        assert_eq!(hint.as_deref(), Some("build with the Cargo feature `linfa-logistic`"));
+    }
 }

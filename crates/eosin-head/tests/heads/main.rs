@@ -7,15 +7,18 @@ mod saved;
 mod streamed;
 
 use eosin_core::{Error, Head, HeadTrainer, LabelledSet, Matrix, Result, TrainBatch, TrainView};
+#[cfg(feature = "linfa-logistic")]
+use eosin_head::LinfaLogisticTrainer;
 use eosin_head::{
-    KINDS, KnnTrainer, LdaTrainer, LinearSvmTrainer, LinfaLogisticTrainer, LogisticTrainer,
-    NearestMeanTrainer, RidgeTrainer, head_from_record,
+    KINDS, KnnTrainer, LdaTrainer, LinearSvmTrainer, LogisticTrainer, NearestMeanTrainer,
+    RidgeTrainer, head_from_record,
 };
 use eosin_testkit::{conformance, synthetic::Gaussian};
 
 fn trainers() -> Vec<Box<dyn HeadTrainer>> {
     vec![
         Box::new(LogisticTrainer::default()),
+        #[cfg(feature = "linfa-logistic")]
         Box::new(LinfaLogisticTrainer::default()),
         Box::new(RidgeTrainer::default()),
         Box::new(LdaTrainer::default()),
@@ -93,6 +96,7 @@ fn every_kind_is_made_again_from_its_record() {
 }
 
 #[test]
+#[cfg(feature = "linfa-logistic")]
 fn logistic_and_linfa_agree() {
     for (shares, dim) in [(vec![0.7, 0.3], 6), (vec![0.4, 0.3, 0.3], 6), (vec![0.5, 0.5], 300)] {
         let set = gaussian(shares, dim);
@@ -171,11 +175,15 @@ fn soft_targets_count_as_weighted_rows_of_both_classes() {
     let trainer = LogisticTrainer::default();
     let (a, b) = (trainer.fit(&soft, 2.0).unwrap(), trainer.fit(&hard, 2.0).unwrap());
     close(a.as_ref(), b.as_ref(), set.features(), 1e-7);
-    let error = refusal(&LinfaLogisticTrainer::default(), &soft, 2.0);
-    assert!(error.to_string().contains("soft targets"), "{error}");
+    #[cfg(feature = "linfa-logistic")]
+    {
+        let error = refusal(&LinfaLogisticTrainer::default(), &soft, 2.0);
+        assert!(error.to_string().contains("soft targets"), "{error}");
+    }
 }
 
 #[test]
+#[cfg(feature = "linfa-logistic")]
 fn one_weight_for_all_rows_is_exact_with_linfa() {
     let set = gaussian(vec![0.5, 0.5], 5);
     let batch = TrainBatch::from_view(&TrainView::whole(&set));

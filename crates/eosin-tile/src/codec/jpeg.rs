@@ -92,6 +92,7 @@ pub(crate) fn size(stream: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// Whether the stream itself shows that it holds luminance and chrominance.
+#[cfg(feature = "dicom")]
 pub(crate) fn shows_ycbcr(stream: &[u8]) -> bool {
     Headers::read(&[], stream).is_ok_and(|headers| headers.shows_ycbcr())
 }

@@ -14,8 +14,9 @@ use eosin_core::{Error, Result, RgbImage};
 
 use super::pyramid::{Parts, Pyramid, Spacing, level, unknown_associated};
 use super::{AssociatedImage, SlideFormat};
+use crate::codec::jpeg2000;
 use crate::tiff::FileBytes;
-use dataset::{Header, is_dicom_bytes};
+use dataset::Header;
 use frames::Frames;
 
 /// Files of a folder beyond which the other levels are not looked for.
@@ -34,11 +35,6 @@ struct DicomImage {
     bytes: FileBytes,
     header: Header,
     frames: Frames,
-}
-
-/// Whether these first bytes are a DICOM file's.
-pub(crate) fn is_dicom(head: &[u8]) -> bool {
-    is_dicom_bytes(head)
 }
 
 /// Opens a file and the other files of its series in the same folder.
@@ -144,6 +140,9 @@ impl DicomImage {
             )
         };
         let header = Header::read(&bytes).map_err(fault)?;
+        if header.is_jpeg2000() {
+            jpeg2000::require(path)?;
+        }
         let frames = Frames::read(&bytes, &header).map_err(fault)?;
         Ok(Self { path: path.to_path_buf(), bytes, header, frames })
     }

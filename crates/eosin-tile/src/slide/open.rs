@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use eosin_core::{Error, Result, SlideReader};
 
+#[cfg(feature = "dicom")]
+use super::dicom;
 use super::pyramid::Parts;
-use super::{dicom, ndpi, plugin, tiff_pyramid};
-use crate::regular_file;
+use super::{ndpi, plugin, tiff_pyramid};
 use crate::tiff::{Tiff, is_tiff};
+use crate::{left_out, regular_file};
 
 /// A slide with what opened it.
 pub(crate) struct Opened {
@@ -79,7 +81,9 @@ fn built_in(path: &Path) -> Result<Parts> {
         let tiff = Tiff::open(path)?;
         return if ndpi::is_ndpi(&tiff) { ndpi::parts(tiff) } else { tiff_pyramid::parts(tiff) };
     }
-    if dicom::is_dicom(&head) {
+    if is_dicom(&head) {
+        left_out::require(cfg!(feature = "dicom"), path, "a DICOM file", "dicom")?;
+        #[cfg(feature = "dicom")]
         return dicom::parts(path);
     }
     Err(Error::data(
@@ -93,7 +97,12 @@ fn built_in(path: &Path) -> Result<Parts> {
 
 /// Whether a file begins like a slide; files that cannot be read do not.
 pub(crate) fn is_slide(path: &Path) -> bool {
-    head(path).is_ok_and(|head| is_tiff(&head) || dicom::is_dicom(&head))
+    head(path).is_ok_and(|head| is_tiff(&head) || is_dicom(&head))
+}
+
+/// Whether these first bytes are a DICOM file's.
+pub(super) fn is_dicom(head: &[u8]) -> bool {
+    head.get(128..132) == Some(b"DICM")
 }
 
 fn head(path: &Path) -> Result<Vec<u8>> {

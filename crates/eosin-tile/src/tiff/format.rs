@@ -164,8 +164,12 @@ impl Tags<'_> {
             1 => Ok(Compression::None),
             5 => Ok(Compression::Lzw),
             7 => Ok(Compression::Jpeg),
-            33003 => Ok(Compression::Jpeg2000(jpeg2000::Colour::YCbCr)),
-            33005 | 34712 => Ok(Compression::Jpeg2000(jpeg2000::Colour::Rgb)),
+            code @ (33003 | 33005 | 34712) => {
+                jpeg2000::require(self.tiff.name())?;
+                let is_rgb = code != 33003;
+                let colour = if is_rgb { jpeg2000::Colour::Rgb } else { jpeg2000::Colour::YCbCr };
+                Ok(Compression::Jpeg2000(colour))
+            }
             8 | 32946 => Ok(Compression::Deflate),
             32773 => Ok(Compression::PackBits),
             other => Err(self.refused(

@@ -198,6 +198,7 @@ impl<'a> Headers<'a> {
 
     /// Whether the stream itself shows that it holds luminance and chrominance: by a JFIF marker,
     /// which allows nothing else, or by components of unequal size.
+    #[cfg(feature = "dicom")]
     pub(crate) fn shows_ycbcr(&self) -> bool {
         self.components.len() == 3 && (self.jfif || self.most() != (1, 1))
     }

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::first_text;
 use crate::budget::check_declared;
 use crate::codec::Fault;
+use crate::slide::open::is_dicom;
 use crate::tiff::FileBytes;
 
 /// Group and element of an attribute.
@@ -95,15 +96,10 @@ pub(super) struct Header {
     sop_class: String,
 }
 
-/// Whether these first bytes are a DICOM file's.
-pub(super) fn is_dicom_bytes(head: &[u8]) -> bool {
-    head.get(128..132) == Some(b"DICM")
-}
-
 /// The series of a file, if it is a DICOM file.
 pub(super) fn series_of(path: &Path) -> Option<String> {
     let bytes = FileBytes::map(path).ok()?;
-    if !is_dicom_bytes(&bytes) {
+    if !is_dicom(&bytes) {
         return None;
     }
     let mut series = None;
@@ -120,7 +116,7 @@ pub(super) fn series_of(path: &Path) -> Option<String> {
 impl Header {
     /// Reads the attributes up to the pixel data.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Fault> {
-        if !is_dicom_bytes(bytes) {
+        if !is_dicom(bytes) {
             return Err("a file without DICM at byte 128".into());
         }
         let mut header = Self { samples: 1, n_frames: 1, ..Self::default() };
@@ -137,6 +133,11 @@ impl Header {
     /// it out of slides.
     pub(super) fn flavour(&self) -> &str {
         self.image_type.get(2).map_or("VOLUME", String::as_str)
+    }
+
+    pub(super) fn is_jpeg2000(&self) -> bool {
+        ["1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"]
+            .contains(&self.transfer_syntax.as_str())
     }
 
     pub(super) fn area(&self) -> u64 {

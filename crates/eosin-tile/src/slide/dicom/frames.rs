@@ -61,7 +61,7 @@ impl Frames {
         let codec = match header.transfer_syntax.as_str() {
             "1.2.840.10008.1.2.1" => Codec::Native,
             "1.2.840.10008.1.2.4.50" | "1.2.840.10008.1.2.4.51" => Codec::Jpeg,
-            "1.2.840.10008.1.2.4.90" | "1.2.840.10008.1.2.4.91" => Codec::Jpeg2000,
+            _ if header.is_jpeg2000() => Codec::Jpeg2000,
             other => {
                 return Err(format!(
                     "transfer syntax {other}, which is neither native, JPEG nor JPEG 2000"
