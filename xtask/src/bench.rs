@@ -39,7 +39,8 @@ pub struct Options {
     /// A smaller size of the same work.
     #[arg(long)]
     quick: bool,
-    /// Rewrite the README's table from the files of the last benches.
+    /// Rewrite the README's table, and all cases in benches/RESULTS.md, from the files of the last
+    /// benches.
     #[arg(long)]
     readme: bool,
     /// Repeats of every case.

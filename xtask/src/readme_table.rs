@@ -30,7 +30,28 @@ struct Measurement {
     cosine: Option<f64>,
 }
 
-/// Rewrites the README's benchmark table from the files in `folder`.
+/// The README's rows: bench, case, threads. Each stands beside the best peer, whoever wins.
+const SHOWN: [(&str, &str, usize); 10] = [
+    ("embed", "EfficientNet-Lite0 224 px, batch 8", 2),
+    ("embed", "ResNet-50 224 px, batch 8", 2),
+    ("embed", "ViT-S/16 224 px, batch 8", 2),
+    ("embed", "ViT-B/16 224 px, batch 8", 2),
+    ("heads", "20000 x 1024, 20 penalties x 5 folds", 2),
+    ("pipeline", "EfficientNet-Lite0 on a 8000 × 8000 JPEG pyramid to a store", 2),
+    (
+        "select",
+        "9 backbones x 3 proxies x 5 x 5 folds, 10000 x 1024, linear with 7 penalties and knn",
+        2,
+    ),
+    ("store", "full read, 200000 x 1024", 2),
+    ("store", "write, 200000 x 1024", 2),
+    ("tiles", "224 px cut, 20000 × 20000 JPEG pyramid", 2),
+];
+/// How contenders begin that are Eosin's own or no program at all.
+const NO_PEERS: [&str; 3] = ["eosin", "burn-", "limit"];
+
+/// Rewrites the README's benchmark table, and all cases in `benches/RESULTS.md`, from the files in
+/// `folder`.
 pub fn rewrite(workspace: &Workspace, folder: &Path) -> Result<()> {
     let mut files: Vec<_> = std::fs::read_dir(folder)?
         .flatten()
@@ -41,29 +62,80 @@ pub fn rewrite(workspace: &Workspace, folder: &Path) -> Result<()> {
     if files.is_empty() {
         bail!("no bench files in {}; run `cargo xtask bench` first", folder.display());
     }
-    let mut table = format!(
-        "Measured on {}: medians (ranges) of contenders that took turns, and how many times better \
-         Eosin is.\n",
-        processor()
+    let measured =
+        format!("Measured on {}: medians (ranges) of contenders that took turns", processor());
+    let mut all = format!("{measured}, and how many times better Eosin is.\n");
+    let mut short = format!(
+        "{measured}, the best peer, and how many times better Eosin is.\n\n\
+         | bench | case | threads | unit | eosin | best peer | |\n|---|---|---|---|---|---|---|\n"
     );
+    let mut n_shown = 0;
     for file in &files {
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(file)?;
         let rows: Vec<Measurement> =
             serde_json::from_str(&text).with_context(|| format!("in {}", file.display()))?;
-        write_table(&mut table, &name, &rows)?;
+        write_table(&mut all, &name, &rows)?;
+        for (_, case, threads) in SHOWN.iter().filter(|(bench, ..)| *bench == name) {
+            if write_row(&mut short, &name, case, *threads, &rows)? {
+                n_shown += 1;
+            } else {
+                println!("left out: no peer beside {case} of {name}");
+            }
+        }
     }
-    table.push('\n');
-    let path = workspace.root.join("README.md");
-    let readme = std::fs::read_to_string(&path)?;
-    let (before, rest) = readme.split_once(BEGIN).context("README.md has no benchmark marker")?;
-    let (_, after) = rest.split_once(END).context("README.md has no end of benchmarks")?;
-    std::fs::write(&path, format!("{before}{BEGIN}\n{table}{END}{after}"))?;
-    println!("README.md: benchmark table of {} files", files.len());
+    for (file, table) in [("README.md", short), ("benches/RESULTS.md", all)] {
+        replace(&workspace.root.join(file), &table)?;
+    }
+    println!(
+        "README.md: {n_shown} of {} cases; all of {} files in benches/RESULTS.md",
+        SHOWN.len(),
+        files.len()
+    );
     Ok(())
 }
 
-/// Whether the README shows a case: of several batch sizes one, the rest is in RESULTS.md.
+/// Puts a table between a file's markers.
+fn replace(path: &Path, table: &str) -> Result<()> {
+    let missing = |what: &str| format!("{} has no {what} of benchmarks", path.display());
+    let text = std::fs::read_to_string(path)?;
+    let (before, rest) = text.split_once(BEGIN).with_context(|| missing("beginning"))?;
+    let (_, after) = rest.split_once(END).with_context(|| missing("end"))?;
+    Ok(std::fs::write(path, format!("{before}{BEGIN}\n{table}\n{END}{after}"))?)
+}
+
+/// A case beside the best peer; `false` where there is none.
+fn write_row(
+    table: &mut String,
+    bench: &str,
+    case: &str,
+    threads: usize,
+    rows: &[Measurement],
+) -> Result<bool> {
+    let same = |row: &&Measurement| row.case == case && row.threads == threads;
+    let Some(ours) = rows.iter().filter(same).find(|row| row.system == "eosin") else {
+        return Ok(false);
+    };
+    let is_peer = |row: &&Measurement| !NO_PEERS.iter().any(|own| row.system.starts_with(own));
+    let by_median = |a: &&Measurement, b: &&Measurement| {
+        let order = a.median.total_cmp(&b.median);
+        if ours.higher_is_better { order } else { order.reverse() }
+    };
+    let Some(peer) = rows.iter().filter(same).filter(is_peer).max_by(by_median) else {
+        return Ok(false);
+    };
+    let (own, unit) = (cell(ours, None), &ours.unit);
+    let theirs = cell(peer, Some(ours.median));
+    let (theirs, ratio) = theirs.rsplit_once(", ").unwrap_or((&theirs, ""));
+    let named = format!("{} {}", peer.system, peer.version);
+    writeln!(
+        table,
+        "| {bench} | {case} | {threads} | {unit} | {own} | {named}: {theirs} | {ratio} |"
+    )?;
+    Ok(true)
+}
+
+/// Whether the full table shows a case: of several batch sizes one.
 fn is_shown(row: &Measurement) -> bool {
     !row.case.ends_with(", batch 1") && !row.case.ends_with(", batch 32")
 }

@@ -9,6 +9,19 @@ use xshell::cmd;
 use crate::workspace::Workspace;
 
 const MAX_LINES: usize = 600;
+/// Of the README, which is read before anything is decided.
+const MAX_README_LINES: usize = 150;
+/// What a stranger looks for at the root.
+const DOCUMENTS: [&str; 8] = [
+    "README.md",
+    "crates/README.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "SECURITY.md",
+];
 const LICENCE: &str = "SPDX-License-Identifier: MIT OR Apache-2.0";
 
 /// What each crate may link, by the layers of `crates/README.md`; a trailing `*` is a prefix.
@@ -96,7 +109,7 @@ fn file_faults(workspace: &Workspace, file: &Path) -> Vec<String> {
     if kind == "rs" && !is_test && lines > MAX_LINES {
         faults.push(format!("{}: {lines} lines, at most {MAX_LINES}", file.display()));
     }
-    let is_documented = ["//! ", "#![doc = include_str!("].iter().any(|doc| text.contains(doc));
+    let is_documented = ["//! ", "doc = include_str!("].iter().any(|doc| text.contains(doc));
     if file.ends_with("src/lib.rs") && !is_documented {
         faults.push(format!("{}: no crate documentation", file.display()));
     }
@@ -107,7 +120,11 @@ fn doc_faults(workspace: &Workspace) -> Vec<String> {
     let read = |path: &str| std::fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
     let (readme, architecture) = (read("README.md"), read("crates/README.md"));
     let mut faults = Vec::new();
-    for path in ["README.md", "crates/README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+    let lines = readme.lines().count();
+    if lines > MAX_README_LINES {
+        faults.push(format!("README.md: {lines} lines, at most {MAX_README_LINES}"));
+    }
+    for path in DOCUMENTS {
         if read(path).is_empty() {
             faults.push(format!("{path} is missing or empty"));
         }
