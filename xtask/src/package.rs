@@ -11,6 +11,8 @@ use crate::workspace::Workspace;
 
 /// Crates that are built from their packages: those that people take alone.
 const VERIFIED: [&str; 4] = ["eosin-core", "eosin-head", "eosin-store", "eosin-tile"];
+/// What they are built with beyond their default features.
+const VERIFIED_FEATURES: &str = "eosin-head/fit";
 /// A larger file of a package is there by mistake, except these.
 const MAX_FILE: u64 = 2 << 20;
 const LARGE: [(&str, &str); 1] = [("eosin-backbone", "assets/efficientnet-lite0.f16.safetensors")];
@@ -61,7 +63,7 @@ pub fn package(workspace: &Workspace, options: &Options) -> Result<()> {
     if !verified.is_empty() {
         // Only whether it compiles is asked: information for debuggers would cost a third more.
         let _debug = workspace.shell.push_env("CARGO_PROFILE_DEV_DEBUG", "false");
-        make(workspace, &verified, &[])?;
+        make(workspace, &verified, &["--features", VERIFIED_FEATURES])?;
     }
 
     let mut rows = Vec::new();

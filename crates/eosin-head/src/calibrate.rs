@@ -332,5 +332,5 @@ fn sigmoid(score: f64) -> f64 {
     1.0 / (1.0 + (-score).exp())
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fit"))]
 mod tests;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eosin_core::{Error, Head, HeadRecord, Matrix, Probabilities, Result, Tensor};
 use rayon::prelude::*;
 
-use crate::logistic::few_scores;
+use crate::kernels::few_scores;
 use crate::rows::check_width;
 use crate::standardize::Standardizer;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use super::*;
+use crate::threshold;
 
 /// 600 rows of 60 groups, a quarter positive, with noisy probabilities.
 fn example() -> (Probabilities, Vec<u32>, Vec<u32>) {

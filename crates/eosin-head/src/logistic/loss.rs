@@ -4,7 +4,7 @@ use eosin_core::Matrix;
 use faer::Mat;
 
 use super::design::Design;
-use super::kernels::{
+use crate::kernels::{
     binary_curvatures, binary_residuals, class_residuals, hinge_curvatures, hinge_residuals,
     softmax_columns,
 };

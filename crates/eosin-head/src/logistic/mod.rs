@@ -3,7 +3,6 @@
 //! Exact L2 logistic regression, binary and multinomial, many heads in the same passes.
 
 mod design;
-mod kernels;
 mod loss;
 mod many;
 mod newton;
@@ -20,7 +19,6 @@ use eosin_core::{Head, HeadGrid, HeadTrainer, Result, Reweighted, TrainBatch};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::design::Design;
-pub(crate) use self::kernels::few_scores;
 pub(crate) use self::loss::Loss;
 pub use self::many::FitJob;
 pub(crate) use self::pass::{Trial, objective};

@@ -7,8 +7,8 @@ use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use super::design::Design;
-use super::kernels::{FEW, few_gradients, few_scores, widen};
 use super::loss::Loss;
+use crate::kernels::{FEW, few_gradients, few_scores, widen};
 
 /// Rows that are worked on at a time, so that they stay in the cache between the two products.
 const BLOCK_ROWS: usize = 192;
