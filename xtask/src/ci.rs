@@ -234,5 +234,5 @@ fn features(workspace: &Workspace) -> Result<()> {
 fn tiny_demo(workspace: &Workspace) -> Result<()> {
     let out = workspace.target.with_file_name("demo-ci");
     let _ = std::fs::remove_dir_all(&out);
-    demo::demo(workspace, &demo::Options { tiny: true, out: Some(out), threads: 0 })
+    demo::demo_in_ci(workspace, &demo::Options { tiny: true, out: Some(out), threads: 0 })
 }

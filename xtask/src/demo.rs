@@ -21,8 +21,28 @@ pub struct Options {
     pub threads: usize,
 }
 
-/// Makes the demo's tiles from the slide in the checkout and runs the main job on them.
+/// Builds the command that the demo needs and runs the demo with it.
+///
+/// The command has no feature that the first report can do without, and is optimised: the same
+/// binary then serves a user's own data.
 pub fn demo(workspace: &Workspace, options: &Options) -> Result<()> {
+    let packages = "--package eosin-cli --package eosin-testkit";
+    let features = "--no-default-features --features eosin-testkit/demo";
+    workspace.cargo(&format!("build --release --locked --bins {packages} {features}")).run()?;
+    run(workspace, options, true)?;
+    println!("command: {}", workspace.binary("eosin", true).display());
+    Ok(())
+}
+
+/// The demo with the command as CI's tests build it.
+pub fn demo_in_ci(workspace: &Workspace, options: &Options) -> Result<()> {
+    // The whole workspace: other selections would compile shared crates again.
+    workspace.cargo("build --workspace --bins --locked").run()?;
+    run(workspace, options, false)
+}
+
+/// Makes the demo's tiles from the slide in the checkout and runs the main job on them.
+fn run(workspace: &Workspace, options: &Options, is_release: bool) -> Result<()> {
     let sh = &workspace.shell;
     let name = if options.tiny { "demo-tiny" } else { "demo" };
     let tiles = if options.tiny { "tiles-tiny" } else { "tiles" };
@@ -31,10 +51,8 @@ pub fn demo(workspace: &Workspace, options: &Options) -> Result<()> {
         Some(out) => std::path::absolute(out)?,
         None => workspace.target.with_file_name(name),
     };
-    // The whole workspace, as CI builds it: other selections would compile shared crates again.
-    workspace.cargo("build --workspace --bins --locked").run()?;
-    let (eosin, demo_data) =
-        (workspace.binary("eosin", false), workspace.binary("demo-data", false));
+    let eosin = workspace.binary("eosin", is_release);
+    let demo_data = workspace.binary("demo-data", is_release);
     let started = Instant::now();
     let data = out.join("tiles");
     cmd!(
