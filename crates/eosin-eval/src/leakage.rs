@@ -66,6 +66,9 @@ pub struct IdenticalTiles {
     pub splits: Vec<String>,
     /// The label of each.
     pub labels: Vec<String>,
+    /// The group of each.
+    #[serde(default)]
+    pub groups: Vec<String>,
 }
 
 /// Looks for groups and identical tiles across splits, and for identical tiles with two labels.
@@ -76,6 +79,13 @@ pub fn check(rows: &[TileRow]) -> LeakageReport {
         conflicting_labels: identical_tiles(rows, |tile| tile.label),
         ..LeakageReport::default()
     }
+}
+
+/// Byte-identical tiles of one split that stand in more than one group, such as a tile that was
+/// filed under two patients: folds by group then hold one out and train on the other.
+pub fn identical_in_groups(rows: &[TileRow], split: &str) -> Vec<IdenticalTiles> {
+    let rows: Vec<TileRow> = rows.iter().filter(|row| row.split == split).copied().collect();
+    identical_tiles(&rows, |tile| tile.group)
 }
 
 impl LeakageReport {
@@ -224,6 +234,7 @@ fn identical_tiles<'a>(
             rows: names(set, &|tile| tile.id),
             splits: names(set, &|tile| tile.split),
             labels: names(set, &|tile| tile.label),
+            groups: names(set, &|tile| tile.group),
         })
         .collect()
 }

@@ -82,6 +82,10 @@ fn binary_metrics_equal_scikit_learn() {
         let counts = BinaryCounts::at(&scores, &labels, weights, number(&case["threshold"]));
         check("f1", counts.f1());
         check("mcc", counts.mcc());
+        let truth: Vec<u32> = labels.iter().map(|&l| u32::from(l)).collect();
+        let at = number(&case["threshold"]);
+        let called: Vec<u32> = scores.iter().map(|&s| u32::from(s >= at)).collect();
+        check("mcc", ConfusionMatrix::new(&truth, &called, 2, weights).unwrap().mcc());
         check("balanced_accuracy", counts.balanced_accuracy());
         check("recall", counts.recall());
         check("precision", counts.precision());
@@ -137,6 +141,46 @@ fn multiclass_metrics_equal_scikit_learn() {
             check("brier", brier_multiclass(&probabilities, &truth, weights));
         }
     }
+}
+
+#[test]
+fn rows_left_uncalled_count_as_scikit_learn_counts_one_more_called_class() {
+    let call = |&c: &i32| u32::try_from(c).ok();
+    let truth = [0, 0, 0, 1, 1, 1, 0, 1, 1, 0];
+    let called: Vec<Option<u32>> = [0, -1, 1, 1, -1, 0, 0, 1, 1, -1].iter().map(call).collect();
+    let two = ConfusionMatrix::with_uncalled(&truth, &called, 2, None).unwrap();
+    assert_eq!((two.counts(), two.uncalled()), (&[2.0, 1.0, 1.0, 3.0][..], &[2.0, 1.0][..]));
+    let three = ConfusionMatrix::with_uncalled(
+        &[0, 1, 2, 2, 1, 0, 2],
+        &[0, 1, -1, 2, 0, -1, 1].iter().map(call).collect::<Vec<_>>(),
+        3,
+        None,
+    )
+    .unwrap();
+    // matthews_corrcoef, balanced_accuracy_score, cohen_kappa_score, accuracy_score and f1_score
+    // over the classes that there are, of scikit-learn 1.7.
+    let expected = [
+        (&two, [0.261_116_483_934, 0.5, 0.230_769_230_769, 0.5, 0.583_333_333_333]),
+        (&three, [0.294_627_825_494, 0.444_444_444_444, 0.263_157_894_737, 0.428_571_428_571, 0.5]),
+    ];
+    for (confusion, theirs) in expected {
+        let ours = [
+            confusion.mcc(),
+            confusion.balanced_accuracy(),
+            confusion.cohen_kappa(),
+            confusion.accuracy(),
+            confusion.macro_f1(),
+        ];
+        for (ours, theirs) in ours.into_iter().zip(theirs) {
+            assert!((ours - theirs).abs() < 1e-11, "{ours} for {theirs}");
+        }
+    }
+    assert!(near(two.f1(1), 2.0 / 3.0) && near(two.coverage(), 0.7) && near(two.share(0, 1), 0.2));
+    // A head that calls nothing finds nothing.
+    let none = ConfusionMatrix::with_uncalled(&truth, &[None; 10], 2, None).unwrap();
+    let scores = [none.f1(1), none.balanced_accuracy(), none.mcc(), none.accuracy()];
+    assert!(scores.iter().all(|&score| near(score, 0.0)) && near(none.coverage(), 0.0));
+    assert!(ConfusionMatrix::with_uncalled(&[3], &[None], 3, None).is_err());
 }
 
 #[test]

@@ -95,8 +95,12 @@ impl Abstention {
                 return Ok(Self { risk, certainty, cutoff, coverage, patients: patients.len() });
             }
         }
-        let (cutoff, coverage) = (f64::MAX, 0.0);
-        Ok(Self { risk, certainty, cutoff, coverage, patients: patients.len() })
+        Ok(Self { patients: patients.len(), ..Self::calling_none(risk, certainty) })
+    }
+
+    /// The rule that calls no row.
+    pub(crate) fn calling_none(risk: f64, certainty: f64) -> Self {
+        Self { risk, certainty, cutoff: f64::MAX, coverage: 0.0, patients: 0 }
     }
 
     /// Patients below which no guarantee can be given at this risk and certainty, not even where

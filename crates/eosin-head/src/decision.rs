@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::abstention::{Abstention, confidence};
 use crate::calibrate::{Calibration, CalibrationMethod};
 use crate::conformal::Conformal;
+#[cfg(feature = "fit")]
+pub use fit::CrossFitted;
 
 /// What to fit on out-of-fold predictions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -49,6 +49,8 @@ pub use abstention::{Abstention, confidence};
 pub use calibrate::{Calibration, CalibrationMethod};
 pub use card::card;
 pub use conformal::{ClassCutoff, Conformal};
+#[cfg(feature = "fit")]
+pub use decision::CrossFitted;
 pub use decision::{Decided, Decision, DecisionOptions, LogitAdjustment};
 pub use file::{HeadFile, METADATA_KEY, load_head, save_head, training_digest};
 #[cfg(feature = "fit")]

@@ -66,6 +66,8 @@ pub struct Tuned {
     pub threshold: Option<f64>,
     /// Folds that were used in a round.
     pub folds: usize,
+    /// Those folds, round after round; every row is held out once a round.
+    pub rounds: Vec<Fold>,
     /// Why folds or rounds are fewer than was asked for, where they are.
     pub notes: Vec<String>,
 }
@@ -82,6 +84,13 @@ pub struct PenaltyScore {
 impl Default for TuneOptions {
     fn default() -> Self {
         Self { folds: 5, repeats: 1, seed: 0, metric: TuneMetric::default() }
+    }
+}
+
+impl Tuned {
+    /// The folds of the first round.
+    pub fn first_round(&self) -> &[Fold] {
+        &self.rounds[..self.folds.min(self.rounds.len())]
     }
 }
 
@@ -208,7 +217,8 @@ pub fn search(
     let oof = mean(&rounds(chosen)?)?;
     let threshold =
         if n_classes == 2 { threshold(&oof, labels, groups, options.seed)? } else { None };
-    Ok(Tuned { penalty: penalties[chosen], scores, oof, threshold, folds: k, notes })
+    let penalty = penalties[chosen];
+    Ok(Tuned { penalty, scores, oof, threshold, folds: k, rounds: folds, notes })
 }
 
 /// A head on all rows, and what its transforms tell of their fits.

@@ -46,6 +46,26 @@ fn a_group_in_two_splits_is_named_with_rows() {
 }
 
 #[test]
+fn identical_tiles_in_two_groups_of_one_split_are_found_and_no_others() {
+    let rows = [
+        tile("a", "p1", "train", "x", "1"),
+        tile("b", "p1", "train", "x", "1"),
+        tile("c", "p1", "train", "x", "2"),
+        tile("d", "p2", "train", "x", "2"),
+        tile("e", "p3", "train", "x", "3"),
+        tile("f", "p4", "test", "x", "3"),
+        tile("g", "p5", "test", "x", "4"),
+        tile("h", "p6", "test", "x", "4"),
+    ];
+    let found = identical_in_groups(&rows, "train");
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (&found[0].rows[..], &found[0].groups[..]),
+        (&["c", "d"].map(String::from)[..], &["p1", "p2"].map(String::from)[..])
+    );
+}
+
+#[test]
 fn identical_tiles_across_splits_are_found() {
     let report = check(&[
         tile("a", "p1", "train", "x", "d"),

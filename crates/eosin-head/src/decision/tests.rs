@@ -76,3 +76,53 @@ fn an_unknown_option_is_refused() {
     let options: DecisionOptions = serde_json::from_value(known).unwrap();
     assert_eq!(options.calibration, CalibrationMethod::Auto);
 }
+
+#[test]
+fn a_row_is_decided_on_by_other_folds_alone() {
+    let (oof, labels, groups) = example();
+    let options = DecisionOptions {
+        calibration: CalibrationMethod::Platt,
+        abstention_risk: Some(0.4),
+        ..DecisionOptions::default()
+    };
+    let folds = splits::grouped_stratified_kfold(&labels, &groups, 2, 5, 1).unwrap();
+    let fit =
+        |labels: &[u32]| Decision::cross_fit(&oof, labels, &groups, &options, &folds, 1).unwrap();
+    let found = fit(&labels);
+    // Other labels of a fold's rows change what is fitted for every fold but that one.
+    let mut other = labels.clone();
+    for &row in &folds[0].held_out {
+        other[row] = 1;
+    }
+    let changed = fit(&other);
+    for (number, fold) in folds.iter().enumerate() {
+        let same = |row: &usize| {
+            found.called[*row] == changed.called[*row]
+                && found.thresholds[*row] == changed.thresholds[*row]
+                && found.probabilities.row(*row) == changed.probabilities.row(*row)
+        };
+        assert_eq!(fold.held_out.iter().all(same), number == 0, "fold {number}");
+    }
+    // It is what a decision that is fitted on the other folds says.
+    let pick = |all: &[u32]| folds[0].train.iter().map(|&i| all[i]).collect::<Vec<u32>>();
+    let train = select(&oof, &folds[0].train).unwrap();
+    let (own, threshold) =
+        Decision::fit(&train, &pick(&labels), &pick(&groups), &options, 1).unwrap();
+    let decided = own.apply(&select(&oof, &folds[0].held_out).unwrap(), threshold).unwrap();
+    for (i, &row) in folds[0].held_out.iter().enumerate() {
+        assert_eq!(decided.called[i], found.called[row]);
+    }
+}
+
+#[test]
+fn a_class_of_two_patients_leaves_rows_uncalled_where_abstention_cannot_be_fitted() {
+    // Positives are in two patients, so that the other fold has those of one.
+    let labels = [0, 1, 0, 1, 0, 0, 0, 0];
+    let groups = [0, 0, 1, 1, 2, 2, 3, 3];
+    let values = labels.iter().flat_map(|&l| if l == 1 { [0.2, 0.8] } else { [0.7, 0.3] });
+    let oof = Probabilities::new(2, values.collect()).unwrap();
+    let options = DecisionOptions { abstention_risk: Some(0.1), ..DecisionOptions::default() };
+    let folds = splits::grouped_stratified_kfold(&labels, &groups, 2, 2, 1).unwrap();
+    let found = Decision::cross_fit(&oof, &labels, &groups, &options, &folds, 1).unwrap();
+    assert!(found.called.iter().all(Option::is_none));
+}
