@@ -40,6 +40,7 @@ mod sureness;
 mod sweep;
 mod tiff_tags;
 mod tile_folders;
+mod training;
 mod views;
 mod whole_text;
 mod words;

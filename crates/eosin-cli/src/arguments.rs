@@ -72,6 +72,7 @@ pub enum Command {
   eosin run configs/run/mitosis.toml --data mitosis --out runs/mitosis
 
 A run that was killed continues where it was committed when started again.
+Precision at prevalences is told for those that [evaluation] prevalence = [0.02] states, or a few.
 Beside the report, predictions.parquet holds every prediction behind it and folds.parquet the folds:
 its figures can be made again from them.")]
 pub struct RunArguments {
@@ -142,6 +143,8 @@ pub struct SelectArguments {
   eosin train configs/run/mitosis.toml --data mitosis --task mitosis-atypical --task mitosis-phase \\
     --head logistic --head knn --backbone efficientnet-lite0 --no-augment
 
+Heads of a task are sorted by AUROC out of fold, of more than two classes its mean. Figures that need
+calls are at calls by what the other folds gave; tiles that are left uncalled count as misses.
 Beside the heads, predictions.parquet holds what each predicted out of fold and on the test part, and
 folds.parquet the folds: their scores can be made again from them.")]
 pub struct TrainArguments {
@@ -312,7 +315,6 @@ pub struct EmbedArguments {
   eosin predict tiles/manifest.csv --head HEAD --out scores.csv --prevalence 0.02
   eosin predict tiles/manifest.csv --head HEAD --out scores.csv --recalibrate
 
-A head of slides (abmil, mean-pool) writes a row per slide.
 In every CSV, an apostrophe stands before text that a spreadsheet would run as a formula; where Eosin
 reads a CSV, it is taken off again.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]

@@ -50,6 +50,11 @@ pub fn card(head: &HeadFile) -> String {
             let value = if value.is_nan() { "undefined".into() } else { format!("{value:.4}") };
             let _ = writeln!(text, "| {name} | {value} |");
         }
+        let _ = writeln!(
+            text,
+            "\nOut of fold, each tile is called by what the other folds gave. Tiles left uncalled \
+             count as misses; coverage is the share that is called."
+        );
     }
     let _ = writeln!(
         text,

@@ -3,6 +3,7 @@
 use eosin_core::{Contract, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::number::percent_of;
 use crate::run_report::nan;
 use crate::{Metric, ReliabilityBin, SkippedTile, TrivialCall, json};
 
@@ -44,6 +45,10 @@ pub struct EvaluationReport {
     pub trivial: Vec<TrivialCall>,
     /// Rows: true class; columns: called class.
     pub confusion: Vec<Vec<u64>>,
+    /// Rows of each class that were left uncalled, where the head may; every metric that needs calls
+    /// counts them as misses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncalled: Vec<u64>,
     /// False-positive rate and recall along the thresholds.
     pub roc: Vec<[f64; 2]>,
     /// Recall and precision along the thresholds.
@@ -108,6 +113,18 @@ pub struct CalibrationResult {
     /// What a perfect head stays below in 95 % of draws.
     #[serde(deserialize_with = "nan")]
     pub ece_perfect_upper: f64,
+    /// Brier score before.
+    #[serde(deserialize_with = "nan")]
+    pub brier_before: f64,
+    /// Brier score after.
+    #[serde(deserialize_with = "nan")]
+    pub brier_after: f64,
+    /// Log loss before.
+    #[serde(deserialize_with = "nan")]
+    pub log_loss_before: f64,
+    /// Log loss after.
+    #[serde(deserialize_with = "nan")]
+    pub log_loss_after: f64,
 }
 
 /// The head's calls where positives have another share.
@@ -161,6 +178,9 @@ pub struct EvaluatedCentre {
     pub metrics: Vec<Metric>,
     /// Rows: true class; columns: called class.
     pub confusion: Vec<Vec<u64>>,
+    /// Rows of each class that were left uncalled, where the head may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncalled: Vec<u64>,
 }
 
 /// Rows that were left uncalled.
@@ -168,6 +188,9 @@ pub struct EvaluatedCentre {
 pub struct AbstentionResult {
     /// Rows without a call.
     pub n_uncalled: u64,
+    /// The share of rows with a call.
+    #[serde(deserialize_with = "nan")]
+    pub coverage: f64,
     /// The share of calls that are wrong.
     #[serde(deserialize_with = "nan")]
     pub wrong: f64,
@@ -222,7 +245,10 @@ impl EvaluationReport {
             format!("(too few groups ({}) for an interval)", self.n_groups)
         };
         let estimate = score(main.estimate);
-        let first = format!("On {rows} the head's {} is {estimate} {sure}.", main.name);
+        let mut first = format!("On {rows} the head's {} is {estimate} {sure}.", main.name);
+        if let Some(a) = &self.abstention {
+            first = format!("{first} {}", a.sentence(&format!("{}s", self.unit)));
+        }
         let mut said = vec![first];
         if let Some((call, level)) = self.trivial_level() {
             let beats = if main.lower > level {
@@ -251,6 +277,28 @@ impl EvaluationReport {
             said.push(opened.sentence());
         }
         said
+    }
+}
+
+impl AbstentionResult {
+    /// How much is called, and how well, in words; `rows` are such as `tiles`.
+    pub fn sentence(&self, rows: &str) -> String {
+        if self.wrong.is_nan() {
+            return format!("No {rows} are called: all are left uncalled, and count as misses.");
+        }
+        let (called, wrong) = (percent_of(self.coverage), percent_of(self.wrong));
+        format!(
+            "{called} of the {rows} are called, {wrong} of those wrongly; what is left uncalled \
+             counts as a miss."
+        )
+    }
+
+    /// The share that is called, and of it the share that is wrong.
+    pub(crate) fn share(&self) -> String {
+        if self.wrong.is_nan() {
+            return "none".into();
+        }
+        format!("{}, {} of those wrongly", percent_of(self.coverage), percent_of(self.wrong))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod curves;
 mod evaluation;
+mod figures;
 mod policy;
 mod provenance;
 mod select;
@@ -30,6 +31,8 @@ pub fn render_html(report: &RunReport) -> Result<String> {
         summary::result(report),
         selection::rankings(report),
         curves::performance(report),
+        curves::calibration(report),
+        curves::prevalence(report),
         curves::learning(&report.learning_curves),
         curves::centres(report),
         selection::trade_offs(report),

@@ -6,7 +6,9 @@ use eosin_core::{Contract, Fingerprint, Licence, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::trivial::{self, TrivialCall};
-use crate::{TestOpened, json};
+use crate::{
+    AbstentionResult, CalibrationResult, PrecisionAtPrevalence, RecallAtPrecision, TestOpened, json,
+};
 
 /// Everything that a run found out: `report.json`, and all that `report.html` is drawn from.
 ///
@@ -238,6 +240,22 @@ pub struct Arm {
     pub metrics: Vec<Metric>,
     /// Rows: true class; columns: predicted class; both in the order of the classes.
     pub confusion: Vec<Vec<u64>>,
+    /// Test tiles of each class that were left uncalled, where the head may; every metric that needs
+    /// calls counts them as misses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub uncalled: Vec<u64>,
+    /// What is left uncalled, where it may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abstention: Option<AbstentionResult>,
+    /// How probabilities hold, for two classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationResult>,
+    /// What the same calls would be worth at other prevalences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub precision_at_prevalence: Vec<PrecisionAtPrevalence>,
+    /// How many positives are found where calls must be so precise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recall_at_precision: Vec<RecallAtPrecision>,
     /// False-positive rate and recall along the thresholds.
     pub roc: Vec<[f64; 2]>,
     /// Recall and precision along the thresholds.
@@ -406,6 +424,23 @@ impl RunReport {
     /// Whether a gain ends at the level of calls that look at no tile, so that none is claimed.
     pub fn is_trivial_gain(&self, gain: &Gain) -> bool {
         gain.word == "better" && self.arms.get(gain.to).is_some_and(|arm| self.is_trivial(arm))
+    }
+
+    /// How much of the test part heads call, where they may leave tiles uncalled.
+    pub fn coverage(&self) -> Option<String> {
+        let known = self.distinct_arms().into_iter();
+        let arms: Vec<(String, &AbstentionResult)> =
+            known.filter_map(|arm| Some((arm.label(), arm.abstention.as_ref()?))).collect();
+        let [(_, first), others @ ..] = &arms[..] else { return None };
+        if others.iter().all(|(_, other)| other.share() == first.share()) {
+            return Some(first.sentence("test tiles"));
+        }
+        let each: Vec<String> =
+            arms.iter().map(|(label, found)| format!("{label}: {}", found.share())).collect();
+        Some(format!(
+            "Heads leave test tiles uncalled, which count as misses. Called are, by {}.",
+            each.join("; ")
+        ))
     }
 
     /// The arm of the default or selected backbone with augmentation off or on.

@@ -5,7 +5,10 @@
 use std::fmt::Write;
 
 use crate::number::{interval, percent, score, signed};
-use crate::{EvaluationReport, Metric, RunReport};
+use crate::{
+    CalibrationResult, EvaluationReport, Metric, PrecisionAtPrevalence, RecallAtPrecision,
+    RunReport,
+};
 
 /// The 2×2 of {default, selected} × {augmentation off, on}, a block per metric.
 pub fn two_by_two(report: &RunReport) -> String {
@@ -84,7 +87,7 @@ pub fn rankings(report: &RunReport) -> String {
 }
 
 fn metric(m: &Metric) -> String {
-    format!("{} {}", score(m.estimate), interval(m.lower, m.upper))
+    format!("{} {}", score(m.estimate), interval(m.lower, m.upper)).trim_end().to_string()
 }
 
 /// An evaluation: every metric beside trivial calls, then centres and prevalences.
@@ -99,29 +102,56 @@ pub fn evaluation(report: &EvaluationReport) -> String {
         });
         rows.push([m.name.clone(), metric(m)].into_iter().chain(trivial).collect());
     }
-    // Writing to a string cannot fail.
     let mut text = columns(&rows);
-    for at in &report.precision_at_prevalence {
+    text += &figures(
+        report.calibration.as_ref(),
+        &report.precision_at_prevalence,
+        &report.recall_at_precision,
+    );
+    let Some(first) = report.metrics.first() else { return text };
+    for centre in &report.centres {
+        let of = centre.metrics.first().map_or_else(String::new, metric);
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}: {} {of} on {} rows", centre.name, first.name, centre.n_rows);
+    }
+    text
+}
+
+/// What stands beside the metrics of a head, a line each.
+pub fn figures(
+    calibration: Option<&CalibrationResult>,
+    prevalences: &[PrecisionAtPrevalence],
+    precisions: &[RecallAtPrecision],
+) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    if let Some(c) = calibration {
+        let change = |before: f64, after: f64| {
+            format!("{} before calibration, {} after", score(before), score(after))
+        };
+        let ece = change(c.ece_before, c.ece_after);
+        let (perfect, upper) = (score(c.ece_perfect), score(c.ece_perfect_upper));
+        let _ =
+            writeln!(text, "ECE: {ece}; a perfect head {perfect}, in 95 % of draws below {upper}");
+        let _ = writeln!(text, "Brier score: {}", change(c.brier_before, c.brier_after));
+        let _ = writeln!(text, "log loss: {}", change(c.log_loss_before, c.log_loss_after));
+    }
+    for at in prevalences {
         let threshold =
             at.threshold.map_or_else(String::new, |t| format!(", threshold {}", score(t)));
         let share = at.prevalence * 100.0;
         let precision = metric(&at.interval);
         let _ = writeln!(text, "precision at a prevalence of {share} %: {precision}{threshold}");
     }
-    for at in &report.recall_at_precision {
+    for at in precisions {
         let recall = metric(&at.interval);
         let _ = writeln!(text, "recall at a precision of {}: {recall}", at.precision);
-    }
-    let Some(first) = report.metrics.first() else { return text };
-    for centre in &report.centres {
-        let of = centre.metrics.first().map_or_else(String::new, metric);
-        let _ = writeln!(text, "{}: {} {of} on {} rows", centre.name, first.name, centre.n_rows);
     }
     text
 }
 
 /// Left-aligned columns two spaces apart, without trailing spaces.
-pub(crate) fn columns(rows: &[Vec<String>]) -> String {
+pub fn columns(rows: &[Vec<String>]) -> String {
     let n = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| {
         rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0)

@@ -228,6 +228,10 @@ pub struct EvaluationConfig {
     pub replicates: usize,
     /// Coverage of the intervals.
     pub level: f64,
+    /// Shares of positives at which the calls of two classes are judged too; empty takes a usual
+    /// few, from a screening to a referral.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prevalence: Vec<f64>,
 }
 
 impl RunConfig {
@@ -413,6 +417,6 @@ impl Default for TrainingConfig {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self { replicates: 2000, level: 0.95 }
+        Self { replicates: 2000, level: 0.95, prevalence: Vec::new() }
     }
 }

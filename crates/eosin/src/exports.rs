@@ -8,10 +8,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
 use eosin_core::{Error, Fold, Probabilities, Result};
-use eosin_eval::splits;
+use eosin_head::Tuned;
 use parquet::arrow::ArrowWriter;
 
-use crate::config::TrainingConfig;
 use crate::dataset::TaskRows;
 use crate::evaluate::Scored;
 use crate::session::{Embedded, Session};
@@ -21,7 +20,8 @@ pub const PREDICTIONS: &str = "predictions.parquet";
 /// File of folds, one row per tile and fold.
 pub const FOLDS: &str = "folds.parquet";
 
-/// Part of the predictions that the folds of tuning held out, the mean over their rounds.
+/// Part of the predictions that the folds of tuning held out, the mean over their rounds. Each row
+/// stands with its fold of the first round and the threshold that the others of that round gave.
 pub const OUT_OF_FOLD: &str = "out-of-fold";
 /// Part of the predictions on rows that a head never saw.
 pub const TEST: &str = "test";
@@ -52,7 +52,7 @@ pub struct Predictions {
     pub backbone: String,
     /// The arm or head.
     pub arm: String,
-    /// Round of folds, and fold of it; none where predictions are of no fold or are means.
+    /// Round of folds, and fold of it; none where predictions are of no fold.
     pub fold: Option<(u32, u32)>,
     /// All rows that there are.
     pub names: Arc<[RowName]>,
@@ -64,6 +64,8 @@ pub struct Predictions {
     pub labels: Vec<u32>,
     /// Probabilities per predicted row.
     pub probabilities: Probabilities,
+    /// Those that the model gave, where the head corrects them.
+    pub raw: Option<Probabilities>,
     /// Class that each was called, none where it was left uncalled.
     pub called: Vec<Option<u32>>,
     /// Least probability of the last class that is called positive.
@@ -124,6 +126,8 @@ pub struct Whose<'a> {
     pub split: &'a Fold,
     /// Class names.
     pub classes: &'a [String],
+    /// The search, whose folds heads of a task share.
+    pub tuned: &'a Tuned,
 }
 
 impl Exports {
@@ -132,37 +136,30 @@ impl Exports {
     pub fn add(
         &mut self,
         whose: &Whose,
-        training: (&TrainingConfig, u64),
         out_of_fold: &Scored,
         test: Option<&Scored>,
     ) -> Result<()> {
-        let Whose { split, names, classes, .. } = whose;
+        let Whose { split, names, tuned, .. } = whose;
         let known = |part: &str, folds: &[FoldRows]| {
             let same = |f: &FoldRows| f.task == whose.task && f.part == part && f.names == **names;
             folds.iter().any(same)
         };
+        let rows = |of: &[usize]| -> Vec<usize> { of.iter().map(|&at| split.train[at]).collect() };
         if !known(OUT_OF_FOLD, &self.folds) {
-            let (config, seed) = training;
-            let splits::Repeated { folds, k, .. } = splits::repeated(
-                &out_of_fold.labels,
-                &out_of_fold.groups,
-                classes.len(),
-                config.folds,
-                config.repeats,
-                seed,
-            )?;
-            let rows = |of: &[usize]| of.iter().map(|&at| split.train[at]).collect();
-            for (i, fold) in folds.iter().enumerate() {
+            for (i, fold) in tuned.rounds.iter().enumerate() {
                 let sides = Fold { train: rows(&fold.train), held_out: rows(&fold.held_out) };
-                self.fold(whose, OUT_OF_FOLD, Some(place(i, k)), sides);
+                self.fold(whose, OUT_OF_FOLD, Some(place(i, tuned.folds)), sides);
             }
         }
         if test.is_some() && !known(TEST, &self.folds) {
             self.fold(whose, TEST, None, (*split).clone());
         }
-        self.scored(whose, OUT_OF_FOLD, &split.train, out_of_fold);
+        for (i, fold) in tuned.first_round().iter().enumerate() {
+            let (rows, scored) = (rows(&fold.held_out), out_of_fold.select(&fold.held_out)?);
+            self.scored(whose, OUT_OF_FOLD, Some(place(i, tuned.folds)), rows, scored);
+        }
         if let Some(test) = test {
-            self.scored(whose, TEST, &split.held_out, test);
+            self.scored(whose, TEST, None, split.held_out.clone(), test.clone());
         }
         Ok(())
     }
@@ -177,21 +174,29 @@ impl Exports {
         });
     }
 
-    /// Adds predictions on `rows`, which are of no single fold.
-    pub fn scored(&mut self, whose: &Whose, part: &str, rows: &[usize], scored: &Scored) {
+    /// Adds predictions on `rows`, all of which were called at one threshold.
+    fn scored(
+        &mut self,
+        whose: &Whose,
+        part: &str,
+        fold: Option<(u32, u32)>,
+        rows: Vec<usize>,
+        scored: Scored,
+    ) {
         self.predictions.push(Predictions {
             part: part.into(),
             task: whose.task.into(),
             backbone: whose.backbone.into(),
             arm: whose.arm.into(),
-            fold: None,
+            fold,
             names: Arc::clone(whose.names),
-            rows: rows.to_vec(),
+            rows,
             classes: whose.classes.into(),
-            labels: scored.labels.clone(),
-            probabilities: scored.probabilities.clone(),
-            called: scored.called().into_iter().map(Some).collect(),
-            threshold: scored.threshold,
+            labels: scored.labels,
+            raw: (scored.raw != scored.probabilities).then_some(scored.raw),
+            probabilities: scored.probabilities,
+            called: scored.called,
+            threshold: scored.thresholds.first().copied().flatten(),
         });
     }
 
@@ -205,8 +210,10 @@ impl Exports {
                 classes.push(name);
             }
         }
-        let batches = self.predictions.iter().map(|p| p.batch(&classes));
-        write_parquet(&folder.join(PREDICTIONS), predictions_schema(&classes), batches)?;
+        // Probabilities before the head's correction stand beside only where some head corrects.
+        let with_raw = self.predictions.iter().any(|p| p.raw.is_some());
+        let batches = self.predictions.iter().map(|p| p.batch(&classes, with_raw));
+        write_parquet(&folder.join(PREDICTIONS), predictions_schema(&classes, with_raw), batches)?;
         let batches = self.folds.iter().map(FoldRows::batch);
         write_parquet(&folder.join(FOLDS), folds_schema(), batches)
     }
@@ -225,13 +232,16 @@ fn fold_fields() -> [Field; 2] {
     ["repeat", "fold"].map(|name| Field::new(name, DataType::UInt32, true))
 }
 
-fn predictions_schema(classes: &[&str]) -> Schema {
+fn predictions_schema(classes: &[&str], with_raw: bool) -> Schema {
     let number = |name: String| Field::new(name, DataType::Float64, true);
     let mut fields: Vec<Field> = ["part", "task", "backbone", "arm"].map(text).into();
     fields.extend(fold_fields());
     fields.extend(["tile_id", "source_digest", "slide", "group", "centre", "label"].map(text));
     fields.extend(classes.iter().map(|class| number(format!("prob_{class}"))));
     fields.extend([text("called"), number("threshold".into())]);
+    if with_raw {
+        fields.extend(classes.iter().map(|class| number(format!("raw_{class}"))));
+    }
     Schema::new(fields)
 }
 
@@ -258,7 +268,7 @@ fn fold_columns(fold: Option<(u32, u32)>, n: usize) -> [ArrayRef; 2] {
 }
 
 impl Predictions {
-    fn batch(&self, classes: &[&str]) -> Vec<ArrayRef> {
+    fn batch(&self, classes: &[&str], with_raw: bool) -> Vec<ArrayRef> {
         let n = self.rows.len();
         let of = |pick: fn(&RowName) -> Option<&str>| -> ArrayRef {
             texts(self.rows.iter().map(|&row| pick(&self.names[row])))
@@ -275,16 +285,22 @@ impl Predictions {
             of(|name| name.centre.as_deref()),
             texts(self.labels.iter().map(|&label| Some(class(label)))),
         ]);
-        for name in classes {
-            // A task that does not know the class says nothing of it.
-            let values = match self.classes.iter().position(|own| own == name) {
-                Some(at) => Float64Array::from(self.probabilities.column(at)),
-                None => Float64Array::new_null(n),
+        // A task that does not know a class says nothing of it.
+        let of_classes = |of: &Probabilities| -> Vec<ArrayRef> {
+            let column = |name: &&str| -> ArrayRef {
+                match self.classes.iter().position(|own| own == name) {
+                    Some(at) => Arc::new(Float64Array::from(of.column(at))),
+                    None => Arc::new(Float64Array::new_null(n)),
+                }
             };
-            columns.push(Arc::new(values));
-        }
+            classes.iter().map(column).collect()
+        };
+        columns.extend(of_classes(&self.probabilities));
         columns.push(texts(self.called.iter().map(|called| called.map(class))));
         columns.push(Arc::new(std::iter::repeat_n(self.threshold, n).collect::<Float64Array>()));
+        if with_raw {
+            columns.extend(of_classes(self.raw.as_ref().unwrap_or(&self.probabilities)));
+        }
         columns
     }
 }

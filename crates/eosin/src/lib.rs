@@ -15,6 +15,7 @@ mod embed_stats;
 mod evaluate;
 mod evaluation;
 mod exports;
+mod figures;
 mod imported;
 mod input;
 mod inspect;
@@ -55,6 +56,7 @@ pub use evaluation::{
     EvaluateOptions, EvaluateOutcome, LabelOptions, PlannedEvaluation, check_evaluate, evaluate,
 };
 pub use exports::{Exports, FoldRows, Predictions, RowName};
+pub use figures::Figures;
 pub use imported::{ImportOptions, ImportOutcome, import_rows};
 pub use input::{Geometry, open_input};
 pub use inspect::{Inspection, inspect};
@@ -81,7 +83,7 @@ pub use study::{
     StudyOutcome, StudySet, check_arms, study, study_sets,
 };
 pub use train::{FittedArm, embed_views, fit_arm, labelled, save};
-pub use train_many::{TrainPlan, TrainedFile, TrainedHead, train_many};
+pub use train_many::{Measured, TrainedFile, TrainOutcome, TrainPlan, TrainedHead, train_many};
 pub use writable::require_writable;
 
 /// The crates underneath, each usable alone.

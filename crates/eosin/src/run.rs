@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
 use crate::exports::{Exports, Whose, row_names};
+use crate::figures::Figures;
 use crate::leakage::{check_embedded, check_leakage};
 use crate::opened;
 use crate::select::{Arms, LeftOut, Selection, embed_arms, select_arms};
@@ -76,7 +77,7 @@ pub fn run(session: &Session) -> Result<RunOutcome> {
         let which = if *is_selected { "selected" } else { "default" };
         let augmented = if arm.augmented { "augmented" } else { "plain" };
         let mut file = arm.file.clone();
-        file.metrics = test_metrics(&report, *is_selected, arm.augmented);
+        file.metrics = test_figures(&report, *is_selected, arm.augmented);
         save(&file, &heads.join(format!("{which}-{augmented}.safetensors")))?;
     }
     export(session, &rows, embedded, &fitted)?;
@@ -172,17 +173,24 @@ fn export(
             names: &row_names(session, rows, embedded),
             split: &rows.split,
             classes: &rows.classes,
+            tuned: &arm.tuned,
         };
-        exports.add(&whose, (&run.training, run.seed), &arm.out_of_fold, arm.test.as_ref())?;
+        exports.add(&whose, &arm.out_of_fold, arm.test.as_ref())?;
     }
     exports.write(&session.out)
 }
 
-fn test_metrics(report: &RunReport, selected: bool, augmented: bool) -> BTreeMap<String, f64> {
-    report
-        .arm(selected, augmented)
-        .map(|arm| arm.metrics.iter().map(|m| (format!("test {}", m.name), m.estimate)).collect())
-        .unwrap_or_default()
+/// What the head's card tells of the test part.
+fn test_figures(report: &RunReport, selected: bool, augmented: bool) -> BTreeMap<String, f64> {
+    let Some(arm) = report.arm(selected, augmented) else { return BTreeMap::new() };
+    let beside = Figures {
+        calibration: arm.calibration.clone(),
+        precision_at_prevalence: arm.precision_at_prevalence.clone(),
+        recall_at_precision: arm.recall_at_precision.clone(),
+        abstention: arm.abstention.clone(),
+    };
+    let metrics = arm.metrics.iter().map(|m| (m.name.clone(), m.estimate));
+    metrics.chain(beside.named()).map(|(name, value)| (format!("test {name}"), value)).collect()
 }
 
 fn warnings(
@@ -209,10 +217,19 @@ fn warnings(
     if rows.split.held_out.is_empty() {
         warnings.push("the task names no test part: no metric was computed".into());
     }
+    warnings.extend(unused_prevalence(session, rows.classes.len()));
     for (_, arm) in fitted {
         warnings.extend(arm.notes.iter().map(|note| format!("{}: {note}", arm.backbone)));
     }
     warnings
+}
+
+/// That prevalences are stated for a task that has more than two classes.
+pub(crate) fn unused_prevalence(session: &Session, n_classes: usize) -> Option<String> {
+    let is_stated = !session.config.run.evaluation.prevalence.is_empty();
+    (is_stated && n_classes != 2).then(|| {
+        format!("`evaluation.prevalence` is for two classes and changes nothing for {n_classes}")
+    })
 }
 
 /// Writes a file whole or not at all.

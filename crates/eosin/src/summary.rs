@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use eosin_core::{Contract, Result};
-use eosin_eval::metrics::reliability;
-use eosin_eval::{GroupBootstrap, Ranked};
+use eosin_eval::{ConfusionMatrix, GroupBootstrap, Ranked};
 use eosin_proxy::select::Ranking;
 use eosin_report as report;
 use eosin_report::{RunReport, pca};
@@ -13,12 +12,10 @@ use eosin_report::{RunReport, pca};
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
 use crate::evaluate::Scored;
+use crate::figures::{Figures, reliability_bins};
 use crate::select::{ProxyRanking, Role, Selection, is_control, ranking_row};
 use crate::session::{Embedded, Session};
 use crate::train::FittedArm;
-
-/// Bins of the reliability plot.
-pub const RELIABILITY_BINS: usize = 10;
 
 /// Most points on an embedding map; more make a file heavy and show nothing more.
 const MAX_MAP_POINTS: usize = 3000;
@@ -180,7 +177,7 @@ fn arm(
         augmentation: fitted.augmentation.clone(),
         head: fitted.file.record.kind.clone(),
         penalty: fitted.tuned.penalty,
-        threshold: fitted.tuned.threshold,
+        threshold: fitted.file.threshold,
         n_train: rows.split.train.len() as u64,
         n_test: rows.split.held_out.len() as u64,
         n_train_positives: positives(&rows.split.train),
@@ -190,26 +187,34 @@ fn arm(
     let Some(test) = &fitted.test else { return Ok(arm) };
     arm.metrics = test.metrics(bootstrap)?.into_iter().map(metric).collect();
     let confusion = test.confusion()?;
-    arm.confusion = confusion
-        .counts()
-        .chunks(confusion.n_classes())
-        .map(|row| row.iter().map(|&count| count as u64).collect())
-        .collect();
+    arm.confusion = counts(&confusion);
+    arm.uncalled = uncalled(test, &confusion);
     if test.is_binary() {
         let (scores, truths) = (test.scores(), test.truths());
         let ranked = Ranked::new(&scores, &truths)?;
         arm.roc = ranked.roc_points(None).iter().map(|p| [p.x, p.y]).collect();
         arm.precision_recall = ranked.pr_points(None).iter().map(|p| [p.x, p.y]).collect();
-        arm.reliability = reliability(&scores, &truths, None, RELIABILITY_BINS)
-            .iter()
-            .map(|bin| report::ReliabilityBin {
-                predicted: bin.predicted,
-                observed: bin.observed,
-                count: bin.weight as u64,
-            })
-            .collect();
+        arm.reliability = reliability_bins(&scores, &truths);
     }
+    let stated = &findings.session.config.run.evaluation.prevalence;
+    let figures = Figures::of(test, &fitted.file, stated, bootstrap)?;
+    arm.calibration = figures.calibration;
+    arm.precision_at_prevalence = figures.precision_at_prevalence;
+    arm.recall_at_precision = figures.recall_at_precision;
+    arm.abstention = figures.abstention;
     Ok(arm)
+}
+
+/// Rows per true and called class.
+pub fn counts(confusion: &ConfusionMatrix) -> Vec<Vec<u64>> {
+    let rows = confusion.counts().chunks(confusion.n_classes());
+    rows.map(|row| row.iter().map(|&n| n as u64).collect()).collect()
+}
+
+/// Rows of each class without a call, where there may be such.
+pub fn uncalled(scored: &Scored, confusion: &ConfusionMatrix) -> Vec<u64> {
+    let counts = confusion.uncalled().iter().map(|&n| n as u64);
+    if scored.abstains { counts.collect() } else { Vec::new() }
 }
 
 /// Every arm on the test tiles of each centre; a centre with one class has no numbers to show.

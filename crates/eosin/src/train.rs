@@ -28,7 +28,7 @@ pub struct FittedArm {
     pub tuned: Tuned,
     /// The head, as it is saved.
     pub file: HeadFile,
-    /// Its out-of-fold predictions of the training part.
+    /// Its out-of-fold predictions of the training part, called at what other folds gave.
     pub out_of_fold: Scored,
     /// Its predictions on the test part, where the task has one.
     pub test: Option<Scored>,
@@ -73,30 +73,33 @@ pub fn fit_arm(
         pipeline.iter().map(|p| *p as &dyn FeatureTransform).collect();
     let (train, held_out) = TrainView::whole(set).split(&rows.split)?;
     let options = run.tune_options();
-    let mut tuned = tune(&train, trainer.as_ref(), &transforms, options, progress)?;
+    let tuned = tune(&train, trainer.as_ref(), &transforms, options, progress)?;
+    let (labels, groups) = (train.labels(), train.groups());
     let decided = &run.training.decision;
-    let (decision, threshold) =
-        Decision::fit(&tuned.oof, &train.labels(), &train.groups(), decided, run.seed)?;
-    tuned.oof = decision.correct(&tuned.oof)?;
-    tuned.threshold = threshold;
+    let (decision, threshold) = Decision::fit(&tuned.oof, &labels, &groups, decided, run.seed)?;
+    let out_of_fold = Scored::cross_fitted(
+        tuned.oof.clone(),
+        labels,
+        groups,
+        decided,
+        tuned.first_round(),
+        run.seed,
+    )?;
     let Final { head: fitted, notes } =
         fit_final(&train, trainer.as_ref(), &transforms, tuned.penalty, run.seed)?;
     let test = if held_out.n_rows() == 0 {
         None
     } else {
-        Some(Scored {
-            probabilities: decision.correct(&fitted.predict(&held_out.features())?)?,
-            labels: held_out.labels(),
-            groups: held_out.groups(),
-            threshold: tuned.threshold,
-        })
+        let raw = fitted.predict(&held_out.features())?;
+        let (labels, groups) = (held_out.labels(), held_out.groups());
+        Some(Scored::decided((&decision, threshold), raw, labels, groups)?)
     };
     let augmentation =
         pipeline.map_or_else(|| "none".to_string(), eosin_augment::Pipeline::description);
     let file = HeadFile {
         record: fitted.record(),
         contract: embedded.contract.clone(),
-        threshold: tuned.threshold,
+        threshold,
         decision,
         penalty: Some(tuned.penalty),
         metrics: BTreeMap::new(),
@@ -104,12 +107,6 @@ pub fn fit_arm(
         trained_on: trained_on(session, rows, embedded, &train.labels()),
         licence: embedded.info.licence.clone(),
         eosin_version: env!("CARGO_PKG_VERSION").to_string(),
-    };
-    let out_of_fold = Scored {
-        probabilities: tuned.oof.clone(),
-        labels: train.labels(),
-        groups: train.groups(),
-        threshold: tuned.threshold,
     };
     Ok(FittedArm {
         backbone: embedded.info.name.clone(),

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use eosin_augment::Pipeline;
 use eosin_core::{LabelledSet, NoProgress, Result};
-use eosin_eval::Interval;
+use eosin_head::HeadFile;
 use eosin_report::TestOpened;
 
 use crate::config::{ComponentConfig, TaskConfig, part};
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
-use crate::evaluate::Metric;
+use crate::evaluate::{Metric, Scored};
 use crate::exports::{Exports, Whose, row_names};
+use crate::figures::Figures;
 use crate::leakage::check_leakage;
 use crate::opened;
+use crate::run::unused_prevalence;
 use crate::session::{Embedded, Session};
 use crate::train::{FittedArm, embed_views, fit_arm, labelled, save};
 use crate::train_slides::{Fitted, fit_slides};
@@ -52,19 +53,36 @@ pub struct TrainedFile {
     pub penalty: f64,
     /// The threshold, for two classes.
     pub threshold: Option<f64>,
-    /// The leading metric on out-of-fold predictions of the training part, by which heads are
-    /// sorted: AUROC for two classes, macro F1 for more.
-    pub out_of_fold: Metric,
-    /// Every metric on the test part, where the task has one.
-    pub test: Vec<Metric>,
+    /// On the training part, where folds held rows out and called them by what the other folds gave.
+    pub out_of_fold: Measured,
+    /// On the test part, where the task has one.
+    pub test: Option<Measured>,
     /// With how many heads or configurations that part was opened.
     pub opened: Option<TestOpened>,
 }
 
+/// What a head scores on some rows.
+pub struct Measured {
+    /// Every metric. The first, AUROC or its mean over classes, needs no call: heads are sorted by it.
+    pub metrics: Vec<Metric>,
+    /// The metric of the calls, F1 or its mean over classes.
+    pub calls: Metric,
+    /// What stands beside them.
+    pub figures: Figures,
+}
+
+/// What training left behind.
+pub struct TrainOutcome {
+    /// Heads of a task come one after another, the best out-of-fold score first.
+    pub heads: Vec<TrainedHead>,
+    /// Tiles that were left out.
+    pub skipped: Vec<Skipped>,
+    /// What a reader should be warned of.
+    pub warnings: Vec<String>,
+}
+
 /// Trains a plan. A head that cannot be fitted is told in its place and does not end the others.
-///
-/// Heads of a task come one after another, the best out-of-fold score first.
-pub fn train_many(session: &Session, plan: &TrainPlan) -> Result<(Vec<TrainedHead>, Vec<Skipped>)> {
+pub fn train_many(session: &Session, plan: &TrainPlan) -> Result<TrainOutcome> {
     let or = |given: &[String], default: &str| {
         if given.is_empty() { vec![default.to_string()] } else { given.to_vec() }
     };
@@ -79,6 +97,11 @@ pub fn train_many(session: &Session, plan: &TrainPlan) -> Result<(Vec<TrainedHea
     let embedded: Vec<Embedded> =
         backbones.iter().map(|name| session.embed(name, None, None)).collect::<Result<_>>()?;
     let skipped = Session::skipped(&embedded);
+    let mut warnings = Vec::new();
+    for (name, task) in &tasks {
+        let found = unused_prevalence(session, session.rows(task, &skipped)?.classes.len());
+        warnings.extend(found.map(|warning| format!("{name}: {warning}")));
+    }
 
     let augment = plan.augment.then_some(&pipeline);
     let mut trained = Vec::new();
@@ -92,7 +115,7 @@ pub fn train_many(session: &Session, plan: &TrainPlan) -> Result<(Vec<TrainedHea
         trained[from..].sort_by(|a, b| score(b).total_cmp(&score(a)));
     }
     exports.write(&session.out.join("heads"))?;
-    Ok((trained, skipped))
+    Ok(TrainOutcome { heads: trained, skipped, warnings })
 }
 
 fn named<T: serde::de::DeserializeOwned>(
@@ -124,8 +147,11 @@ fn heads(session: &Session, names: &[String]) -> Result<Vec<(String, ComponentCo
     names.iter().map(head).collect()
 }
 
+/// By what heads are sorted: what needs no call. A score that is not defined comes last.
 fn score(head: &TrainedHead) -> f64 {
-    head.result.as_ref().map_or(f64::NEG_INFINITY, |saved| saved.out_of_fold.interval.estimate)
+    let first = |saved: &TrainedFile| Some(saved.out_of_fold.metrics.first()?.interval.estimate);
+    let score = head.result.as_ref().ok().and_then(first);
+    score.filter(|score| score.is_finite()).unwrap_or(f64::NEG_INFINITY)
 }
 
 /// All heads of one task on one backbone.
@@ -154,17 +180,15 @@ impl Job<'_> {
         } else {
             Some(self.tiles(&rows)?)
         };
-        let bootstrap = session.config.run.evaluation.bootstrap(session.config.run.seed);
         let stage = format!("train {} on {name}", self.task_name);
         session.progress.start(&stage, heads.len() as u64);
         let mut trained = Vec::new();
         for (head_name, head) in heads {
             let fit = |exports: &mut Exports| -> Result<TrainedFile> {
-                let Fitted { penalty, out_of_fold, mut file, test, rows: of } = match &set {
+                let Fitted { tuned, out_of_fold, mut file, test, rows: of } = match &set {
                     Some(set) if !is_slide_head(head) => self.tile_head(&rows, set, head)?,
                     _ => self.slide_head(&rows, head)?,
                 };
-                let threshold = out_of_fold.threshold;
                 let whose = Whose {
                     task: self.task_name,
                     backbone: name,
@@ -172,20 +196,18 @@ impl Job<'_> {
                     names: &of.0,
                     split: &of.1,
                     classes: &rows.classes,
+                    tuned: &tuned,
                 };
-                let run = &session.config.run;
-                exports.add(&whose, (&run.training, run.seed), &out_of_fold, test.as_ref())?;
-                let mut all = out_of_fold.metrics(&bootstrap)?;
-                let test = match &test {
-                    Some(test) => test.metrics(&bootstrap)?,
-                    None => Vec::new(),
-                };
-                let told =
-                    |part: &str, m: &Metric| (format!("{part} {}", m.name), m.interval.estimate);
-                file.metrics = test.iter().map(|m| told("test", m)).collect::<BTreeMap<_, _>>();
-                file.metrics.extend(all.iter().map(|m| told("out of fold", m)));
-                // AUROC for two classes: what has no threshold ranks heads.
-                let out_of_fold = all.remove(0);
+                exports.add(&whose, &out_of_fold, test.as_ref())?;
+                let out_of_fold = Measured::of(session, &out_of_fold, &file)?;
+                let test = test.map(|test| Measured::of(session, &test, &file)).transpose()?;
+                let parts = [("test", test.as_ref()), ("out of fold", Some(&out_of_fold))];
+                for (part, measured) in parts {
+                    let named = measured.into_iter().flat_map(Measured::named);
+                    file.metrics
+                        .extend(named.map(|(name, value)| (format!("{part} {name}"), value)));
+                }
+                let (penalty, threshold) = (tuned.penalty, file.threshold);
                 let path = session
                     .out
                     .join("heads")
@@ -227,7 +249,7 @@ impl Job<'_> {
         let FittedArm { tuned, file, out_of_fold, test, .. } = arm;
         let names = row_names(self.session, rows, self.embedded);
         let rows = (names, rows.split.clone());
-        Ok(Fitted { penalty: tuned.penalty, out_of_fold, file, test, rows })
+        Ok(Fitted { tuned, out_of_fold, file, test, rows })
     }
 
     fn slide_head(&self, rows: &TaskRows, head: &ComponentConfig) -> Result<Fitted> {
@@ -236,9 +258,21 @@ impl Job<'_> {
     }
 }
 
-impl TrainedFile {
-    /// The main metric on the test part.
-    pub fn test_interval(&self) -> Option<&Interval> {
-        self.test.first().map(|m| &m.interval)
+impl Measured {
+    fn of(session: &Session, scored: &Scored, file: &HeadFile) -> Result<Self> {
+        let run = &session.config.run;
+        let bootstrap = run.evaluation.bootstrap(run.seed);
+        let metrics = scored.metrics(&bootstrap)?;
+        Ok(Self {
+            calls: metrics[scored.main_at()].clone(),
+            metrics,
+            figures: Figures::of(scored, file, &run.evaluation.prevalence, &bootstrap)?,
+        })
+    }
+
+    /// Every figure by the name that a head's card gives it.
+    fn named(&self) -> Vec<(String, f64)> {
+        let metrics = self.metrics.iter().map(|m| (m.name.to_string(), m.interval.estimate));
+        metrics.chain(self.figures.named()).collect()
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eosin_core::{Error, Fold, LabelledSet, Result, TrainView};
-use eosin_head::{Decision, HeadFile, Searched, search, training_digest};
+use eosin_head::{Decision, HeadFile, Searched, Tuned, search, training_digest};
 use eosin_network::{Bag, Bags, LabelledBags, SlideHeadTrainer, TrainBags};
 
 use crate::config::TaskConfig;
@@ -18,9 +18,9 @@ use crate::train::trained_on;
 
 /// A head that was tuned and fitted on the training part, and scored on the test part.
 pub struct Fitted {
-    /// The penalty that the inner folds took.
-    pub penalty: f64,
-    /// Out-of-fold predictions of the training slides.
+    /// What tuning found.
+    pub tuned: Tuned,
+    /// Out-of-fold predictions of the training part, called at what other folds gave.
     pub out_of_fold: Scored,
     /// The head, as it is saved.
     pub file: HeadFile,
@@ -145,18 +145,18 @@ pub fn fit_slides(
     })?;
     let decided = &run.training.decision;
     let (decision, threshold) = Decision::fit(&tuned.oof, &labels, &groups, decided, run.seed)?;
-    let probabilities = decision.correct(&tuned.oof)?;
+    let first_round = tuned.first_round();
+    let (oof, labels_of) = (tuned.oof.clone(), labels.clone());
+    let out_of_fold = Scored::cross_fitted(oof, labels_of, groups, decided, first_round, run.seed)?;
     let fitted = trainer.fit_slides(&train, tuned.penalty)?;
     let held = &slides.split.held_out;
     let test = if held.is_empty() {
         None
     } else {
-        Some(Scored {
-            probabilities: decision.correct(&fitted.predict(&held_out)?)?,
-            labels: held.iter().map(|&i| set.labels()[i]).collect(),
-            groups: held.iter().map(|&i| set.groups()[i]).collect(),
-            threshold,
-        })
+        let raw = fitted.predict(&held_out)?;
+        let labels = held.iter().map(|&i| set.labels()[i]).collect();
+        let groups = held.iter().map(|&i| set.groups()[i]).collect();
+        Some(Scored::decided((&decision, threshold), raw, labels, groups)?)
     };
     // The digest of the slides' means: it changes with any tile.
     let means = train.bags()?.mean_pooled()?;
@@ -174,7 +174,6 @@ pub fn fit_slides(
         licence: embedded.info.licence.clone(),
         eosin_version: env!("CARGO_PKG_VERSION").to_string(),
     };
-    let out_of_fold = Scored { probabilities, labels, groups, threshold };
     let rows = (slides.row_names(rows), slides.split);
-    Ok(Fitted { penalty: tuned.penalty, out_of_fold, file, test, rows })
+    Ok(Fitted { tuned, out_of_fold, file, test, rows })
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use comfy_table::{Table, presets};
 use eosin::crates::eval::{Form, Interval};
-use eosin::crates::report::TestOpened;
-use eosin::{Session, TrainPlan, TrainedFile, TrainedHead, train_many};
+use eosin::crates::report::{TestOpened, tables};
+use eosin::{Measured, TrainedFile, Session, TrainOutcome, TrainPlan, TrainedHead, train_many};
 
 use super::sizes::print_sizes;
 use super::{open, print_facts, tell_skipped};
@@ -26,7 +26,7 @@ pub fn train(arguments: &TrainArguments, bars: &Bars) -> Result<Outcome> {
     if arguments.run.dry_run {
         return dry_run(&session, &plan);
     }
-    let (trained, skipped) = train_many(&session, &plan)?;
+    let TrainOutcome { heads: trained, skipped, warnings } = train_many(&session, &plan)?;
     println!("{}", table(&trained));
     for head in &trained {
         if let Ok(saved) = &head.result {
@@ -45,6 +45,9 @@ pub fn train(arguments: &TrainArguments, bars: &Bars) -> Result<Outcome> {
         });
     for (task, n_configurations) in opened {
         println!("test part of {task}: {}", TestOpened { n_configurations }.sentence());
+    }
+    for warning in &warnings {
+        println!("note: {warning}");
     }
     tell_skipped(&skipped);
     if let Some(note) = session.unreadable_note(&skipped) {
@@ -71,7 +74,8 @@ fn tell_failed(trained: &[TrainedHead]) -> Result<usize> {
 /// Trains the plan on noise instead of embeddings.
 fn dry_run(session: &Session, plan: &TrainPlan) -> Result<Outcome> {
     eosin::train_sizes(session, plan)?.iter().for_each(print_sizes);
-    let (trained, skipped) = eosin::rehearse(session, |rehearsal| train_many(rehearsal, plan))?;
+    let TrainOutcome { heads: trained, skipped, warnings } =
+        eosin::rehearse(session, |rehearsal| train_many(rehearsal, plan))?;
     let failed = tell_failed(&trained)?;
     let title = &session.config.run.title;
     if failed + skipped.len() == 0 {
@@ -96,10 +100,14 @@ fn dry_run(session: &Session, plan: &TrainPlan) -> Result<Outcome> {
         ("augmentation".into(), augmentation),
         ("output".into(), session.out.join("heads").display().to_string()),
     ]);
+    for warning in &warnings {
+        println!("note: {warning}");
+    }
     tell_skipped(&skipped);
     Ok(Outcome::of(failed + skipped.len()))
 }
 
+/// Heads in the order of what needs no call; beside it the calls, at what other folds gave.
 fn table(trained: &[TrainedHead]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header([
@@ -109,22 +117,38 @@ fn table(trained: &[TrainedHead]) -> Table {
         "metric",
         "out of fold",
         "test",
+        "calls, out of fold",
         "penalty",
     ]);
     for head in trained {
         let names = [head.task.clone(), head.head.clone(), head.backbone.clone()];
         let cells = match &head.result {
             Ok(saved) => [
-                saved.out_of_fold.name.to_string(),
-                shown(Some(&saved.out_of_fold.interval)),
-                shown(saved.test_interval()),
+                saved.out_of_fold.metrics.first().map_or("", |m| m.name).to_string(),
+                first(Some(&saved.out_of_fold)),
+                first(saved.test.as_ref()),
+                calls(&saved.out_of_fold),
                 format!("{:.3e}", saved.penalty),
             ],
-            Err(_) => ["not fitted".into(), String::new(), String::new(), String::new()],
+            Err(_) => ["not fitted", "", "", "", ""].map(String::from),
         };
         table.add_row(names.into_iter().chain(cells));
     }
     table
+}
+
+/// The metric that heads are sorted by.
+fn first(measured: Option<&Measured>) -> String {
+    shown(measured.and_then(|m| m.metrics.first()).map(|m| &m.interval))
+}
+
+/// F1 with the share of rows that is called, where some are not.
+fn calls(measured: &Measured) -> String {
+    let f1 = format!("{} {:.3}", measured.calls.name, measured.calls.interval.estimate);
+    match &measured.figures.abstention {
+        Some(abstention) => format!("{f1}, {:.0} % called", 100.0 * abstention.coverage),
+        None => f1,
+    }
 }
 
 fn shown(interval: Option<&Interval>) -> String {
@@ -140,12 +164,39 @@ fn shown(interval: Option<&Interval>) -> String {
 /// The file, and with one head alone everything that is known of it.
 fn tell(head: &TrainedHead, saved: &TrainedFile, all: bool) {
     if all {
-        for metric in &saved.test {
-            println!("  {:18} {}", metric.name, shown(Some(&metric.interval)));
+        print!("{}", tables::columns(&every_metric(saved)));
+        let parts = [("out of fold", Some(&saved.out_of_fold)), ("test", saved.test.as_ref())];
+        for (part, measured) in parts {
+            let Some(Measured { figures, .. }) = measured else { continue };
+            println!("{part}");
+            let text = tables::figures(
+                figures.calibration.as_ref(),
+                &figures.precision_at_prevalence,
+                &figures.recall_at_precision,
+            );
+            for line in text.lines() {
+                println!("  {line}");
+            }
+            if let Some(abstention) = &figures.abstention {
+                println!("  {}", abstention.sentence("rows"));
+            }
         }
         if let Some(threshold) = saved.threshold {
-            println!("  threshold {threshold:.4} on out-of-fold predictions");
+            println!("threshold {threshold:.4}, of all out-of-fold predictions");
         }
     }
     println!("{}: {}", head.task, saved.path.display());
+}
+
+fn every_metric(saved: &TrainedFile) -> Vec<Vec<String>> {
+    let mut rows = vec![["  metric", "out of fold", "test"].map(String::from).to_vec()];
+    for (i, metric) in saved.out_of_fold.metrics.iter().enumerate() {
+        let test = saved.test.as_ref().and_then(|test| test.metrics.get(i));
+        rows.push(vec![
+            format!("  {}", metric.name),
+            shown(Some(&metric.interval)),
+            shown(test.map(|m| &m.interval)),
+        ]);
+    }
+    rows
 }

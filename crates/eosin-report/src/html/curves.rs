@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
+use super::figures::{self, cell, points};
 use super::{legend, section};
 use crate::number::{interval, score};
 use crate::plot::{Chart, Curve, curves};
@@ -69,7 +70,7 @@ fn reliability(report: &RunReport) -> Markup {
         .into_iter()
         .map(|arm| Curve {
             name: arm.label(),
-            points: arm.reliability.iter().map(|b| [b.predicted, b.observed]).collect(),
+            points: points(&arm.reliability),
             band: Vec::new(),
             marks: true,
         })
@@ -85,7 +86,7 @@ fn reliability(report: &RunReport) -> Markup {
 }
 
 fn confusion(report: &RunReport, arm: &Arm) -> Markup {
-    let classes = &report.data.classes;
+    let classes: Vec<&str> = report.data.classes.iter().map(|class| class.name.as_str()).collect();
     html! {
         div {
             figcaption { (arm.label()) }
@@ -93,24 +94,34 @@ fn confusion(report: &RunReport, arm: &Arm) -> Markup {
                 (arm.head) ", penalty " (arm.penalty)
                 @if let Some(threshold) = arm.threshold { ", threshold " (score(threshold)) }
             }
-            div class="scroll" { table class="confusion" {
-                tr { th {} @for class in classes { th { (class.name) } } }
-                @for (i, row) in arm.confusion.iter().enumerate() {
-                    @let total = row.iter().sum::<u64>().max(1);
-                    tr {
-                        th { @if let Some(class) = classes.get(i) { (class.name) } }
-                        @for (j, n) in row.iter().enumerate() {
-                            @let share = *n as f64 / total as f64;
-                            // Steps of a twentieth, since the page's policy allows no style of a cell.
-                            td class={ (if i == j { "hit" } else { "miss" }) " s" ((share * 20.0).round()) } {
-                                (n) span class="interval" { (format!("{:.0} %", share * 100.0)) }
-                            }
-                        }
-                    }
-                }
-            } }
+            (figures::confusion(&classes, &arm.confusion, &arm.uncalled))
         }
     }
+}
+
+/// How the probabilities of the heads hold.
+pub(super) fn calibration(report: &RunReport) -> Markup {
+    let heads: Vec<_> = report
+        .distinct_arms()
+        .into_iter()
+        .filter_map(|arm| Some((arm.label(), arm.calibration.as_ref()?)))
+        .collect();
+    section("Calibration", (!heads.is_empty()).then(|| figures::calibration(&heads)))
+}
+
+/// What the calls are worth at other prevalences, and recall at fixed precision.
+pub(super) fn prevalence(report: &RunReport) -> Markup {
+    let arms = report.distinct_arms();
+    let known = arms.iter().any(|arm| !arm.precision_at_prevalence.is_empty());
+    let shares: Vec<_> =
+        arms.iter().map(|arm| (arm.label(), &arm.precision_at_prevalence[..])).collect();
+    let fixed: Vec<_> =
+        arms.iter().map(|arm| (arm.label(), &arm.recall_at_precision[..])).collect();
+    section(
+        "Prevalence and fixed precision",
+        known
+            .then(|| html! { (figures::prevalences(&shares)) (figures::fixed_precisions(&fixed)) }),
+    )
 }
 
 /// How the metric grows with the number of positives.
@@ -179,7 +190,7 @@ pub(super) fn centres(report: &RunReport) -> Markup {
                 td { (report.arms.get(row.arm).map(Arm::label).unwrap_or_default()) }
                 td class="number" { (row.n_test) }
                 td class="number" { (row.n_test_positives) }
-                @for m in &row.metrics { td { (score(m.estimate)) " " span class="interval" { (interval(m.lower, m.upper)) } } }
+                @for m in &row.metrics { td { (cell(m)) } }
             } } }
         } }
     });

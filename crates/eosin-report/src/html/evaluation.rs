@@ -3,13 +3,14 @@
 use eosin_core::Result;
 use maud::{Markup, html};
 
+use super::figures::{self, cell, points};
 use super::{inline, legend, page, remarks, section};
 use crate::evaluation_report::{
     CalibrationResult, EvaluationReport, PrecisionAtPrevalence, RecallAtPrecision,
 };
-use crate::number::{interval, percent_of, score};
+use crate::number::{percent_of, score};
 use crate::plot::{Chart, Curve, curves};
-use crate::{Metric, ReliabilityBin, TrivialCall};
+use crate::{Metric, TrivialCall};
 
 const UNIT: [(f64, f64); 2] = [(0.0, 1.0), (0.0, 1.0)];
 const DIAGONAL: [[f64; 2]; 2] = [[0.0, 0.0], [1.0, 1.0]];
@@ -40,10 +41,6 @@ pub fn render_evaluation_html(report: &EvaluationReport) -> Result<String> {
         section("The head", Some(about(report))),
     ];
     Ok(page(&report.title, &head, &sections))
-}
-
-fn cell(m: &Metric) -> Markup {
-    html! { (score(m.estimate)) " " span class="interval" { (interval(m.lower, m.upper)) } }
 }
 
 /// Every metric beside what calls score that look at no tile.
@@ -80,42 +77,19 @@ fn result(report: &EvaluationReport) -> Markup {
 }
 
 fn calls(report: &EvaluationReport) -> Markup {
+    let classes: Vec<&str> = report.classes.iter().map(String::as_str).collect();
     html! {
         p class="small" { "Rows are true classes, columns called ones; shades are shares of the row." }
         div class="grid-of pairs" {
-            (confusion("All", &report.classes, &report.confusion))
-            @for centre in &report.centres { (confusion(&centre.name, &report.classes, &centre.confusion)) }
-        }
-        @if let Some(a) = &report.abstention {
-            p {
-                "The head may leave rows uncalled, and leaves " (a.n_uncalled) " of " (report.n_rows)
-                "; of those that it calls, " (percent_of(a.wrong)) " are wrong. "
-                "The tables and metrics above count every row, called at the threshold."
+            div { figcaption { "All" } (figures::confusion(&classes, &report.confusion, &report.uncalled)) }
+            @for centre in &report.centres {
+                div {
+                    figcaption { (centre.name) }
+                    (figures::confusion(&classes, &centre.confusion, &centre.uncalled))
+                }
             }
         }
-    }
-}
-
-fn confusion(title: &str, classes: &[String], counts: &[Vec<u64>]) -> Markup {
-    html! {
-        div {
-            figcaption { (title) }
-            div class="scroll" { table class="confusion" {
-                tr { th {} @for class in classes { th { (class) } } }
-                @for (i, row) in counts.iter().enumerate() {
-                    @let total = row.iter().sum::<u64>().max(1);
-                    tr {
-                        th { @if let Some(class) = classes.get(i) { (class) } }
-                        @for (j, n) in row.iter().enumerate() {
-                            @let share = *n as f64 / total as f64;
-                            td class={ (if i == j { "hit" } else { "miss" }) " s" ((share * 20.0).round()) } {
-                                (n) span class="interval" { (percent_of(share)) }
-                            }
-                        }
-                    }
-                }
-            } }
-        }
+        @if let Some(a) = &report.abstention { p { (a.sentence(&format!("{}s", report.unit))) } }
     }
 }
 
@@ -140,9 +114,6 @@ fn drawn(report: &EvaluationReport) -> Markup {
 }
 
 pub(super) fn calibration(found: &CalibrationResult) -> Markup {
-    let points = |bins: &[ReliabilityBin]| -> Vec<[f64; 2]> {
-        bins.iter().map(|b| [b.predicted, b.observed]).collect()
-    };
     let lines = [
         line("before calibration", points(&found.before), true),
         line("after calibration", points(&found.after), true),
@@ -155,18 +126,9 @@ pub(super) fn calibration(found: &CalibrationResult) -> Markup {
         reference: Some(DIAGONAL),
     };
     html! {
-        p { "Calibration of the head: " (found.method) "." }
         (legend(&["before calibration", "after calibration"]))
         div class="grid-of" { (curves(&chart, &lines)) }
-        div class="scroll" { table {
-            thead { tr { th { "Expected calibration error" } th class="number" {} } }
-            tbody {
-                tr { td { "before calibration" } td class="number" { (score(found.ece_before)) } }
-                tr { td { "after calibration" } td class="number" { (score(found.ece_after)) } }
-                tr { td { "a perfect head on so many rows, on average" } td class="number" { (score(found.ece_perfect)) } }
-                tr { td { "a perfect head, in 95 % of draws below" } td class="number" { (score(found.ece_perfect_upper)) } }
-            }
-        } }
+        (figures::calibration(&[("head".into(), found)]))
     }
 }
 
@@ -174,36 +136,12 @@ pub(super) fn prevalence(
     shares: &[PrecisionAtPrevalence],
     fixed: &[RecallAtPrecision],
 ) -> Option<Markup> {
-    (!shares.is_empty() || !fixed.is_empty()).then(|| html! {
-        p class="small" {
-            "Where positives have another share and look the same, recall and false-positive rate stay "
-            "and precision changes. The threshold is on the head's own probabilities: calls from there on "
-            "are those that its threshold makes after recalibration to that share."
+    (!shares.is_empty() || !fixed.is_empty()).then(|| {
+        html! {
+            (figures::prevalences(&[("head".into(), shares)]))
+            (figures::fixed_precisions(&[("head".into(), fixed)]))
         }
-        div class="scroll" { table {
-            thead { tr { th class="number" { "Prevalence" } th { "Precision" } th class="number" { "Negative predictive value" } th class="number" { "F1" } th class="number" { "Threshold for it" } } }
-            tbody { @for at in shares { tr {
-                td class="number" { (percent(at.prevalence)) @if at.stated { " (stated)" } }
-                td { (cell(&at.interval)) }
-                td class="number" { (score(at.negative_predictive_value)) }
-                td class="number" { (score(at.f1)) }
-                td class="number" { (at.threshold.map_or_else(|| "–".into(), score)) }
-            } } }
-        } }
-        div class="scroll" { table {
-            thead { tr { th class="number" { "Precision of at least" } th { "Recall" } th class="number" { "Threshold on these rows" } } }
-            tbody { @for at in fixed { tr {
-                td class="number" { (percent_of(at.precision)) }
-                td { (cell(&at.interval)) }
-                td class="number" { (at.threshold.map_or_else(|| "none is so precise".into(), score)) }
-            } } }
-        } }
     })
-}
-
-/// A prevalence may be small.
-fn percent(share: f64) -> String {
-    if share < 0.01 { format!("{:.2} %", share * 100.0) } else { format!("{:.1} %", share * 100.0) }
 }
 
 fn centres(report: &EvaluationReport) -> Option<Markup> {

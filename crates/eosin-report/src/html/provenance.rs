@@ -22,7 +22,6 @@ pub(super) fn data(report: &RunReport) -> Markup {
                 @if !data.group_column.is_empty() { " (column " code { (data.group_column) } ")" }
                 "; a group is never on two sides of a split."
             }
-            @if let Some(opened) = report.opened { p { (opened.sentence()) } }
             div class="scroll" { table {
                 thead { tr {
                     th { "Split" } th class="number" { "Tiles" } th class="number" { "Groups" }

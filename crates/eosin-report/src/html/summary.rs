@@ -38,6 +38,8 @@ fn square(report: &RunReport, first: &Arm) -> Markup {
             }
             ". Brackets are " (percent_level(report.level)) " bootstrap intervals over groups (" (report.replicates) " replicates)."
         }
+        @if let Some(opened) = report.opened { p { "Test part: " (opened.sentence()) } }
+        @if let Some(text) = report.coverage() { p { (text) } }
         @if let Some(label) = label { p class="small" { "Augmentation: " code { (label) } } }
     }
 }

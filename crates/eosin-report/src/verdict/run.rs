@@ -18,6 +18,7 @@ pub fn run_verdict(report: &RunReport) -> Verdict {
         }
     };
     let mut beside: Vec<String> = total.map(|gain| said(report, gain)).into_iter().collect();
+    beside.extend(report.coverage());
     beside.extend(selection(report));
     beside.extend(few_positives(report));
     beside.extend(skipped(report));

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use eosin_core::{Contract, Licence, Use};
 use eosin_report::{
-    Arm, BackboneSummary, CentreResult, ClassCount, DataSummary, EmbeddingMap, Gain,
-    LeakageFinding, LearningCurve, LearningPoint, MapPoint, Metric, Ranking, RankingRow,
-    ReliabilityBin, RunReport, SkippedTile, SplitSummary, TradeOff, TrivialCall,
+    AbstentionResult, Arm, BackboneSummary, CalibrationResult, CentreResult, ClassCount,
+    DataSummary, EmbeddingMap, Gain, LeakageFinding, LearningCurve, LearningPoint, MapPoint,
+    Metric, PrecisionAtPrevalence, Ranking, RankingRow, RecallAtPrecision, ReliabilityBin,
+    RunReport, SkippedTile, SplitSummary, TradeOff, TrivialCall,
 };
 
 pub fn sample() -> RunReport {
@@ -173,9 +174,40 @@ fn arm(selected: bool, augmented: bool, f1: f64) -> Arm {
         metrics: vec![
             metric("AUROC", f1 + 0.3, 0.06),
             metric("F1", f1, 0.12),
+            metric("coverage", 557.0 / 560.0, 0.003),
             metric("balanced accuracy", f1 + 0.2, 0.08),
         ],
-        confusion: vec![vec![520, 12], vec![(28.0 * (1.0 - f1)) as u64, (28.0 * f1) as u64]],
+        confusion: vec![vec![520, 10], vec![(27.0 * (1.0 - f1)) as u64, (27.0 * f1) as u64]],
+        uncalled: vec![2, 1],
+        abstention: Some(AbstentionResult { n_uncalled: 3, coverage: 557.0 / 560.0, wrong: 0.04 }),
+        calibration: Some(CalibrationResult {
+            method: "Platt's line".into(),
+            before: vec![ReliabilityBin { predicted: 0.1, observed: 0.05, count: 560 }],
+            after: vec![ReliabilityBin { predicted: 0.06, observed: 0.05, count: 560 }],
+            ece_before: 0.05,
+            ece_after: 0.02,
+            ece_perfect: 0.015,
+            ece_perfect_upper: 0.025,
+            brier_before: 0.045,
+            brier_after: 0.04,
+            log_loss_before: 0.18,
+            log_loss_after: 0.16,
+        }),
+        precision_at_prevalence: vec![PrecisionAtPrevalence {
+            prevalence: 0.02,
+            stated: true,
+            precision: f1 - 0.2,
+            interval: metric("precision", f1 - 0.2, 0.1),
+            negative_predictive_value: 0.99,
+            f1: f1 - 0.1,
+            threshold: Some(0.5),
+        }],
+        recall_at_precision: vec![RecallAtPrecision {
+            precision: 0.8,
+            recall: f1 - 0.3,
+            interval: metric("recall", f1 - 0.3, 0.2),
+            threshold: None,
+        }],
         roc: steps().map(|x| [x, bend(x)]).collect(),
         precision_recall: steps().map(|x| [x, 1.0 - 0.95 * x.powf(1.0 + 3.0 * f1)]).collect(),
         reliability: steps()

@@ -2,7 +2,6 @@
 
 //! A saved head on labelled tiles or slides that it never saw.
 
-pub(crate) mod figures;
 mod labels;
 mod report;
 mod training;
@@ -12,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eosin_core::{EmbeddingBatch, Error, Probabilities, Progress, Result, TileMeta};
-use eosin_head::Decided;
 use eosin_report::{EvaluationReport, render_evaluation_html};
 
 use self::labels::Label;
@@ -88,8 +86,6 @@ struct Evaluated<'a> {
     applicable: &'a Applicable,
     columns: [String; 2],
     names: Arc<[RowName]>,
-    raw: Probabilities,
-    decided: Decided,
     scored: Scored,
     skipped: &'a [Skipped],
     notes: Vec<String>,
@@ -176,13 +172,8 @@ pub fn evaluate(options: &EvaluateOptions, progress: &dyn Progress) -> Result<Ev
     }
     let Judged { names, labels, raw } = judged;
     let raw = Probabilities::new(file.record.classes.len(), raw)?;
-    let decided = file.decide(&raw)?;
-    let scored = Scored {
-        probabilities: decided.probabilities.clone(),
-        groups: numbered(&names),
-        labels,
-        threshold: file.threshold,
-    };
+    let groups = numbered(&names);
+    let scored = Scored::decided((&file.decision, file.threshold), raw, labels, groups)?;
     if !skipped.is_empty() {
         warnings.push(format!("{} tiles could not be read and were left out", skipped.len()));
     }
@@ -198,8 +189,6 @@ pub fn evaluate(options: &EvaluateOptions, progress: &dyn Progress) -> Result<Ev
         applicable: &applicable,
         columns,
         names: Arc::clone(&names),
-        raw,
-        decided,
         scored,
         skipped: &skipped,
         notes: known.notes,
@@ -323,8 +312,9 @@ impl Evaluated<'_> {
             rows: (0..n).collect(),
             classes: file.record.classes.as_slice().into(),
             labels: self.scored.labels.clone(),
+            raw: (self.scored.raw != self.scored.probabilities).then(|| self.scored.raw.clone()),
             probabilities: self.scored.probabilities.clone(),
-            called: self.scored.called().into_iter().map(Some).collect(),
+            called: self.scored.called.clone(),
             threshold: file.threshold,
         };
         Exports { predictions: vec![predictions], folds: Vec::new() }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use eosin_core::Result;
-use eosin_eval::{ConfusionMatrix, GroupBootstrap, Ranked};
-use eosin_head::{Calibration, HeadFile};
+use eosin_eval::{GroupBootstrap, Ranked};
+use eosin_head::HeadFile;
 use eosin_report::{self as report, EvaluationReport};
 
-use super::{Evaluated, figures};
-use crate::prevalence::assumed_shares;
-use crate::summary::metric;
+use super::Evaluated;
+use crate::figures::Figures;
+use crate::summary::{counts, metric, uncalled};
 
 /// The report of an evaluation.
 pub(super) fn report(found: &Evaluated) -> Result<EvaluationReport> {
@@ -27,6 +27,8 @@ pub(super) fn report(found: &Evaluated) -> Result<EvaluationReport> {
     let points = |of: Option<Vec<eosin_eval::metrics::CurvePoint>>| -> Vec<[f64; 2]> {
         of.unwrap_or_default().iter().map(|p| [p.x, p.y]).collect()
     };
+    let confusion = scored.confusion()?;
+    let figures = Figures::of(scored, file, options.prevalence, &bootstrap)?;
     Ok(EvaluationReport {
         format: EvaluationReport::FORMAT,
         title: format!("Evaluation of a head: {}", classes.join(" / ")),
@@ -43,24 +45,15 @@ pub(super) fn report(found: &Evaluated) -> Result<EvaluationReport> {
         level: bootstrap.level,
         metrics: scored.metrics(&bootstrap)?.into_iter().map(metric).collect(),
         trivial: scored.trivial(),
-        confusion: counts(&scored.confusion()?),
+        confusion: counts(&confusion),
+        uncalled: uncalled(scored, &confusion),
         roc: points(ranked.as_ref().map(|ranked| ranked.roc_points(None))),
         precision_recall: points(ranked.as_ref().map(|ranked| ranked.pr_points(None))),
-        calibration: scored
-            .is_binary()
-            .then(|| figures::calibration(&found.raw, scored, method(file), options.seed)),
-        precision_at_prevalence: figures::at_prevalences(
-            scored,
-            options.prevalence,
-            assumed_shares(file).map(|shares| shares[1]),
-            &bootstrap,
-        )?,
-        recall_at_precision: match &ranked {
-            Some(ranked) => figures::at_precisions(scored, ranked, &bootstrap)?,
-            None => Vec::new(),
-        },
+        calibration: figures.calibration,
+        precision_at_prevalence: figures.precision_at_prevalence,
+        recall_at_precision: figures.recall_at_precision,
         centres: centres(found, &bootstrap)?,
-        abstention: abstention(found),
+        abstention: figures.abstention,
         opened: Some(report::TestOpened { n_configurations: found.n_opened }),
         accepted: options.apply.accept.to_vec(),
         skipped: found
@@ -93,22 +86,6 @@ fn warnings(found: &Evaluated, classes: &[String], count: &dyn Fn(usize) -> usiz
     warnings
 }
 
-fn counts(confusion: &ConfusionMatrix) -> Vec<Vec<u64>> {
-    let rows = confusion.counts().chunks(confusion.n_classes());
-    rows.map(|row| row.iter().map(|&n| n as u64).collect()).collect()
-}
-
-/// What a head corrects its probabilities by.
-fn method(file: &HeadFile) -> &'static str {
-    match (&file.decision.calibration, &file.decision.logit_adjustment) {
-        (None, None) => "none, so that before and after are the same",
-        (None, Some(_)) => "none; class shares are divided out",
-        (Some(Calibration::Temperature { .. }), _) => "a temperature",
-        (Some(Calibration::Platt { .. }), _) => "Platt's line",
-        (Some(Calibration::Isotonic { .. }), _) => "isotonic regression",
-    }
-}
-
 /// The head on the rows of each centre, where centres are known.
 fn centres(found: &Evaluated, bootstrap: &GroupBootstrap) -> Result<Vec<report::EvaluatedCentre>> {
     let mut rows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -122,25 +99,15 @@ fn centres(found: &Evaluated, bootstrap: &GroupBootstrap) -> Result<Vec<report::
         let mut groups = part.groups.clone();
         groups.sort_unstable();
         groups.dedup();
+        let confusion = part.confusion()?;
         Ok(report::EvaluatedCentre {
             name: name.to_string(),
             n_rows: rows.len() as u64,
             n_groups: groups.len() as u64,
             metrics: part.metrics(bootstrap)?.into_iter().map(metric).collect(),
-            confusion: counts(&part.confusion()?),
+            confusion: counts(&confusion),
+            uncalled: uncalled(&part, &confusion),
         })
     };
     rows.into_iter().map(at).collect()
-}
-
-/// What the head leaves uncalled, where it may.
-fn abstention(found: &Evaluated) -> Option<report::AbstentionResult> {
-    found.applicable.file.decision.abstention?;
-    let calls = found.decided.called.iter().zip(&found.scored.labels);
-    let called: Vec<(u32, u32)> = calls.filter_map(|(c, &l)| Some(((*c)?, l))).collect();
-    let wrong = called.iter().filter(|(call, label)| call != label).count();
-    Some(report::AbstentionResult {
-        n_uncalled: (found.decided.called.len() - called.len()) as u64,
-        wrong: wrong as f64 / called.len() as f64,
-    })
 }

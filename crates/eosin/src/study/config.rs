@@ -212,6 +212,13 @@ impl StudyConfig {
             }
         }
         let design = &self.design;
+        if let Some(prevalence) = design.evaluation.prevalence.first() {
+            return Err(refused(
+                "no `design.evaluation.prevalence`, since a study compares arms and judges no head",
+                &prevalence.to_string(),
+                "state prevalences in the run, or to `eosin evaluate`",
+            ));
+        }
         for (key, value, least) in [
             ("folds", design.folds, 2),
             ("repeats", design.repeats, 1),

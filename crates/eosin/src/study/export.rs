@@ -79,6 +79,7 @@ fn predictions(
         labels: fitted.rows.iter().map(|&row| labels[row]).collect(),
         called: called(&probabilities, fitted.threshold).into_iter().map(Some).collect(),
         probabilities,
+        raw: None,
         threshold: fitted.threshold,
     })
 }

@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use eosin_core::{Probabilities, Result};
-use eosin_eval::{GroupBootstrap, Ranked};
-use eosin_head::Calibration;
+use eosin_eval::GroupBootstrap;
+use eosin_head::{Calibration, Decision};
 use eosin_report::StudyTest;
 
 use super::summary::{CHOSEN, Findings};
 use super::unit::{Fitted, Part};
 use crate::evaluate::Scored;
-use crate::evaluation::figures;
+use crate::figures;
 
 /// Of the last backbone: the arm that inner folds choose, or the one that stands for "on" where none
 /// is chosen. Nothing where it has no result there.
@@ -28,12 +28,10 @@ pub fn chosen(findings: &Findings, bootstrap: &GroupBootstrap) -> Result<Option<
     let set = &input.sets[backbone].set;
     let scored = |fitted: &Fitted| -> Result<Scored> {
         let pick = |of: &[u32]| fitted.rows.iter().map(|&row| of[row]).collect();
-        Ok(Scored {
-            probabilities: Probabilities::new(set.classes().len(), fitted.probabilities.clone())?,
-            labels: pick(set.labels()),
-            groups: pick(set.groups()),
-            threshold: fitted.threshold,
-        })
+        let raw = Probabilities::new(set.classes().len(), fitted.probabilities.clone())?;
+        let decision = Decision::default();
+        let decided = (&decision, fitted.threshold);
+        Scored::decided(decided, raw, pick(set.labels()), pick(set.groups()))
     };
     let raw = scored(tested[0])?;
     let mut found = StudyTest {
@@ -55,15 +53,14 @@ pub fn chosen(findings: &Findings, bootstrap: &GroupBootstrap) -> Result<Option<
         let platt = Calibration::platt(&oof, &labels)?;
         let calibrated = Scored { probabilities: platt.apply(&raw.probabilities)?, ..raw.clone() };
         let method = "Platt's line, fitted on the outer folds' predictions of the training part";
-        found.calibration =
-            Some(figures::calibration(&raw.probabilities, &calibrated, method, input.seed));
+        found.calibration = Some(figures::calibration(&calibrated, method, input.seed));
     }
     let train = &input.split.train;
     let positives = train.iter().filter(|&&row| set.labels()[row] == 1).count();
     let assumed = positives as f64 / train.len() as f64;
-    found.precision_at_prevalence = figures::at_prevalences(&raw, &[], Some(assumed), bootstrap)?;
-    let ranked = Ranked::new(&raw.scores(), &raw.truths())?;
-    found.recall_at_precision = figures::at_precisions(&raw, &ranked, bootstrap)?;
+    let own = (Some(assumed), tested[0].threshold);
+    found.precision_at_prevalence = figures::at_prevalences(&raw, &[], own, bootstrap)?;
+    found.recall_at_precision = figures::at_precisions(&raw, bootstrap)?;
     Ok(Some(found))
 }
 
