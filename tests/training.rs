@@ -248,3 +248,98 @@ fn prevalences_are_the_usual_ones_unless_they_are_stated_for_two_classes() {
     assert!(!output.status.success(), "{}", text(&output));
     assert!(text(&output).contains("no `design.evaluation.prevalence`"), "{}", text(&output));
 }
+
+/// A copy of a training tile that was stored anew, one level brighter, on the test side.
+fn add_near_copy(bench: &Bench) -> [String; 2] {
+    let manifest = std::fs::read_to_string(bench.path("tiles/manifest.csv")).unwrap();
+    let line = manifest.lines().find(|line| line.split(',').nth(3) == Some("train")).unwrap();
+    let mut cells: Vec<String> = line.split(',').map(str::to_string).collect();
+    let original = cells[0].clone();
+    let image = eosin::crates::tile::read_image(bench.path("tiles").join(&original)).unwrap();
+    let pixels = image.data().iter().map(|v| v.saturating_add(1)).collect();
+    let copy = eosin::crates::core::RgbImage::new(image.width(), image.height(), pixels).unwrap();
+    eosin::write_png(&bench.path("tiles/stored-anew.png"), &copy).unwrap();
+    cells[0] = "stored-anew.png".into();
+    cells[2] = "another-patient".into();
+    cells[3] = "test".into();
+    bench.edit_manifest(|mut lines| {
+        lines.push(cells.join(","));
+        lines
+    });
+    [original, "stored-anew.png".into()]
+}
+
+#[test]
+fn training_refuses_nearly_equal_embeddings_on_both_sides_of_any_of_its_tasks() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let names = add_near_copy(&bench);
+    // The density has no test part, so that its training alone is sound.
+    let train = |arguments: &[&str]| bench.train(&[&["--no-augment"], arguments].concat());
+    let output = train(&["--task", "demo-density"]);
+    assert!(output.status.success(), "{}", text(&output));
+    let tasks = ["--task", "demo-density", "--task", TASK];
+    let output = train(&tasks);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(7), "{said}");
+    assert!(said.contains("embeddings of cosine 0.99 or more"), "{said}");
+    assert!(names.iter().all(|name| said.contains(name)), "{said}");
+    // A backbone that is not the run's default is asked too; a control is not.
+    let output = bench.train(&CHEAP);
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("copies that were stored anew were not looked for"));
+    let default = "default_backbone = \"efficientnet-lite0\"";
+    bench.write_run_with(&[(default, "default_backbone = \"colour-statistics\"")]);
+    let output = train(&["--backbone", "efficientnet-lite0"]);
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output));
+    let output = train(&["--backbone", "efficientnet-lite0", "--allow-leakage", "a second scan"]);
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("note: demo-microcalcification: the split leaks"), "{said}");
+    assert!(said.contains("allowed because: a second scan"), "{said}");
+}
+
+#[test]
+fn one_image_under_two_training_groups_is_told_by_training_run_and_study() {
+    let bench = Bench::new();
+    bench.write_run("");
+    let manifest = std::fs::read_to_string(bench.path("tiles/manifest.csv")).unwrap();
+    let cells_of = |line: &str| line.split(',').map(str::to_string).collect::<Vec<_>>();
+    let rows: Vec<Vec<String>> = manifest.lines().skip(1).map(cells_of).collect();
+    let train: Vec<&Vec<String>> = rows.iter().filter(|row| row[3] == "train").collect();
+    let first = train[0];
+    let mut again = (*train.iter().find(|row| row[2] != first[2]).unwrap()).clone();
+    let named = "filed-twice.png";
+    std::fs::copy(bench.path("tiles").join(&first[0]), bench.path("tiles").join(named)).unwrap();
+    again[0] = named.into();
+    again[1].clone_from(&first[1]);
+    again[7].clone_from(&first[7]);
+    let told = |said: &str| {
+        said.contains("1 image is in more than one group of the training part (2 byte-identical")
+            && said.contains(&format!("{} of group {}", first[0], first[2]))
+            && said.contains(&format!("{named} of group {}", again[2]))
+    };
+    let commands = |bench: &Bench| {
+        let noise = "[[arms]]\nname = \"noise\"\ntransforms = [{ kind = \"gaussian-noise\" }]\n";
+        bench.write_study("noise", noise);
+        [
+            ("train", bench.train(&CHEAP)),
+            ("run", bench.run("out", &[])),
+            ("study", bench.study(&[])),
+        ]
+    };
+    for (command, output) in commands(&bench) {
+        assert!(output.status.success(), "{command}: {}", text(&output));
+        assert!(!text(&output).contains("byte-identical"), "{command}: {}", text(&output));
+    }
+    bench.edit_manifest(|mut lines| {
+        lines.push(again.join(","));
+        lines
+    });
+    for (command, output) in commands(&bench) {
+        assert!(output.status.success(), "{command}: {}", text(&output));
+        assert!(told(&text(&output)), "{command}: {}", text(&output));
+    }
+    let page = std::fs::read_to_string(bench.path("out/report.html")).unwrap();
+    assert!(told(&page), "{page}");
+}

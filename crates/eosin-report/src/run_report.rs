@@ -471,6 +471,16 @@ impl RankingRow {
     }
 }
 
+impl LeakageFinding {
+    /// What was found, with its examples.
+    pub fn sentence(&self) -> String {
+        match &self.examples[..] {
+            [] => self.what.clone(),
+            examples => format!("{} ({})", self.what, examples.join(", ")),
+        }
+    }
+}
+
 const REPORT_HINT: &str = "write the report again with `eosin run`";
 
 impl Arm {

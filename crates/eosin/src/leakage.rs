@@ -6,38 +6,72 @@ use eosin_core::Result;
 use eosin_eval::leakage::{self, LeakageReport, NearDuplicateSearch, TileRow};
 use eosin_report::LeakageFinding;
 
+use crate::config::TaskConfig;
 use crate::dataset::TaskRows;
 use crate::embed::Skipped;
+use crate::select::is_control;
 use crate::session::{Embedded, Session};
 
+/// The side that is fitted on.
+const TRAIN: &str = "train";
 /// Rows that a report names per finding.
 const EXAMPLES: usize = 4;
 
 /// Refuses a split that shares groups or byte-identical tiles, unless the session allows it; what
-/// a reader must know is returned. `rows` are those of the manifest, with its own groups.
+/// a reader must know is returned, such as identical tiles in two groups of the training part.
+/// `rows` are those of the manifest, with its own groups.
 pub fn check_leakage(session: &Session, rows: &TaskRows) -> Result<Vec<LeakageFinding>> {
-    judge(session, leakage::check(&tile_rows(session, rows)))
+    let tiles = tile_rows(session, rows);
+    judge(session, &tiles, leakage::check(&tiles))
 }
 
-/// As [`check_leakage`] on the target task, and refuses nearly equal embeddings on both sides as
-/// well: copies that were cut or stored anew.
+/// As [`check_task`] on the target task.
 pub fn check_embedded(
     session: &Session,
     skipped: &[Skipped],
     embedded: Option<&Embedded>,
 ) -> Result<Vec<LeakageFinding>> {
-    let rows = session.dataset.rows(&session.config.task, skipped)?;
+    check_task(session, &session.config.task, skipped, embedded)
+}
+
+/// As [`check_leakage`], and refuses nearly equal embeddings on both sides as well: copies that
+/// were cut or stored anew. A control cannot tell them: under colour statistics and untrained
+/// networks all tiles of one stain are nearly equal.
+pub fn check_task(
+    session: &Session,
+    task: &TaskConfig,
+    skipped: &[Skipped],
+    embedded: Option<&Embedded>,
+) -> Result<Vec<LeakageFinding>> {
+    let rows = session.dataset.rows(task, skipped)?;
     let tiles = tile_rows(session, &rows);
     let mut report = leakage::check(&tiles);
-    if let Some(embedded) = embedded.filter(|_| !rows.split.held_out.is_empty()) {
+    let embedded = embedded.filter(|_| !rows.split.held_out.is_empty());
+    if let Some(embedded) = embedded.filter(|e| !is_control(e)) {
         let features = session.matrix(&embedded.outcome, &rows.tile_ids, 1)?;
         let found = NearDuplicateSearch::default().find(&tiles, &features)?;
         report = report.with_near_duplicates(found);
     }
-    judge(session, report)
+    let mut findings = judge(session, &tiles, report)?;
+    if let Some(control) = embedded.filter(|e| is_control(e)) {
+        findings.push(LeakageFinding {
+            severity: "note".into(),
+            what: format!(
+                "copies that were stored anew were not looked for, since under the control {} all \
+                 tiles are nearly equal",
+                control.info.name
+            ),
+            examples: Vec::new(),
+        });
+    }
+    Ok(findings)
 }
 
-fn judge(session: &Session, report: LeakageReport) -> Result<Vec<LeakageFinding>> {
+fn judge(
+    session: &Session,
+    tiles: &[TileRow],
+    report: LeakageReport,
+) -> Result<Vec<LeakageFinding>> {
     let mut findings: Vec<LeakageFinding> = report
         .conflicting_labels
         .iter()
@@ -51,6 +85,7 @@ fn judge(session: &Session, report: LeakageReport) -> Result<Vec<LeakageFinding>
             examples: same.rows.iter().take(EXAMPLES).cloned().collect(),
         })
         .collect();
+    findings.extend(in_two_groups(tiles));
     // Two labels of one image are the pathologists' business: reported, not refused.
     let mut split = LeakageReport { conflicting_labels: Vec::new(), ..report };
     if let Some(reason) = session.allow_leakage() {
@@ -69,6 +104,30 @@ fn judge(session: &Session, report: LeakageReport) -> Result<Vec<LeakageFinding>
     }
     split.ensure_clean()?;
     Ok(findings)
+}
+
+/// Identical tiles of the training part under two groups. It may be one patient under two names or
+/// a slip of the hand; either way folds are less apart than they look.
+fn in_two_groups(tiles: &[TileRow]) -> Option<LeakageFinding> {
+    let sets = leakage::identical_in_groups(tiles, TRAIN);
+    let first = sets.first()?;
+    let n_tiles: usize = sets.iter().map(|set| set.rows.len()).sum();
+    let images = match sets.len() {
+        1 => "1 image is".to_string(),
+        n => format!("{n} images are"),
+    };
+    let named = first.rows.iter().zip(&first.groups);
+    Some(LeakageFinding {
+        severity: "warning".into(),
+        what: format!(
+            "{images} in more than one group of the training part ({n_tiles} byte-identical \
+             tiles), so that folds hold out what they train on"
+        ),
+        examples: named
+            .map(|(tile, group)| format!("{tile} of group {group}"))
+            .take(EXAMPLES)
+            .collect(),
+    })
 }
 
 /// Gives groups that stand on both sides of the split another name on the test side.
@@ -91,7 +150,7 @@ fn tile_rows<'a>(session: &'a Session, rows: &'a TaskRows) -> Vec<TileRow<'a>> {
         .iter()
         .map(|meta| (meta.tile_id.as_str(), meta.source_digest.as_str()))
         .collect();
-    let mut side = vec!["train"; rows.tile_ids.len()];
+    let mut side = vec![TRAIN; rows.tile_ids.len()];
     for &i in &rows.split.held_out {
         side[i] = "test";
     }

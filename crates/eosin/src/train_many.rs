@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use eosin_augment::Pipeline;
 use eosin_core::{LabelledSet, NoProgress, Result};
 use eosin_head::HeadFile;
-use eosin_report::TestOpened;
+use eosin_report::{LeakageFinding, TestOpened};
 
 use crate::config::{ComponentConfig, TaskConfig, part};
 use crate::dataset::TaskRows;
@@ -13,9 +13,10 @@ use crate::embed::Skipped;
 use crate::evaluate::{Metric, Scored};
 use crate::exports::{Exports, Whose, row_names};
 use crate::figures::Figures;
-use crate::leakage::check_leakage;
+use crate::leakage::{check_leakage, check_task};
 use crate::opened;
 use crate::run::unused_prevalence;
+use crate::select::is_control;
 use crate::session::{Embedded, Session};
 use crate::train::{FittedArm, embed_views, fit_arm, labelled, save};
 use crate::train_slides::{Fitted, fit_slides};
@@ -99,8 +100,9 @@ pub fn train_many(session: &Session, plan: &TrainPlan) -> Result<TrainOutcome> {
     let skipped = Session::skipped(&embedded);
     let mut warnings = Vec::new();
     for (name, task) in &tasks {
-        let found = unused_prevalence(session, session.rows(task, &skipped)?.classes.len());
-        warnings.extend(found.map(|warning| format!("{name}: {warning}")));
+        let mut found = leakage(session, task, &skipped, &embedded)?;
+        found.extend(unused_prevalence(session, session.rows(task, &skipped)?.classes.len()));
+        warnings.extend(found.iter().map(|warning| format!("{name}: {warning}")));
     }
 
     let augment = plan.augment.then_some(&pipeline);
@@ -116,6 +118,32 @@ pub fn train_many(session: &Session, plan: &TrainPlan) -> Result<TrainOutcome> {
     }
     exports.write(&session.out.join("heads"))?;
     Ok(TrainOutcome { heads: trained, skipped, warnings })
+}
+
+/// Refuses a task whose split leaks, by nearly equal embeddings of any backbone too, and tells what
+/// a reader must know.
+fn leakage(
+    session: &Session,
+    task: &TaskConfig,
+    skipped: &[Skipped],
+    embedded: &[Embedded],
+) -> Result<Vec<String>> {
+    // A control can tell nothing, which is worth a word only where there is no other.
+    let mut judges: Vec<&Embedded> = embedded.iter().filter(|e| !is_control(e)).collect();
+    if judges.is_empty() {
+        judges.extend(embedded.first());
+    }
+    let mut found = Vec::new();
+    for embedded in judges {
+        found.extend(check_task(session, task, skipped, Some(embedded))?);
+    }
+    let mut sentences: Vec<String> = Vec::new();
+    for sentence in found.iter().map(LeakageFinding::sentence) {
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    Ok(sentences)
 }
 
 fn named<T: serde::de::DeserializeOwned>(

@@ -34,6 +34,9 @@ pub fn run(arguments: &RunArguments, bars: &Bars) -> Result<Outcome> {
     for warning in &report.warnings {
         println!("note: {warning}");
     }
+    for finding in &report.data.leakage {
+        println!("note: {}", finding.sentence());
+    }
     tell_skipped(&outcome.skipped);
     println!("{}", outcome.json.display());
     println!("{}", outcome.html.display());

@@ -48,8 +48,7 @@ pub(super) fn data(report: &RunReport) -> Markup {
             } @else {
                 ul { @for finding in &data.leakage {
                     li class=[(finding.severity == "error").then_some("warning")] {
-                        (finding.severity) ": " (finding.what)
-                        @if !finding.examples.is_empty() { " (" (finding.examples.join(", ")) ")" }
+                        (finding.severity) ": " (finding.sentence())
                     }
                 } }
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use eosin_core::{Error, LabelledSet, Result, ViewBank};
-use eosin_report::{StudyReport, render_study_html};
+use eosin_report::{LeakageFinding, StudyReport, render_study_html};
 
 use super::export::Named;
 use super::{StudyConfig, StudyInput, StudySet, study_named};
@@ -47,7 +47,7 @@ pub fn study(session: &Session, config: &StudyConfig) -> Result<StudyOutcome> {
     };
     let skipped = Session::skipped(&embedded);
     let rows = session.rows(&session.config.task, &skipped)?;
-    check_embedded(session, &skipped, embedded.first())?;
+    let leakage = check_embedded(session, &skipped, embedded.first())?;
     let sets = embedded
         .iter()
         .map(|e| {
@@ -70,6 +70,7 @@ pub fn study(session: &Session, config: &StudyConfig) -> Result<StudyOutcome> {
     let (mut report, exports) =
         study_named(&input, config, registry, &folder, progress, Some(&named))?;
     report.warnings.extend(rows.warnings.iter().cloned());
+    report.warnings.extend(leakage.iter().map(LeakageFinding::sentence));
     if !skipped.is_empty() {
         report
             .warnings
