@@ -315,9 +315,9 @@ pub struct EmbedArguments {
   eosin predict tiles/manifest.csv --head HEAD --out scores.csv --prevalence 0.02
   eosin predict tiles/manifest.csv --head HEAD --out scores.csv --recalibrate
 
+A head of slides (abmil, mean-pool) writes a row per slide.
 In every CSV, an apostrophe stands before text that a spreadsheet would run as a formula; where Eosin
 reads a CSV, it is taken off again.")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct PredictArguments {
     /// A manifest CSV, a folder of images, or a slide.
     pub input: PathBuf,
