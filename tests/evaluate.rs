@@ -2,7 +2,7 @@
 
 //! A saved head on labelled tiles and slides that it never saw.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use eosin::crates::head::{TrainedOn, load_head, save_head};
@@ -211,7 +211,7 @@ fn a_head_of_slides_is_evaluated_by_slide() {
 }
 
 /// Tile, probability of the positive class and call of every line.
-fn predictions(bench: &Bench, head: &PathBuf, arguments: &[&str]) -> (Output, Vec<(f64, String)>) {
+fn predictions(bench: &Bench, head: &Path, arguments: &[&str]) -> (Output, Vec<(f64, String)>) {
     let output = bench.predict(head, &bench.path("tiles/manifest.csv"), arguments);
     let text = std::fs::read_to_string(bench.path("scores.csv")).unwrap_or_default();
     let cells = |line: &str| {

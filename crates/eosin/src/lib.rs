@@ -83,7 +83,7 @@ pub use study::{
     StudyOutcome, StudySet, check_arms, study, study_sets,
 };
 pub use train::{FittedArm, embed_views, fit_arm, labelled, save};
-pub use train_many::{Measured, TrainedFile, TrainOutcome, TrainPlan, TrainedHead, train_many};
+pub use train_many::{Measured, TrainOutcome, TrainPlan, TrainedFile, TrainedHead, train_many};
 pub use writable::require_writable;
 
 /// The crates underneath, each usable alone.

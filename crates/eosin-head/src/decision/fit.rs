@@ -155,7 +155,8 @@ impl CrossFitted {
     }
 }
 
-fn select(probabilities: &Probabilities, rows: &[usize]) -> Result<Probabilities> {
+/// The probabilities of these rows.
+pub(super) fn select(probabilities: &Probabilities, rows: &[usize]) -> Result<Probabilities> {
     let values = rows.iter().flat_map(|&row| probabilities.row(row).iter().copied()).collect();
     Probabilities::new(probabilities.n_classes(), values)
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use eosin_eval::splits;
+
+use super::fit::select;
 use super::*;
 use crate::threshold;
 
