@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use crate::{Mpp, Result, RgbImage};
+use crate::{Error, Mpp, Result, RgbImage};
 
 /// An image beside the tissue: a label, macro photograph or thumbnail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,11 +61,20 @@ pub trait SlideImage: Send + Sync + fmt::Debug {
         None
     }
     /// What the file says of itself, by its own names.
-    fn properties(&self) -> &BTreeMap<String, String>;
+    fn properties(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        &NONE
+    }
     /// Images beside the tissue.
-    fn associated(&self) -> &[AssociatedImage];
-    /// Decodes an associated image.
-    fn read_associated(&self, name: &str) -> Result<RgbImage>;
+    fn associated(&self) -> &[AssociatedImage] {
+        &[]
+    }
+    /// Decodes an associated image, one of those that [`associated`](Self::associated) names.
+    fn read_associated(&self, name: &str) -> Result<RgbImage> {
+        let known: Vec<&str> = self.associated().iter().map(|image| image.name.as_str()).collect();
+        let hint = "`eosin inspect` names those that a slide has";
+        Err(Error::unsupported(format!("image `{name}` beside the slide"), &known, hint))
+    }
     /// The ICC profile of the finest level.
     fn icc_profile(&self) -> Option<&[u8]> {
         None
