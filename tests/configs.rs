@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use eosin::crates::tile::{Manifest, ViewBank};
 use eosin::{
-    AugmentConfig, ComponentConfig, Dataset, LoadedRun, Registry, StudyConfig, TaskConfig,
+    AugmentConfig, ComponentConfig, Dataset, LoadedRun, RegistryExt, StudyConfig, TaskConfig,
+    default_registry,
 };
 use eosin_testkit::demo::DemoConfig;
 
@@ -37,7 +38,7 @@ fn every_folder_of_configs_is_known_here() {
 
 #[test]
 fn every_run_loads_with_all_it_names() {
-    let registry = Registry::with_defaults();
+    let registry = default_registry();
     for path in files("run") {
         let loaded = LoadedRun::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         for name in &loaded.run.backbones {
@@ -53,7 +54,7 @@ fn every_run_loads_with_all_it_names() {
 
 #[test]
 fn every_study_loads_with_all_it_names() {
-    let registry = Registry::with_defaults();
+    let registry = default_registry();
     for path in files("study") {
         let study = StudyConfig::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let run = root().join("configs/run").join(format!("{}.toml", study.run));
@@ -94,7 +95,7 @@ fn the_augmentation_that_ships_is_the_one_that_is_studied() {
 
 #[test]
 fn every_part_loads() {
-    let registry = Registry::with_defaults();
+    let registry = default_registry();
     for path in files("task") {
         let task: TaskConfig = parse(&path);
         assert!(!task.description.is_empty());

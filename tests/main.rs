@@ -25,6 +25,7 @@ mod npy;
 mod odd_files;
 mod odd_jpeg;
 mod pixels;
+mod registry;
 mod regular_files;
 mod resume;
 mod same_bytes;

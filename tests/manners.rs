@@ -308,8 +308,8 @@ fn every_head_that_the_help_offers_is_trained_and_predicts() {
     bench.write_run("");
     with_slides(&bench);
     let kinds = offered();
-    let known = eosin::Registry::with_defaults();
-    let mut registered: Vec<&str> = [known.heads(), known.slide_heads()].concat();
+    let known = eosin::default_registry();
+    let mut registered: Vec<&str> = [known.heads.names(), known.slide_heads.names()].concat();
     registered.sort_unstable();
     let mut sorted: Vec<&str> = kinds.iter().map(String::as_str).collect();
     sorted.sort_unstable();

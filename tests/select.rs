@@ -17,8 +17,9 @@ use eosin::crates::proxy::LinearProbe;
 use eosin::crates::proxy::select::{NoCache, RankedArm, ScoreCache, UnitScores};
 use eosin::crates::store::MemoryStore;
 use eosin::{
-    Candidate, CandidateSet, ComponentConfig, HoldOut, Labelled, LeftOut, ProxyKind, Registry,
-    SelectInput, SelectOptions, SelectTask, Selection, SelectionConfig, TaskRows, probes, select,
+    Candidate, CandidateSet, ComponentConfig, HoldOut, Labelled, LeftOut, ProxyKind, RegistryExt,
+    SelectInput, SelectOptions, SelectTask, Selection, SelectionConfig, TaskRows, default_registry,
+    probes, select,
 };
 use eosin_testkit::synthetic::Gaussian;
 use eosin_testkit::synthetic_backbones::{SyntheticBackbone, SyntheticBackbones};
@@ -30,7 +31,7 @@ fn options(repeats: usize) -> SelectOptions {
     let linear = ComponentConfig { kind: "linear".into(), options: toml::Table::new() };
     let config = SelectionConfig { probes: vec![linear], ..SelectionConfig::default() };
     SelectOptions {
-        probes: probes(&Registry::with_defaults(), &config, 1).unwrap(),
+        probes: probes(&default_registry(), &config, 1).unwrap(),
         folds: 5,
         repeats,
         hold_out: HoldOut::Group,
@@ -363,7 +364,7 @@ fn every_kind_of_proxy_answers_on_a_store() {
         tiles_per_patient: 12,
         ..SyntheticBackbones::of_effects(&[1.0, 2.0], 8)
     };
-    let registry = Registry::with_defaults();
+    let registry = default_registry();
     let store = MemoryStore::new();
     let (target, candidates) = task("target", &backbones, &store, Arc::new(Labelled {}));
     let kind = |text: &str| -> Arc<dyn ProxyKind> {

@@ -13,7 +13,7 @@ use eosin::crates::core::{
 use eosin::crates::store::{ParquetStore, RowKey};
 use eosin::crates::tile::resample;
 use eosin::crates::tile::views::dihedral;
-use eosin::{EngineConfig, Places, Registry, Session, SessionOptions};
+use eosin::{EngineConfig, Places, Session, SessionOptions, default_registry};
 
 use crate::common::{Bench, eosin, text};
 
@@ -32,7 +32,7 @@ fn with_turned(bench: &Bench, look: impl FnOnce(&Session, &LabelledSet, &[String
         out: bench.path("out"),
         ..SessionOptions::default()
     };
-    let session = Session::open(&run, options, Registry::with_defaults(), &NoProgress).unwrap();
+    let session = Session::open(&run, options, default_registry(), &NoProgress).unwrap();
     let embedded = session.embed(BACKBONE, None, None).unwrap();
     let rows = session.rows(&session.config.task, &[]).unwrap();
     let (bank, n_rows) = eosin::embed_views(&session, &rows, BACKBONE).unwrap().unwrap();

@@ -15,8 +15,8 @@ use eosin::crates::eval::splits;
 use eosin::crates::proxy::select::NoCache;
 use eosin::crates::store::{ParquetStore, imported_contract};
 use eosin::{
-    Candidate, CandidateSet, Labelled, Registry, SelectInput, SelectOptions, SelectTask,
-    SelectionConfig, TaskRows, probes,
+    Candidate, CandidateSet, Labelled, RegistryExt, SelectInput, SelectOptions, SelectTask,
+    SelectionConfig, TaskRows, default_registry, probes,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -58,7 +58,7 @@ pub fn measure(options: &Options) -> Result<Vec<Measurement>> {
     let held_out = [&folds[0].held_out];
     let config = SelectionConfig::default();
     let penalties: Vec<f64> =
-        Registry::with_defaults().head(&config.head.kind, &config.head.options)?.penalties();
+        default_registry().head(&config.head.kind, &config.head.options)?.penalties();
     let request = serde_json::json!({
         "n": size.n, "d": size.d, "features": path("features"), "labels": path("labels"),
         "groups": path("groups"), "held_out": held_out, "penalties": penalties,
@@ -126,7 +126,7 @@ struct Made {
 
 /// The probes of the default configuration: linear, then kNN.
 fn bench_probes() -> Result<Vec<eosin::Probe>> {
-    Ok(probes(&Registry::with_defaults(), &SelectionConfig::default(), SEED)?)
+    Ok(probes(&default_registry(), &SelectionConfig::default(), SEED)?)
 }
 
 /// Our scores on the fold that the peer gets.

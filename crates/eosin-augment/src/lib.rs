@@ -25,6 +25,8 @@ mod test_time;
 mod transfer;
 mod view_bank;
 
+mod register;
+
 pub use balance::{ClassWeights, Duplicate};
 pub use between::{Extrapolate, Interpolate};
 pub use centre::CentreSwap;
@@ -37,6 +39,7 @@ pub use moments::{ExpectedMoments, SecondMoments};
 pub use noise::GaussianNoise;
 pub use operator::ViewOperator;
 pub use pipeline::Pipeline;
+pub use register::register;
 pub use smote::{BorderlineSmote, Smote};
 pub use test_time::test_time_average;
 pub use transfer::CovarianceTransfer;

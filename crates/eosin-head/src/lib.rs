@@ -42,6 +42,7 @@ mod card;
 mod file;
 mod promise;
 mod record;
+mod register;
 mod saved;
 mod trained_on;
 
@@ -63,6 +64,7 @@ pub use linfa_logistic::LinfaLogisticTrainer;
 pub use logistic::{FitJob, LogisticTrainer, default_penalties};
 pub use neighbours::{KnnTrainer, NearestMeanTrainer};
 pub use record::{KINDS, head_from_record};
+pub use register::register;
 #[cfg(feature = "fit")]
 pub use ridge::RidgeTrainer;
 pub use saved::SavedHead;

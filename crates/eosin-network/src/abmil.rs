@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use eosin_core::{Error, HeadRecord, Probabilities, Result};
+use eosin_core::{
+    Bag, Bags, Error, HeadRecord, Probabilities, Result, SlideHead, SlideHeadTrainer, TrainBags,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::bags::{Bag, Bags, TrainBags};
 use crate::burn::train;
 use crate::compute::Compute;
 use crate::dense::{Array, affine, relu, sigmoid, softmax};
 use crate::mlp::lost_layers;
 use crate::random::{Purpose, generator, start, start_bias};
 use crate::schedule::{ClassBalance, Items, Plan, TrainingLog, balanced_weights};
-use crate::slide_head::{SlideHead, SlideHeadTrainer};
 use crate::standardize::{Standardizer, check_width};
 
 pub(crate) const KIND: &str = "abmil";

@@ -13,12 +13,10 @@ mod schedule;
 mod standardize;
 
 mod abmil;
-mod bags;
 mod mean_pool;
 mod mlp;
 mod operator;
-mod record;
-mod slide_head;
+mod register;
 
 #[cfg(feature = "burn")]
 mod burn;
@@ -27,11 +25,9 @@ mod burn;
 mod burn;
 
 pub use abmil::{AbmilHead, AbmilTrainer};
-pub use bags::{Bag, Bags, LabelledBags, TrainBags};
 pub use compute::{Compute, ENGINES};
 pub use mean_pool::{MeanPoolHead, MeanPoolTrainer};
 pub use mlp::{MlpHead, MlpTrainer};
 pub use operator::{FittedOperator, LearnedOperator, OperatorSkill};
-pub use record::{KINDS, SLIDE_KINDS, head_from_record, slide_head_from_record};
+pub use register::register;
 pub use schedule::{ClassBalance, TrainingLog};
-pub use slide_head::{SlideHead, SlideHeadTrainer};

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use eosin_core::{
-    Error, Head, HeadRecord, HeadTrainer, LabelledSet, Probabilities, Result, TrainBatch, TrainView,
+    Bags, Error, Head, HeadRecord, HeadTrainer, LabelledSet, Probabilities, Result, SlideHead,
+    SlideHeadTrainer, TrainBags, TrainBatch, TrainView,
 };
-
-use crate::bags::{Bags, TrainBags};
-use crate::slide_head::{SlideHead, SlideHeadTrainer};
 
 pub(crate) const KIND: &str = "mean-pool";
 
 /// Kind `mean-pool`: any tile head on the mean embedding of each slide, by default `logistic`.
 ///
 /// It is the baseline that attention has to beat, and with the exact logistic head it costs
-/// nothing. [`mean_pooled`](crate::Bags::mean_pooled) rows can also be tuned like tiles.
+/// nothing. [`mean_pooled`](eosin_core::Bags::mean_pooled) rows can also be tuned like tiles.
 pub struct MeanPoolTrainer {
     trainer: Arc<dyn HeadTrainer>,
 }

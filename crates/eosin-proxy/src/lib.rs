@@ -5,8 +5,10 @@
 mod dense;
 mod probe;
 pub mod proxies;
+mod register;
 pub mod robustness;
 pub mod scores;
 pub mod select;
 
 pub use probe::{FewShot, KnnProbe, LinearProbe, Reduced, SimpleShot};
+pub use register::register;

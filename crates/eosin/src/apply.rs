@@ -7,11 +7,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use eosin_core::{
-    Backbone, EmbeddingBatch, Error, Head, HeadRecord, Probabilities, Progress, Result, TileMeta,
-    TileSource,
+    Backbone, Bags, EmbeddingBatch, Error, Head, HeadRecord, Probabilities, Progress, Result,
+    SlideHead, TileMeta, TileSource,
 };
 use eosin_head::{HeadFile, load_head};
-use eosin_network::{Bags, SlideHead};
 use eosin_store::{ParquetStore, TileKey};
 use eosin_tile::TilingOptions;
 
@@ -19,6 +18,7 @@ use crate::backbones::Places;
 use crate::config::EngineConfig;
 use crate::embed::{EmbedOptions, EmbedOutcome, contract, embed};
 use crate::input::{Geometry, open_input};
+use crate::registry::Registry;
 use crate::session::load_backbone;
 
 /// How a saved head is applied to tiles.
@@ -26,6 +26,8 @@ use crate::session::load_backbone;
 pub struct ApplyOptions<'a> {
     /// How a slide is cut.
     pub tiling: TilingOptions,
+    /// What reads slides and makes the head and its backbone again.
+    pub registry: &'a Registry,
     /// A saved head.
     pub head: &'a Path,
     /// Keeps the embeddings, so that tiles are embedded once.
@@ -70,7 +72,7 @@ impl Applicable {
             ));
         }
         let file = load_head(options.head)?;
-        let head = restore_any(&file.record)?;
+        let head = restore_any(options.registry, &file.record)?;
         let name = &file.contract.backbone;
         let backbone = load_backbone(options.configs, name, &options.engine, &options.places)?;
         Ok(Self { file, head, backbone })
@@ -78,7 +80,7 @@ impl Applicable {
 
     /// Opens tiles; refuses those that were not cut as the head's training was.
     pub fn input(&self, input: &Path, options: &ApplyOptions) -> Result<Opened> {
-        let (source, geometry) = open_input(input, &options.tiling)?;
+        let (source, geometry) = open_input(input, &options.tiling, options.registry)?;
         let ours = contract(self.backbone.info(), source.as_ref(), &geometry, None);
         let differences: Vec<_> = self
             .file
@@ -184,19 +186,9 @@ pub(crate) fn predict_slides(head: &dyn SlideHead, rows: &EmbeddingBatch) -> Res
     Ok(OfSlides { order, bags, raw })
 }
 
-fn restore_any(record: &HeadRecord) -> Result<AnyHead> {
-    let kind = record.kind.split('/').next().unwrap_or_default();
-    if eosin_network::SLIDE_KINDS.contains(&kind) {
-        return Ok(AnyHead::Slides(eosin_network::slide_head_from_record(record, restore)?));
+fn restore_any(registry: &Registry, record: &HeadRecord) -> Result<AnyHead> {
+    if registry.is_slide_head(&record.kind) {
+        return Ok(AnyHead::Slides(registry.restore_slide_head(record)?));
     }
-    Ok(AnyHead::Tiles(restore(record)?))
-}
-
-/// Makes a saved head again, whichever crate its kind is from.
-pub fn restore(record: &HeadRecord) -> Result<Box<dyn Head>> {
-    if eosin_network::KINDS.contains(&record.kind.as_str()) {
-        eosin_network::head_from_record(record)
-    } else {
-        eosin_head::head_from_record(record)
-    }
+    Ok(AnyHead::Tiles(registry.restore_head(record)?))
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eosin_core::{Error, Result};
+use eosin_core::{Error, Result, nearest};
 use eosin_eval::GroupBootstrap;
 use eosin_head::{DecisionOptions, TuneOptions};
 use eosin_tile::TilingOptions;
@@ -343,7 +343,7 @@ pub fn unknown_part(configs: &Path, group: &str, name: &str, mut known: Vec<Stri
     known.sort();
     known.dedup();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let hint = match toml_file::nearest(name, known.iter().copied()) {
+    let hint = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("files of {group} lie in {}", configs.join(group).display()),
     };

@@ -13,7 +13,7 @@ use eosin_tile::{PipelineOptions, SlideSource, TilingOptions, contours, for_each
 
 use crate::cut_folder;
 use crate::embed::Skipped;
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryExt};
 use crate::writable::require_writable;
 
 /// What cutting slides into tiles left behind.
@@ -47,6 +47,8 @@ pub struct CutOptions<'a> {
     pub out: &'a Path,
     /// Whether the tiles of another cut are removed from it first.
     pub replace: bool,
+    /// What reads the slides.
+    pub registry: &'a Registry,
 }
 
 /// Pictures and outlines of how slides would be cut. Each path is a file, or for several slides a
@@ -71,9 +73,13 @@ impl Overview {
     }
 }
 
-/// Lays the grid over a slide, with every plugin of this build.
-pub fn open_slide(slide: &Path, tiling: &TilingOptions) -> Result<SlideSource> {
-    SlideSource::open_with(slide, tiling, Registry::with_defaults().slide_readers())
+/// Lays the grid over a slide, with every reader of the registry.
+pub fn open_slide(
+    slide: &Path,
+    tiling: &TilingOptions,
+    registry: &Registry,
+) -> Result<SlideSource> {
+    SlideSource::open_with(slide, tiling, &registry.readers())
 }
 
 /// Writes what an overview asks for and names the files; several slides go into folders.
@@ -81,10 +87,11 @@ pub fn draw(
     slides: &[PathBuf],
     tiling: &TilingOptions,
     overview: &Overview,
+    registry: &Registry,
 ) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     for (slide, name) in slides.iter().zip(folders(slides)?) {
-        let source = open_slide(slide, tiling)?;
+        let source = open_slide(slide, tiling, registry)?;
         let mask = match source.mask() {
             Some(mask) => mask.clone(),
             None => tissue_of_slide(source.slide(), &tiling.tissue)?,
@@ -130,7 +137,7 @@ pub fn draw(
 
 /// Refuses a folder that [`cut`] would refuse.
 pub fn check_cut_folder(slides: &[PathBuf], options: &CutOptions) -> Result<()> {
-    let CutOptions { tiling, out, replace } = options;
+    let CutOptions { tiling, out, replace, .. } = options;
     require_writable(out)?;
     folders(slides)?;
     cut_folder::check(out, slides, tiling, *replace)
@@ -146,13 +153,13 @@ pub fn cut(
     options: &CutOptions,
     progress: &dyn Progress,
 ) -> Result<CutOutcome> {
-    let CutOptions { tiling, out, replace } = *options;
+    let CutOptions { tiling, out, replace, registry } = *options;
     let folders = folders(slides)?;
     let (mut list, mut n_tiles) = (None, 0);
     let mut written: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let (mut skipped, mut refused, mut first) = (Vec::new(), Vec::new(), None);
     for (slide, name) in slides.iter().zip(&folders) {
-        let source = match open_slide(slide, tiling) {
+        let source = match open_slide(slide, tiling, registry) {
             Ok(source) => source,
             Err(error) => {
                 refused.push(RefusedSlide::new(slide, &error));

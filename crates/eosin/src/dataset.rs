@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use eosin_core::{Error, Fold, LabelledSet, Matrix, Result, ViewBank};
+use eosin_core::{
+    Error, Fold, LabelledSet, Matrix, ProxyRows, Result, TileMeta, ViewBank, nearest,
+};
 use eosin_tile::{Manifest, ManifestRow};
 
 use crate::config::TaskConfig;
 use crate::embed::Skipped;
-use crate::toml_file::nearest;
 
 /// Column of the manifest with the centre that a tile comes from.
 const CENTRE: &str = "centre";
@@ -229,6 +230,12 @@ impl TaskRows {
             Some(bank) => set.with_bank(bank),
             None => Ok(set),
         }
+    }
+
+    /// The rows as a proxy's kind is given them; `metas[i]` is what the store knows of row i.
+    pub fn of_proxy<'a>(&'a self, metas: &'a [TileMeta]) -> ProxyRows<'a> {
+        let Self { classes, labels, groups, .. } = self;
+        ProxyRows { classes, labels, groups, metas }
     }
 
     /// Tile ids of the rows to fit on.

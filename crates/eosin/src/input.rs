@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use eosin_core::{Result, TileSource};
+use eosin_core::{Result, TileSource, TileSourceOpener};
 use eosin_tile::{SourceKind, TileFileOptions, TilingOptions, detect_with};
 
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryExt};
 
 /// What the contract says of a source's tile size.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,13 +25,19 @@ impl Geometry {
     }
 }
 
-/// Opens a manifest, a folder of images or a slide, told apart by content; slides also by every
-/// plugin of this build.
-pub fn open_input(path: &Path, tiling: &TilingOptions) -> Result<(Box<dyn TileSource>, Geometry)> {
-    let registry = Registry::with_defaults();
-    let readers = registry.slide_readers();
-    let source = eosin_tile::open_with(path, tiling, TileFileOptions::default(), readers)?;
-    let geometry = match detect_with(path, readers)? {
+/// Opens a manifest, a folder of images or a slide, told apart by content, or what an opener of the
+/// registry recognises; slides also by every reader of the registry.
+pub fn open_input(
+    path: &Path,
+    tiling: &TilingOptions,
+    registry: &Registry,
+) -> Result<(Box<dyn TileSource>, Geometry)> {
+    if let Some(opener) = opener_of(path, registry) {
+        return Ok((opener.open(path)?, Geometry::as_given()));
+    }
+    let readers = registry.readers();
+    let source = eosin_tile::open_with(path, tiling, TileFileOptions::default(), &readers)?;
+    let geometry = match detect_with(path, &readers)? {
         SourceKind::Slide => Geometry {
             tile_um: Some(tiling.tile_um.get()),
             tile_px: tiling.tile_px,
@@ -40,4 +46,15 @@ pub fn open_input(path: &Path, tiling: &TilingOptions) -> Result<(Box<dyn TileSo
         SourceKind::Folder | SourceKind::Manifest => Geometry::as_given(),
     };
     Ok((source, geometry))
+}
+
+/// The registered opener that recognises what lies at a path.
+pub(crate) fn opener_of<'a>(
+    path: &Path,
+    registry: &'a Registry,
+) -> Option<&'a dyn TileSourceOpener> {
+    // A pipe would block whoever opens it.
+    let about = std::fs::metadata(path).ok().filter(|about| about.is_file() || about.is_dir());
+    about?;
+    registry.tile_sources.values().find(|opener| opener.recognises(path)).map(AsRef::as_ref)
 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use eosin_backbone::WeightMap;
-use eosin_core::{EmbeddingStore, Error, Result, TileSource};
+use eosin_core::{EmbeddingStore, Error, Result, SlideReader, TileSource};
 use eosin_head::{HeadFile, METADATA_KEY, load_head};
 use eosin_store::ParquetStore;
 use eosin_tile::{FolderSource, Manifest, Slide, SourceKind, detect_with};
 use sha2::{Digest, Sha256};
 
-use crate::registry::Registry;
+use crate::input::opener_of;
+use crate::registry::{Registry, RegistryExt};
 
 /// What a path holds, as a heading and lines of name and value.
 #[derive(Clone, Debug)]
@@ -32,7 +34,7 @@ const MAX_TENSORS: usize = 8;
 const HEADER: u64 = 1 << 20;
 
 /// Tells what a slide, manifest, folder of tiles, store, head or weights file holds.
-pub fn inspect(path: &Path) -> Result<Inspection> {
+pub fn inspect(path: &Path, registry: &Registry) -> Result<Inspection> {
     if is_store(path) {
         return store(path);
     }
@@ -50,9 +52,13 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         Some("onnx") => return onnx(path),
         _ => {}
     }
-    match detect_with(path, Registry::with_defaults().slide_readers())? {
+    if let Some(opener) = opener_of(path, registry) {
+        return tiles(opener.open(path)?.as_ref());
+    }
+    let readers = registry.readers();
+    match detect_with(path, &readers)? {
         SourceKind::Manifest => manifest(path),
-        SourceKind::Slide => slide(path),
+        SourceKind::Slide => slide(path, &readers),
         SourceKind::Folder => {
             let n = FolderSource::open(path)?.tiles().len();
             Ok(Inspection { kind: "folder of tiles", facts: vec![fact("tiles", n)] })
@@ -164,9 +170,15 @@ fn manifest(path: &Path) -> Result<Inspection> {
     Ok(Inspection { kind: "manifest", facts })
 }
 
-fn slide(path: &Path) -> Result<Inspection> {
+fn tiles(source: &dyn TileSource) -> Result<Inspection> {
+    let reader = format!("{} {}", source.kind(), source.reader_version());
+    let facts = vec![fact("reader", reader), fact("tiles", source.tiles().len())];
+    Ok(Inspection { kind: "source of tiles", facts })
+}
+
+fn slide(path: &Path, readers: &[Arc<dyn SlideReader>]) -> Result<Inspection> {
     // Nothing is decoded here, so no memory for pieces is needed.
-    let slide = Slide::open_with(path, "auto", Registry::with_defaults().slide_readers(), 0)?;
+    let slide = Slide::open_with(path, "auto", readers, 0)?;
     let mpp = match (slide.mpp(), slide.unequal_spacing()) {
         (Some(mpp), _) => format!("{} µm/px", mpp.get()),
         (None, Some([x, y])) => format!("{x} × {y} µm/px, not square; give --mpp or --mpp-csv"),

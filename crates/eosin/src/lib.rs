@@ -38,7 +38,7 @@ mod train_many;
 mod train_slides;
 mod writable;
 
-pub use apply::{ApplyOptions, restore};
+pub use apply::ApplyOptions;
 pub use backbones::{Places, find_weights, is_installed, open_card};
 pub use config::{
     AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, HoldOut, ImportedConfig,
@@ -67,7 +67,7 @@ pub use parts::{
 };
 pub use predict::{PredictOptions, PredictOutcome, check_predict, predict};
 pub use prevalence::Shares;
-pub use registry::Registry;
+pub use registry::{Registry, RegistryExt, default_registry};
 pub use rehearsal::{rehearse, unreadable};
 pub use run::{RunOutcome, run};
 pub use select::{

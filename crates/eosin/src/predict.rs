@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use eosin_core::spreadsheet::guard;
-use eosin_core::{EmbeddingBatch, Error, Head, Probabilities, Progress, Result, TileMeta};
+use eosin_core::{
+    Bag, EmbeddingBatch, Error, Head, Probabilities, Progress, Result, SlideHead, TileMeta,
+};
 use eosin_head::{Decided, HeadFile};
-use eosin_network::{Bag, SlideHead};
 
 use crate::apply::{AnyHead, Applicable, ApplyOptions, OfSlides, Opened, predict_slides};
 use crate::embed::Skipped;

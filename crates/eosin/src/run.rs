@@ -15,6 +15,7 @@ use crate::exports::{Exports, Whose, row_names};
 use crate::figures::Figures;
 use crate::leakage::{check_embedded, check_leakage};
 use crate::opened;
+use crate::registry::RegistryExt;
 use crate::select::{Arms, LeftOut, Selection, embed_arms, select_arms};
 use crate::session::{Embedded, Session};
 use crate::summary::{self, Findings};

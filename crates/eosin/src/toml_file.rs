@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eosin_core::{Error, Result};
+use eosin_core::{Error, Result, nearest};
 use serde::de::DeserializeOwned;
 
 use crate::limits::check_numbers;
@@ -60,13 +60,4 @@ fn fault(place: &str, error: &toml::de::Error) -> Error {
             "`eosin run --help` shows where examples lie",
         ),
     }
-}
-
-/// The candidate most like `word`, unless none is much like it.
-pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }

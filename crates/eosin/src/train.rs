@@ -12,6 +12,7 @@ use eosin_head::{
 use crate::config::ComponentConfig;
 use crate::dataset::TaskRows;
 use crate::evaluate::Scored;
+use crate::registry::RegistryExt;
 use crate::session::{Embedded, Session, view_parameters};
 
 /// A head that was tuned and fitted on the training part, and scored on the test part.

@@ -17,6 +17,7 @@ use crate::leakage::{check_leakage, check_task};
 use crate::opened;
 use crate::run::unused_prevalence;
 use crate::select::is_control;
+use crate::registry::RegistryExt;
 use crate::session::{Embedded, Session};
 use crate::train::{FittedArm, embed_views, fit_arm, labelled, save};
 use crate::train_slides::{Fitted, fit_slides};
@@ -159,7 +160,7 @@ fn heads(session: &Session, names: &[String]) -> Result<Vec<(String, ComponentCo
     let (configs, registry) = (&session.config.configs, &session.registry);
     let head = |name: &String| -> Result<(String, ComponentConfig)> {
         let has_file = configs.join("head").join(format!("{name}.toml")).is_file();
-        let is_kind = registry.heads().contains(&name.as_str()) || registry.is_slide_head(name);
+        let is_kind = registry.heads.contains(name) || registry.is_slide_head(name);
         let head = if is_kind && !has_file {
             ComponentConfig { kind: name.clone(), options: toml::Table::new() }
         } else {

@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eosin_core::{Error, Fold, LabelledSet, Result, TrainView};
+use eosin_core::{
+    Bag, Bags, Error, Fold, LabelledBags, LabelledSet, Result, SlideHeadTrainer, TrainBags,
+    TrainView,
+};
 use eosin_head::{Decision, HeadFile, Searched, Tuned, search, training_digest};
-use eosin_network::{Bag, Bags, LabelledBags, SlideHeadTrainer, TrainBags};
 
 use crate::config::TaskConfig;
 use crate::dataset::TaskRows;

@@ -12,7 +12,7 @@ use eosin::crates::head::{
 };
 use eosin::crates::query::{Tables, TextTable, filter_rows};
 use eosin::crates::tile::geometry::read_region;
-use eosin::{LoadedRun, Registry, StudyConfig, read_tiling, restore};
+use eosin::{LoadedRun, RegistryExt, StudyConfig, default_registry, read_tiling};
 use eosin_testkit::conformance;
 use eosin_testkit::demo::DemoConfig;
 use eosin_testkit::mutants::{Alphabet, MutantParser, Seed};
@@ -30,6 +30,7 @@ pub fn head() -> MutantParser {
         (&LdaTrainer::default(), 0.5),
     ];
     let seeds = trainers.iter().map(|(trainer, penalty)| saved_head(*trainer, *penalty));
+    let registry = default_registry();
     MutantParser {
         alphabet: Alphabet::Bytes,
         words: &[
@@ -49,9 +50,9 @@ pub fn head() -> MutantParser {
             b"\x00\x00\x00\x00\x00\x00\xf8\x7f",
         ],
         seeds: seeds.collect(),
-        read: Box::new(|path, _| {
+        read: Box::new(move |path, _| {
             let file = load_head(path)?;
-            let head = restore(&file.record)?;
+            let head = registry.restore_head(&file.record)?;
             let rows = Matrix::new(2, DIM, vec![0.5; 2 * DIM])?;
             let probabilities = head.predict(&rows)?;
             file.decide(&probabilities).map(drop)
@@ -134,7 +135,7 @@ pub fn config() -> MutantParser {
 }
 
 fn read_config(configs: &TempDir, run: &str, path: &Path, text: &[u8]) -> Result<()> {
-    let registry = Registry::with_defaults();
+    let registry = default_registry();
     let mut outcome = StudyConfig::read(path).map(drop);
     outcome = outcome.or(read_tiling(path).map(drop)).or(DemoConfig::read(path).map(drop));
     for kind in ["run", "task", "augment", "head"] {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use comfy_table::{Table, presets};
 use eosin::crates::backbone::{Card, ENGINES, EngineCheck, doctor_with};
 use eosin::crates::core::Error;
-use eosin::{EngineConfig, find_card, is_installed, open_card};
+use eosin::{EngineConfig, Registry, find_card, is_installed, open_card};
 
 use super::backbone::cards;
 use super::places;
@@ -12,7 +12,7 @@ use crate::arguments::DoctorArguments;
 use crate::exit::Outcome;
 
 /// `eosin doctor`.
-pub fn doctor(arguments: &DoctorArguments) -> Result<Outcome> {
+pub fn doctor(arguments: &DoctorArguments, registry: &Registry) -> Result<Outcome> {
     let places = places(arguments.weights.as_deref());
     let mut chosen = Vec::new();
     for name in &arguments.names {

@@ -9,7 +9,8 @@ use eosin::crates::core::Error;
 use eosin::crates::store::{Dtype, ParquetStore, StoreOptions};
 use eosin::crates::tile::ViewBank;
 use eosin::{
-    EmbedOptions, EmbedOutcome, EmbedStats, EngineConfig, contract, load_backbone, open_input,
+    EmbedOptions, EmbedOutcome, EmbedStats, EngineConfig, Registry, contract, load_backbone,
+    open_input,
 };
 
 use super::{tell_skipped, tiling};
@@ -21,7 +22,7 @@ use crate::progress::Bars;
 const DECODED: usize = 512;
 
 /// `eosin embed`.
-pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
+pub fn embed(arguments: &EmbedArguments, registry: &Registry, bars: &Bars) -> Result<Outcome> {
     let mut tiling = tiling(&arguments.grid)?;
     tiling.verify |= arguments.verify;
     let views = arguments.views.map(|n_views| ViewBank {
@@ -30,7 +31,7 @@ pub fn embed(arguments: &EmbedArguments, bars: &Bars) -> Result<Outcome> {
         ..ViewBank::default()
     });
     views.as_ref().map_or(Ok(()), ViewBank::validate)?;
-    let (source, geometry) = open_input(&arguments.input, &tiling)?;
+    let (source, geometry) = open_input(&arguments.input, &tiling, registry)?;
     let engine = EngineConfig {
         kind: arguments.engine.clone(),
         batch_size: arguments.batch_size,

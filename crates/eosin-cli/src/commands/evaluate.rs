@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use eosin::crates::report::tables;
-use eosin::{EvaluateOptions, EvaluationConfig, LabelOptions};
+use eosin::{EvaluateOptions, EvaluationConfig, LabelOptions, Registry};
 
 use super::sizes::print_sizes;
 use super::{apply_options, print_facts, tell_skipped};
@@ -69,7 +69,11 @@ pub struct EvaluateArguments {
 }
 
 /// `eosin evaluate`.
-pub fn evaluate(arguments: &EvaluateArguments, bars: &Bars) -> Result<Outcome> {
+pub fn evaluate(
+    arguments: &EvaluateArguments,
+    registry: &Registry,
+    bars: &Bars,
+) -> Result<Outcome> {
     let options = EvaluateOptions {
         data: &arguments.data,
         labels: LabelOptions {
@@ -78,7 +82,7 @@ pub fn evaluate(arguments: &EvaluateArguments, bars: &Bars) -> Result<Outcome> {
             group: arguments.group.as_deref(),
             labels: arguments.labels.as_deref(),
         },
-        apply: apply_options(&arguments.apply)?,
+        apply: apply_options(&arguments.apply, registry)?,
         out: &arguments.out,
         prevalence: &arguments.prevalence,
         allow_leakage: arguments.allow_leakage.as_deref(),
@@ -87,7 +91,7 @@ pub fn evaluate(arguments: &EvaluateArguments, bars: &Bars) -> Result<Outcome> {
     };
     if arguments.dry_run {
         let planned = eosin::check_evaluate(&options)?;
-        print_facts(&eosin::inspect(&arguments.apply.head)?.facts);
+        print_facts(&eosin::inspect(&arguments.apply.head, registry)?.facts);
         print_sizes(&planned.sizes);
         for note in &planned.notes {
             println!("note: {}", note.replace('`', ""));

@@ -33,21 +33,21 @@ use crate::exit::Outcome;
 use crate::progress::Bars;
 
 /// Runs the command that was asked for.
-pub fn dispatch(cli: &Cli) -> Result<Outcome> {
+pub fn dispatch(cli: &Cli, registry: &Registry) -> Result<Outcome> {
     let bars = Bars::new(cli.global.quiet);
     match &cli.command {
-        Command::Run(arguments) => run::run(arguments, &bars),
-        Command::Tile(arguments) => tile::tile(arguments, &bars),
-        Command::Embed(arguments) => embed::embed(arguments, &bars),
-        Command::Select(arguments) => select::select(arguments, &bars),
-        Command::Study(arguments) => study::study(arguments, &bars),
-        Command::Train(arguments) => train::train(arguments, &bars),
-        Command::Predict(arguments) => predict::predict(arguments, &bars),
-        Command::Evaluate(arguments) => evaluate::evaluate(arguments, &bars),
+        Command::Run(arguments) => run::run(arguments, registry, &bars),
+        Command::Tile(arguments) => tile::tile(arguments, registry, &bars),
+        Command::Embed(arguments) => embed::embed(arguments, registry, &bars),
+        Command::Select(arguments) => select::select(arguments, registry, &bars),
+        Command::Study(arguments) => study::study(arguments, registry, &bars),
+        Command::Train(arguments) => train::train(arguments, registry, &bars),
+        Command::Predict(arguments) => predict::predict(arguments, registry, &bars),
+        Command::Evaluate(arguments) => evaluate::evaluate(arguments, registry, &bars),
         Command::Head(arguments) => head::head(arguments),
-        Command::Inspect(arguments) => inspect::inspect(arguments),
+        Command::Inspect(arguments) => inspect::inspect(arguments, registry),
         Command::Backbone(arguments) => backbone::backbone(arguments, &bars),
-        Command::Doctor(arguments) => doctor::doctor(arguments),
+        Command::Doctor(arguments) => doctor::doctor(arguments, registry),
         Command::Store(arguments) => store::store(arguments, &bars),
         #[cfg(feature = "sql")]
         Command::Query(arguments) => query::query(arguments),
@@ -55,7 +55,7 @@ pub fn dispatch(cli: &Cli) -> Result<Outcome> {
 }
 
 /// Opens a run's configuration, tiles and store.
-fn open<'a>(arguments: &RunArguments, bars: &'a Bars) -> Result<Session<'a>> {
+fn open<'a>(arguments: &RunArguments, registry: &Registry, bars: &'a Bars) -> Result<Session<'a>> {
     let options = SessionOptions {
         data: arguments.data.clone(),
         out: arguments.out.clone(),
@@ -65,7 +65,7 @@ fn open<'a>(arguments: &RunArguments, bars: &'a Bars) -> Result<Session<'a>> {
         replace: arguments.replace,
         places: places(None),
     };
-    Ok(Session::open(&arguments.config, options, Registry::with_defaults(), bars)?)
+    Ok(Session::open(&arguments.config, options, registry.clone(), bars)?)
 }
 
 /// Where backbones find what is no part of the program: the environment says it, as the hub's
@@ -135,11 +135,15 @@ fn tiling(grid: &GridArguments) -> Result<TilingOptions> {
 }
 
 /// How a saved head is applied.
-fn apply_options(arguments: &ApplyArguments) -> Result<ApplyOptions<'_>> {
+fn apply_options<'a>(
+    arguments: &'a ApplyArguments,
+    registry: &'a Registry,
+) -> Result<ApplyOptions<'a>> {
     let mut tiling = tiling(&arguments.grid)?;
     tiling.verify |= arguments.verify;
     Ok(ApplyOptions {
         tiling,
+        registry,
         head: &arguments.head,
         store: &arguments.store,
         engine: EngineConfig { kind: arguments.engine.clone(), ..EngineConfig::default() },

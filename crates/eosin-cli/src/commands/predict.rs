@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use anyhow::Result;
-use eosin::{PredictOptions, Shares};
+use eosin::{PredictOptions, Registry, Shares};
 
 use super::{apply_options, print_facts, tell_skipped};
 use crate::arguments::PredictArguments;
@@ -9,10 +9,10 @@ use crate::exit::Outcome;
 use crate::progress::Bars;
 
 /// `eosin predict`.
-pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
+pub fn predict(arguments: &PredictArguments, registry: &Registry, bars: &Bars) -> Result<Outcome> {
     let options = PredictOptions {
         input: &arguments.input,
-        apply: apply_options(&arguments.apply)?,
+        apply: apply_options(&arguments.apply, registry)?,
         out: &arguments.out,
         attention: arguments.attention.as_deref(),
         shares: if arguments.recalibrate {
@@ -25,7 +25,7 @@ pub fn predict(arguments: &PredictArguments, bars: &Bars) -> Result<Outcome> {
     };
     if arguments.dry_run {
         let n_tiles = eosin::check_predict(&options)?;
-        print_facts(&eosin::inspect(&arguments.apply.head)?.facts);
+        print_facts(&eosin::inspect(&arguments.apply.head, registry)?.facts);
         println!("would be applied to {n_tiles} tiles");
         return Ok(Outcome::Done);
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use eosin::crates::report::tables;
 use eosin::crates::report::verdict::run_verdict;
-use eosin::{LeftOut, Session, Skipped};
+use eosin::{LeftOut, Registry, RegistryExt, Session, Skipped};
 
 use super::sizes::print_sizes;
 use super::{open, print_facts, print_verdict, tell_skipped};
@@ -12,8 +12,8 @@ use crate::exit::Outcome;
 use crate::progress::Bars;
 
 /// `eosin run`.
-pub fn run(arguments: &RunArguments, bars: &Bars) -> Result<Outcome> {
-    let session = open(arguments, bars)?;
+pub fn run(arguments: &RunArguments, registry: &Registry, bars: &Bars) -> Result<Outcome> {
+    let session = open(arguments, registry, bars)?;
     if arguments.dry_run {
         print_sizes(&eosin::run_sizes(&session)?);
         let (skipped, left_out) = eosin::rehearse(&session, |rehearsal| {

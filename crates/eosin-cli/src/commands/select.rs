@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use comfy_table::{Table, presets};
 use eosin::crates::report::{SelectRanking, SelectReport};
-use eosin::{HoldOut, LicenceFilter};
+use eosin::{HoldOut, LicenceFilter, Registry};
 
 use super::run::{facts, tell_plan};
 use super::sizes::print_sizes;
@@ -15,8 +15,8 @@ use crate::exit::Outcome;
 use crate::progress::Bars;
 
 /// `eosin select`.
-pub fn select(arguments: &SelectArguments, bars: &Bars) -> Result<Outcome> {
-    let mut session = open(&arguments.run, bars)?;
+pub fn select(arguments: &SelectArguments, registry: &Registry, bars: &Bars) -> Result<Outcome> {
+    let mut session = open(&arguments.run, registry, bars)?;
     match arguments.licence.as_deref() {
         Some("commercial") => session.config.run.selection.licence = LicenceFilter::Commercial,
         Some(_) => session.config.run.selection.licence = LicenceFilter::Any,

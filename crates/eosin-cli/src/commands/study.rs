@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use eosin::crates::report::study_text;
-use eosin::{Session, StudyConfig};
+use eosin::{Registry, Session, StudyConfig};
 
 use super::sizes::print_sizes;
 use super::{open, print_facts, print_verdict, tell_skipped};
@@ -11,7 +11,7 @@ use crate::exit::Outcome;
 use crate::progress::Bars;
 
 /// `eosin study`.
-pub fn study(arguments: &StudyArguments, bars: &Bars) -> Result<Outcome> {
+pub fn study(arguments: &StudyArguments, registry: &Registry, bars: &Bars) -> Result<Outcome> {
     let config = StudyConfig::read(&arguments.run.config)?;
     let folder = std::path::absolute(&arguments.run.config)?;
     let configs = folder
@@ -22,7 +22,7 @@ pub fn study(arguments: &StudyArguments, bars: &Bars) -> Result<Outcome> {
         config: configs.join("run").join(format!("{}.toml", config.run)),
         ..arguments.run.clone()
     };
-    let session = open(&run, bars)?;
+    let session = open(&run, registry, bars)?;
     if run.dry_run {
         return dry_run(&session, &config);
     }

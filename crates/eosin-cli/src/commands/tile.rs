@@ -3,7 +3,7 @@
 use anyhow::Result;
 use eosin::crates::core::TileSource;
 use eosin::crates::tile::TilingOptions;
-use eosin::{CutOptions, Overview, RefusedSlide};
+use eosin::{CutOptions, Overview, RefusedSlide, Registry};
 
 use super::{tell_skipped, tiling};
 use crate::arguments::TileArguments;
@@ -11,7 +11,7 @@ use crate::exit::Outcome;
 use crate::progress::Bars;
 
 /// `eosin tile`.
-pub fn tile(arguments: &TileArguments, bars: &Bars) -> Result<Outcome> {
+pub fn tile(arguments: &TileArguments, registry: &Registry, bars: &Bars) -> Result<Outcome> {
     let tiling = tiling(&arguments.grid)?;
     let overview = Overview {
         preview: arguments.preview.clone(),
@@ -19,15 +19,15 @@ pub fn tile(arguments: &TileArguments, bars: &Bars) -> Result<Outcome> {
         contours: arguments.contours.clone(),
     };
     if arguments.dry_run {
-        return dry_run(arguments, &tiling);
+        return dry_run(arguments, &tiling, registry);
     }
     if !overview.is_empty() {
-        for path in eosin::draw(&arguments.slides, &tiling, &overview)? {
+        for path in eosin::draw(&arguments.slides, &tiling, &overview, registry)? {
             println!("{}", path.display());
         }
     }
     let Some(out) = &arguments.out else { return Ok(Outcome::Done) };
-    let options = CutOptions { tiling: &tiling, out, replace: arguments.replace };
+    let options = CutOptions { tiling: &tiling, out, replace: arguments.replace, registry };
     let outcome = eosin::cut(&arguments.slides, &options, bars)?;
     tell_refused(&outcome.refused, arguments.slides.len());
     tell_skipped(&outcome.skipped);
@@ -35,11 +35,15 @@ pub fn tile(arguments: &TileArguments, bars: &Bars) -> Result<Outcome> {
     Ok(Outcome::of(outcome.skipped.len() + outcome.refused.len()))
 }
 
-fn dry_run(arguments: &TileArguments, tiling: &TilingOptions) -> Result<Outcome> {
+fn dry_run(
+    arguments: &TileArguments,
+    tiling: &TilingOptions,
+    registry: &Registry,
+) -> Result<Outcome> {
     let (mut refused, mut first) = (Vec::new(), None);
     let mpp = tiling.requested_mpp()?.get();
     for slide in &arguments.slides {
-        match eosin::open_slide(slide, tiling) {
+        match eosin::open_slide(slide, tiling, registry) {
             Ok(source) => {
                 let n_tiles = source.tiles().len();
                 println!("{}: {n_tiles} tiles at {mpp:.4} µm/px", slide.display());
@@ -54,7 +58,7 @@ fn dry_run(arguments: &TileArguments, tiling: &TilingOptions) -> Result<Outcome>
         return Err(error.into());
     }
     if let Some(out) = &arguments.out {
-        let options = CutOptions { tiling, out, replace: arguments.replace };
+        let options = CutOptions { tiling, out, replace: arguments.replace, registry };
         eosin::check_cut_folder(&arguments.slides, &options)?;
     }
     tell_refused(&refused, arguments.slides.len());

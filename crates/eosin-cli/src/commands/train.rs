@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use comfy_table::{Table, presets};
 use eosin::crates::eval::{Form, Interval};
 use eosin::crates::report::{TestOpened, tables};
-use eosin::{Measured, Session, TrainOutcome, TrainPlan, TrainedFile, TrainedHead, train_many};
+use eosin::{Measured, Registry, RegistryExt, Session, TrainOutcome, TrainPlan, TrainedFile, TrainedHead, train_many};
 
 use super::sizes::print_sizes;
 use super::{open, print_facts, tell_skipped};
@@ -15,8 +15,8 @@ use crate::exit::Outcome;
 use crate::progress::Bars;
 
 /// `eosin train`.
-pub fn train(arguments: &TrainArguments, bars: &Bars) -> Result<Outcome> {
-    let session = open(&arguments.run, bars)?;
+pub fn train(arguments: &TrainArguments, registry: &Registry, bars: &Bars) -> Result<Outcome> {
+    let session = open(&arguments.run, registry, bars)?;
     let plan = TrainPlan {
         tasks: arguments.task.clone(),
         heads: arguments.head.clone(),

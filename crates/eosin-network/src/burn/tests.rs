@@ -4,18 +4,17 @@
 
 use std::collections::BTreeMap;
 
-use eosin_core::{Head, HeadRecord, Matrix, Tensor};
+use eosin_core::{Bags, Head, HeadRecord, LabelledBags, Matrix, SlideHead, Tensor, TrainBags};
 use serde_json::Value;
 
 use super::fit::{Objective, train};
 use crate::abmil::AbmilData;
-use crate::bags::{Bags, LabelledBags, TrainBags};
 use crate::dense::Array;
 use crate::mlp::MlpData;
 use crate::operator::OperatorData;
 use crate::schedule::{Items, Plan};
 use crate::standardize::Standardizer;
-use crate::{AbmilHead, Compute, MlpHead, SlideHead};
+use crate::{AbmilHead, Compute, MlpHead};
 
 fn golden(of: &str) -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/network/steps.json");

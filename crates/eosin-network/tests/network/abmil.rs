@@ -4,13 +4,10 @@ use std::collections::BTreeMap;
 
 use std::sync::Arc;
 
-use eosin_core::{Fold, Matrix};
+use eosin_core::{Bag, Bags, Fold, LabelledBags, Matrix, Registry, SlideHead, TrainBags};
 use eosin_eval::metrics::auroc;
 use eosin_head::LogisticTrainer;
-use eosin_network::{
-    AbmilTrainer, Bag, Bags, LabelledBags, MeanPoolTrainer, SlideHead, TrainBags,
-    slide_head_from_record,
-};
+use eosin_network::{AbmilTrainer, MeanPoolTrainer};
 
 use crate::{Normals, on_threads};
 
@@ -158,6 +155,9 @@ fn records_give_the_same_predictions() {
     let (bags, labels, _) = slides(24, 6);
     let set = labelled(&bags, &labels);
     let train = TrainBags::whole(&set);
+    let mut registry = Registry::default();
+    eosin_head::register(&mut registry);
+    eosin_network::register(&mut registry);
     let logistic = Arc::new(LogisticTrainer::default());
     let heads: [Box<dyn SlideHead>; 2] = [
         Box::new(AbmilTrainer { epochs: 2, ..small() }.fit(&train, 0.01).unwrap()),
@@ -166,7 +166,8 @@ fn records_give_the_same_predictions() {
     for (head, kind) in heads.iter().zip(["abmil", "mean-pool/logistic"]) {
         let record = head.record();
         assert_eq!(record.kind, kind);
-        let again = slide_head_from_record(&record, eosin_head::head_from_record).unwrap();
+        assert!(registry.is_slide_head(&record.kind));
+        let again = registry.restore_slide_head(&record).unwrap();
         assert_eq!(head.predict(&bags).unwrap(), again.predict(&bags).unwrap());
         assert_eq!(head.attention(&bags).unwrap(), again.attention(&bags).unwrap());
         assert_eq!(head.classes(), again.classes());
@@ -175,14 +176,15 @@ fn records_give_the_same_predictions() {
     }
     let mut damaged = heads[0].record();
     damaged.tensors.get_mut("gate.weight").unwrap().shape[1] += 1;
-    assert!(slide_head_from_record(&damaged, eosin_head::head_from_record).is_err());
+    assert!(registry.restore_slide_head(&damaged).is_err());
     let other = eosin_core::HeadRecord {
         kind: "mlp".into(),
         classes: Vec::new(),
         tensors: BTreeMap::new(),
         parameters: BTreeMap::new(),
     };
-    assert!(slide_head_from_record(&other, eosin_head::head_from_record).is_err());
+    let error = registry.restore_slide_head(&other).err().unwrap();
+    assert!(error.to_string().contains("known: abmil, mean-pool"), "{error}");
 }
 
 #[test]

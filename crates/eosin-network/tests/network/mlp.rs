@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use eosin_core::{Fold, Head, HeadTrainer, LabelledSet, Matrix, TrainBatch, TrainView};
+use eosin_core::{Fold, Head, HeadTrainer, LabelledSet, Matrix, Registry, TrainBatch, TrainView};
 use eosin_eval::metrics::auroc;
 use eosin_head::LogisticTrainer;
-use eosin_network::{ClassBalance, MlpTrainer, head_from_record};
+use eosin_network::{ClassBalance, MlpTrainer};
 
 use crate::{Normals, on_threads};
 
@@ -79,23 +79,25 @@ fn a_record_gives_the_same_predictions() {
     let set = quadrants(200, 8, 8);
     let batch = TrainBatch::from_view(&TrainView::whole(&set));
     let head = MlpTrainer { epochs: 3, ..small() }.fit(&batch, 0.01).unwrap();
-    let again = head_from_record(&head.record()).unwrap();
+    let mut registry = Registry::default();
+    eosin_network::register(&mut registry);
+    let again = registry.restore_head(&head.record()).unwrap();
     let bits = |head: &dyn Head| head.predict(set.features()).unwrap();
     assert_eq!(bits(head.as_ref()), bits(again.as_ref()));
     assert_eq!(again.record(), head.record());
 
     let mut damaged = head.record();
     damaged.tensors.get_mut("hidden.weight").unwrap().values[0] = f64::NAN;
-    assert!(head_from_record(&damaged).is_err());
+    assert!(registry.restore_head(&damaged).is_err());
     let mut damaged = head.record();
     damaged.tensors.remove("output.bias");
-    assert!(head_from_record(&damaged).is_err());
+    assert!(registry.restore_head(&damaged).is_err());
     let mut damaged = head.record();
     damaged.tensors.get_mut("scale").unwrap().values.pop();
-    assert!(head_from_record(&damaged).is_err());
+    assert!(registry.restore_head(&damaged).is_err());
     let mut other = head.record();
     other.kind = "logistic".into();
-    assert!(head_from_record(&other).err().unwrap().to_string().contains("known: mlp"));
+    assert!(registry.restore_head(&other).err().unwrap().to_string().contains("known: mlp"));
 }
 
 #[test]

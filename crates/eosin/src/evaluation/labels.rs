@@ -10,7 +10,8 @@ use eosin_tile::{Manifest, SourceKind, detect_with};
 
 use crate::config::{TaskConfig, part};
 use crate::dataset::Dataset;
-use crate::registry::Registry;
+use crate::input::opener_of;
+use crate::registry::{Registry, RegistryExt};
 
 /// How rows are labelled.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,13 +73,14 @@ impl LabelOptions<'_> {
         tiles: &[TileMeta],
         task: &TaskConfig,
         classes: &[String],
+        registry: &Registry,
     ) -> Result<Labels> {
-        let registry = Registry::with_defaults();
-        let kind = detect_with(input, registry.slide_readers())?;
-        let file = match (self.labels, kind) {
-            (Some(file), _) => file,
-            (None, SourceKind::Manifest) => input,
-            (None, SourceKind::Folder | SourceKind::Slide) => {
+        let is_manifest = opener_of(input, registry).is_none()
+            && detect_with(input, &registry.readers())? == SourceKind::Manifest;
+        let file = match self.labels {
+            Some(file) => file,
+            None if is_manifest => input,
+            None => {
                 return Err(Error::input(
                     input.display().to_string(),
                     "labels",

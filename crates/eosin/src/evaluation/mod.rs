@@ -222,7 +222,7 @@ fn gather<'a>(options: &EvaluateOptions<'a>, applicable: &Applicable) -> Result<
     for path in options.data {
         let opened = applicable.input(path, &options.apply)?;
         let tiles = opened.source.tiles();
-        let labels = options.labels.read(path, tiles, &task, classes)?;
+        let labels = options.labels.read(path, tiles, &task, classes, options.apply.registry)?;
         for (class, n) in labels.foreign {
             *foreign.entry(class).or_default() += n;
         }
@@ -270,7 +270,7 @@ impl Judged {
         &mut self,
         rows: &[&Row],
         order: &[usize],
-        bags: &[eosin_network::Bag],
+        bags: &[eosin_core::Bag],
         raw: &Probabilities,
     ) -> Result<()> {
         for bag in bags {

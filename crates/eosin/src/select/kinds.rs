@@ -4,79 +4,31 @@
 
 use std::sync::Arc;
 
-use eosin_core::{Error, LabelledSet, Matrix, ProxyTask, Result, TileMeta};
+use eosin_core::{
+    Error, LabelledSet, Matrix, Problem, ProxyKind, ProxyMaker, ProxyRows, ProxyTask, Reads,
+    Registry, Result, Role, TileMeta,
+};
 use eosin_proxy::proxies::{Invariance, SpatialNeighbourhood, nuisance_task, spatial_blocks};
 use eosin_proxy::{FewShot, SimpleShot};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::dataset::TaskRows;
-
-/// What a proxy may do with what it finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// It is the task itself, on its training rows.
-    Target,
-    /// It helps to shortlist backbones.
-    Proxy,
-    /// It is shown beside and decides nothing.
-    Beside,
+/// Registers kinds of proxy tasks, which are their own options.
+macro_rules! register_proxies {
+    ($registry:ident, $($kind:literal => $proxy:ty,)+) => {
+        $($registry.proxies.register($kind, ProxyMaker::of::<$proxy>($kind));)+
+    };
 }
 
-/// What a kind reads from the manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reads {
-    /// A class per tile.
-    Classes,
-    /// A number per tile, which is cut into thirds.
-    Numbers,
-    /// Classes where there are any; all tiles are one class otherwise.
-    Nothing,
-}
-
-/// Rows with classes and groups, the same for every backbone.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Problem {
-    /// What tells it from the kind's other problems; empty where there is but one.
-    pub name: String,
-    /// Positions in the task's rows.
-    pub positions: Vec<usize>,
-    /// Class names.
-    pub classes: Vec<String>,
-    /// Class index per position.
-    pub labels: Vec<u32>,
-    /// Group name per position.
-    pub groups: Vec<String>,
-}
-
-/// A kind of proxy task.
-///
-/// The implementer looks at rows and places, never at embeddings, so that every backbone gets the
-/// same problems. Where there are several problems, a fold's score is their mean.
-pub trait ProxyKind: Send + Sync {
-    /// The kind, as configurations name it.
-    fn kind(&self) -> &'static str;
-    /// What it may decide.
-    fn role(&self) -> Role;
-    /// What it reads from the manifest.
-    fn reads(&self) -> Reads;
-    /// What is asked; `metas[i]` is what the store knows of row i.
-    fn problems(&self, rows: &TaskRows, metas: &[TileMeta]) -> Result<Vec<Problem>>;
-    /// The probe that answers, where it is not one of the selection's.
-    fn own_probe(&self, _metas: &[TileMeta], _seed: u64) -> Result<Option<Arc<dyn ProxyTask>>> {
-        Ok(None)
-    }
-    /// Whether a probe that does well speaks against the backbone; its score is taken from 1.
-    fn is_nuisance(&self) -> bool {
-        false
-    }
-    /// Views per tile that it needs beside the tiles; 0 for none.
-    fn needs_views(&self) -> bool {
-        false
-    }
-    /// Most rows that it is asked on, evenly taken; all where absent.
-    fn max_rows(&self) -> Option<usize> {
-        None
+/// Adds every kind of proxy task.
+pub fn register(registry: &mut Registry) {
+    register_proxies! { registry,
+        "labelled" => Labelled,
+        "density" => Density,
+        "few-shot" => FewShotKind,
+        "invariance" => InvarianceKind,
+        "nuisance" => Nuisance,
+        "magnification" => Magnification,
+        "spatial-neighbourhood" => Spatial,
     }
 }
 
@@ -173,20 +125,20 @@ fn block_px() -> u32 {
 }
 
 /// All rows with their own classes and groups.
-fn whole(rows: &TaskRows) -> Vec<Problem> {
+fn whole(rows: &ProxyRows) -> Vec<Problem> {
     vec![Problem {
         name: String::new(),
-        positions: (0..rows.tile_ids.len()).collect(),
-        classes: rows.classes.clone(),
-        labels: rows.labels.clone(),
-        groups: rows.groups.clone(),
+        positions: (0..rows.labels.len()).collect(),
+        classes: rows.classes.to_vec(),
+        labels: rows.labels.to_vec(),
+        groups: rows.groups.to_vec(),
     }]
 }
 
 /// All rows as one class, by blocks of their slide where there is but one group.
-fn without_classes(rows: &TaskRows, metas: &[TileMeta], block_px: u32) -> Result<Vec<Problem>> {
+fn without_classes(rows: &ProxyRows, block_px: u32) -> Result<Vec<Problem>> {
     let several = rows.groups.iter().any(|g| Some(g) != rows.groups.first());
-    let groups = if several { rows.groups.clone() } else { spatial_blocks(metas, block_px)? };
+    let groups = if several { rows.groups.to_vec() } else { spatial_blocks(rows.metas, block_px)? };
     let (classes, labels) = (vec!["all".to_string()], vec![0; rows.labels.len()]);
     let problems = whole(rows);
     Ok(problems
@@ -210,7 +162,7 @@ impl ProxyKind for Labelled {
     fn reads(&self) -> Reads {
         Reads::Classes
     }
-    fn problems(&self, rows: &TaskRows, _metas: &[TileMeta]) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
         Ok(whole(rows))
     }
 }
@@ -225,7 +177,7 @@ impl ProxyKind for Density {
     fn reads(&self) -> Reads {
         Reads::Numbers
     }
-    fn problems(&self, rows: &TaskRows, _metas: &[TileMeta]) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
         Ok(whole(rows))
     }
 }
@@ -240,7 +192,7 @@ impl ProxyKind for FewShotKind {
     fn reads(&self) -> Reads {
         Reads::Classes
     }
-    fn problems(&self, rows: &TaskRows, _metas: &[TileMeta]) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
         Ok(whole(rows))
     }
     fn own_probe(&self, _metas: &[TileMeta], seed: u64) -> Result<Option<Arc<dyn ProxyTask>>> {
@@ -259,8 +211,8 @@ impl ProxyKind for InvarianceKind {
     fn reads(&self) -> Reads {
         Reads::Nothing
     }
-    fn problems(&self, rows: &TaskRows, metas: &[TileMeta]) -> Result<Vec<Problem>> {
-        without_classes(rows, metas, block_px())
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+        without_classes(rows, block_px())
     }
     fn own_probe(&self, _metas: &[TileMeta], _seed: u64) -> Result<Option<Arc<dyn ProxyTask>>> {
         Ok(Some(Arc::new(Invariance)))
@@ -288,7 +240,8 @@ impl ProxyKind for Nuisance {
     }
     /// One problem per class in which the nuisance takes several values; slides and patients are
     /// split by blocks of their slides, centres and scanners by group.
-    fn problems(&self, rows: &TaskRows, metas: &[TileMeta]) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+        let metas = rows.metas;
         let value = |i: usize| -> Option<String> {
             match self.of {
                 NuisanceOf::Slide => Some(metas[i].slide.clone()),
@@ -311,7 +264,7 @@ impl ProxyKind for Nuisance {
         // The set's only feature is a row's number, by which the rows of each task are known again.
         let numbers = Matrix::new(known.len(), 1, (0..known.len()).map(|i| i as f32).collect())?;
         let labels = known.iter().map(|&i| rows.labels[i]).collect();
-        let set = LabelledSet::new(numbers, rows.classes.clone(), labels, &groups)?;
+        let set = LabelledSet::new(numbers, rows.classes.to_vec(), labels, &groups)?;
         let mut problems = Vec::new();
         let mut refused = None;
         for (class, name) in rows.classes.iter().enumerate() {
@@ -347,7 +300,8 @@ impl ProxyKind for Magnification {
     fn reads(&self) -> Reads {
         Reads::Nothing
     }
-    fn problems(&self, rows: &TaskRows, metas: &[TileMeta]) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+        let metas = rows.metas;
         let mpp = |i: usize| metas[i].effective_mpp.map(|m| format!("{:.3} µm/px", m.get()));
         let positions: Vec<usize> = (0..metas.len()).filter(|&i| mpp(i).is_some()).collect();
         let mut classes: Vec<String> = positions.iter().filter_map(|&i| mpp(i)).collect();
@@ -385,7 +339,8 @@ impl ProxyKind for Spatial {
     fn reads(&self) -> Reads {
         Reads::Nothing
     }
-    fn problems(&self, rows: &TaskRows, metas: &[TileMeta]) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+        let metas = rows.metas;
         let placed = metas.iter().any(|m| (m.x, m.y) != (metas[0].x, metas[0].y));
         if !placed {
             return Err(Error::input(
@@ -395,7 +350,7 @@ impl ProxyKind for Spatial {
                 "give columns x and y, or leave this proxy out",
             ));
         }
-        without_classes(rows, metas, self.block_px)
+        without_classes(rows, self.block_px)
     }
     fn own_probe(&self, metas: &[TileMeta], _seed: u64) -> Result<Option<Arc<dyn ProxyTask>>> {
         Ok(Some(Arc::new(SpatialNeighbourhood::new(metas, self.k, self.radius)?)))

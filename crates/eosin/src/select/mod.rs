@@ -14,11 +14,12 @@ mod scoring;
 mod verdict;
 
 pub use compare::select;
+pub use eosin_core::{Problem, ProxyKind, Reads, Role};
 pub use folder_cache::FolderCache;
 pub use input::{Candidate, CandidateSet, Probe, SelectInput, SelectOptions, SelectTask, gather};
+pub(crate) use kinds::register;
 pub use kinds::{
-    Density, FewShotKind, InvarianceKind, Labelled, Magnification, Nuisance, NuisanceOf, Problem,
-    ProxyKind, Reads, Role, Spatial,
+    Density, FewShotKind, InvarianceKind, Labelled, Magnification, Nuisance, NuisanceOf, Spatial,
 };
 pub use outcome::{
     Column, Compared, LeftOut, ProxyAgreement, ProxyRanking, Selection, TrivialLevel,
@@ -34,7 +35,7 @@ use eosin_core::{Error, Result};
 use eosin_eval::splits;
 
 use crate::config::{ComponentConfig, RunConfig, SelectionConfig, TaskConfig};
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryExt};
 use crate::session::Session;
 
 /// Compares the arms of a run that are embedded; scores are kept in the run's folder.

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{Arms, ProxyRanking, Role, Selection, embed_arms, rows, select_arms};
 use crate::config::{HoldOut, SelectionConfig};
+use crate::registry::RegistryExt;
 use crate::run::write;
 use crate::session::Session;
 

@@ -9,8 +9,7 @@ use eosin_proxy::proxies::terciles;
 use eosin_report::pca::evenly;
 use eosin_tile::ManifestRow;
 
-use super::ProxyKind;
-use super::kinds::Reads;
+use super::{ProxyKind, Reads};
 use crate::config::TaskConfig;
 use crate::dataset::{Dataset, TaskRows};
 use crate::embed::Skipped;

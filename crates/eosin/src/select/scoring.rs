@@ -14,8 +14,10 @@ use eosin_proxy::robustness::{RobustnessOptions, robustness_index};
 use eosin_proxy::scores::training_free;
 use eosin_proxy::select::{ScoreCache, UnitScores, score_folds, score_repeats};
 
-use super::kinds::{Nuisance, NuisanceOf, Problem};
-use super::{Candidate, CandidateSet, Probe, ProxyKind, Role, SelectOptions, SelectTask, gather};
+use super::kinds::{Nuisance, NuisanceOf};
+use super::{
+    Candidate, CandidateSet, Probe, Problem, ProxyKind, Role, SelectOptions, SelectTask, gather,
+};
 use crate::config::HoldOut;
 use crate::dataset::TaskRows;
 
@@ -193,7 +195,7 @@ impl Plan {
         metas: &[TileMeta],
         options: &SelectOptions,
     ) -> Result<Self> {
-        let problems = task.kind.problems(&task.rows, metas)?;
+        let problems = task.kind.problems(&task.rows.of_proxy(metas))?;
         let by_centre = role == Role::Target && options.hold_out == HoldOut::Centre;
         let parts = if by_centre {
             folds_by_centre(problems, &task.rows, metas)?
@@ -367,7 +369,7 @@ fn centres(
     }
     let kind = Nuisance { of: NuisanceOf::Centre, block_px: 1 };
     // Centres of one patient each can be counted as neighbours and not be held out.
-    let problems = kind.problems(&task.rows, metas).unwrap_or_default();
+    let problems = kind.problems(&task.rows.of_proxy(metas)).unwrap_or_default();
     Some((numbers, folds(problems, options).unwrap_or_default()))
 }
 

@@ -7,7 +7,7 @@ use eosin_core::{FeatureTransform, Head, HeadGrid, HeadTrainer, Result, Reweight
 
 use super::config::{ArmConfig, StrengthConfig};
 use crate::config::ComponentConfig;
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryExt};
 
 /// An arm with everything made that its settings name.
 pub struct Arm {

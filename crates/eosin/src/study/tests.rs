@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::*;
+use crate::registry::default_registry;
 
 const DIM: usize = 60;
 const NUISANCE: usize = 40;
@@ -95,7 +96,7 @@ fn run(set: LabelledSet, config: &StudyConfig, folder: &Path) -> StudyReport {
     let sets = [StudySet { backbone: "synthetic".into(), set }];
     let head = head();
     let input = StudyInput { sets: &sets, split: &split, task: "Test.", head: &head, seed: 5 };
-    study_sets(&input, config, &Registry::with_defaults(), folder, &NoProgress).unwrap()
+    study_sets(&input, config, &default_registry(), folder, &NoProgress).unwrap()
 }
 
 #[test]
@@ -209,7 +210,7 @@ fn a_control_that_is_incomplete_is_an_error() {
     let sets = [StudySet { backbone: "synthetic".into(), set }];
     let head = head();
     let input = StudyInput { sets: &sets, split: &split, task: "Test.", head: &head, seed: 5 };
-    let registry = Registry::with_defaults();
+    let registry = default_registry();
     let error = study_sets(&input, &config, &registry, folder.path(), &NoProgress).unwrap_err();
     assert!(error.to_string().contains("none for number 57: out of luck"), "{error}");
 }
@@ -256,7 +257,7 @@ strength = { transform = 0, option = "gamma", values = [0.0] }
 
 #[test]
 fn every_arm_searches_the_same_penalties() {
-    let registry = Registry::with_defaults();
+    let registry = default_registry();
     let text = r#"
 name = "noise"
 transforms = [{ kind = "gaussian-noise", options = { copies = 2 } }]
