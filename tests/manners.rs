@@ -196,7 +196,7 @@ fn every_number_of_a_run_is_bounded() {
             "batch_size = 0",
             "`engine.batch_size` to be a whole number from 1 to 65536",
         ),
-        ("batch_size = 4", "batch_size = 4, device = 99999999", "`engine.device`"),
+        ("batch_size = 4", "batch_size = 4, device = \"cuda:999\"", "cuda:N"),
         (
             "replicates = 100",
             "replicates = 1",

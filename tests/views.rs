@@ -44,7 +44,8 @@ fn with_turned(bench: &Bench, look: impl FnOnce(&Session, &LabelledSet, &[String
 fn poses(bench: &Bench, session: &Session, tile_id: &str) -> Matrix {
     let (engine, places) = (EngineConfig::default(), Places::default());
     let backbone =
-        eosin::load_backbone(&bench.path("configs"), BACKBONE, &engine, &places).unwrap();
+        eosin::load_backbone(&default_registry(), &bench.path("configs"), BACKBONE, &engine, &places)
+            .unwrap();
     let px = backbone.info().input_px;
     let filter: resample::Filter = backbone.info().resampling.parse().unwrap();
     let at = session.tiles().iter().position(|t| t.tile_id == tile_id).unwrap();

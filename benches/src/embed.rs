@@ -5,8 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use eosin::crates::backbone::Card;
-use eosin::crates::core::{Backbone, TileBatch};
+use eosin::crates::core::{Backbone, Card, TileBatch};
 
 use crate::Options;
 use crate::networks::{Network, PX, batches, load, tissue};

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use eosin::crates::backbone::{
-    self, Card, EngineOptions, LoadOptions, WeightMap, WeightsSource, random_weights,
+    self, EngineOptions, LoadOptions, WeightMap, builtin_card, random_weights,
 };
-use eosin::crates::core::{Backbone, RgbImage, Tile, TileBatch, TileMeta, TileSource, TileUm};
+use eosin::crates::core::{
+    Backbone, Card, RgbImage, Tile, TileBatch, TileMeta, TileSource, TileUm, WeightsSource,
+};
 use eosin::crates::tile::{SlideSource, TilingOptions};
 use safetensors::{Dtype, tensor::TensorView};
 
@@ -95,7 +97,7 @@ impl Network {
     }
 
     pub fn card(&self) -> Result<Card> {
-        Ok(Card::builtin(self.card)?)
+        Ok(builtin_card(self.card)?)
     }
 
     /// Writes the weights that every contender loads: the trained ones where Eosin has them, else
@@ -135,7 +137,7 @@ pub fn load(
     engine: &str,
     weights: &Path,
 ) -> Result<Box<dyn Backbone>, eosin::crates::core::Error> {
-    let engine = EngineOptions { engine: engine.into(), device: 0 };
+    let engine = EngineOptions { engine: engine.into(), device: None };
     backbone::load(card, &LoadOptions { engine, weights: Some(weights.to_owned()) })
 }
 

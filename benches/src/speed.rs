@@ -9,7 +9,8 @@ mod tiles;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use eosin::crates::backbone::{Card, EngineOptions, LoadOptions, load};
+use eosin::crates::backbone::{EngineOptions, LoadOptions, builtin_card, load};
+use eosin::crates::core::Card;
 
 use self::arms::{Curve, FrozenArm, Reached};
 use self::tiles::Tiles;
@@ -108,13 +109,13 @@ pub fn measure(options: &Options) -> Result<Vec<Measurement>> {
     );
     ensure!(own.tasks > 0 && own.trials > 0, "--tasks and --trials are at least 1");
     rayon::ThreadPoolBuilder::new().num_threads(THREADS).build_global()?;
-    let card = Card::builtin(&own.card)?;
+    let card = builtin_card(&own.card)?;
     let tiles = Tiles::open(own, n, &card)?;
     eprintln!("{}", tiles.describe());
     tiles.warm()?;
     let work = Work { tiles: &tiles, card: &card, epochs, batch: own.batch, seed: own.seed };
     let on = |engine: &str| LoadOptions {
-        engine: EngineOptions { engine: engine.into(), device: 0 },
+        engine: EngineOptions { engine: engine.into(), device: None },
         ..LoadOptions::default()
     };
     let backbone = load(&card, &on(&own.engine))?;

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use eosin::crates::backbone::Card;
-use eosin::crates::core::{Fold, RgbImage, Tile, TileBatch, TileSource};
+use eosin::crates::core::{Card, Fold, RgbImage, Tile, TileBatch, TileSource};
 use eosin::crates::eval::{ConfusionMatrix, splits};
 use eosin::crates::tile::resample::{Filter, resize};
 use eosin::crates::tile::{Manifest, ManifestSource, SlideSource, TileFileOptions};

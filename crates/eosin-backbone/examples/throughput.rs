@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use eosin_backbone::{Card, EngineOptions, LoadOptions, WeightsSource, load};
-use eosin_core::{Result, RgbImage, Tile, TileBatch, TileMeta};
+use eosin_backbone::{EngineOptions, LoadOptions, builtin_card, load, read_card};
+use eosin_core::{Result, RgbImage, Tile, TileBatch, TileMeta, WeightsSource};
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -16,11 +16,11 @@ fn main() -> Result<()> {
         return Ok(());
     };
     let is_file = Path::new(card).extension().is_some();
-    let mut card = if is_file { Card::read(Path::new(card))? } else { Card::builtin(card)? };
+    let mut card = if is_file { read_card(Path::new(card))? } else { builtin_card(card)? };
     if let WeightsSource::File { file: None, .. } | WeightsSource::Hub { .. } = card.weights {
         card.weights = WeightsSource::Random { seed: 1 };
     }
-    let engine = EngineOptions { engine: engine.clone(), device: 0 };
+    let engine = EngineOptions { engine: engine.clone(), device: None };
     let backbone = load(&card, &LoadOptions { engine, ..LoadOptions::default() })?;
     for n_tiles in batches.iter().filter_map(|b| b.parse().ok()) {
         let batch = blank_batch(card.input_px, n_tiles)?;

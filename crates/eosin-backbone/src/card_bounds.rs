@@ -5,6 +5,8 @@
 
 use std::ops::RangeInclusive;
 
+use serde_json::Value;
+
 use crate::arch::TensorSpec;
 
 /// Key and range of every number of a family's `[architecture]`; each number of a list must lie in
@@ -52,12 +54,12 @@ const FAMILIES: [(&str, Bounds); 7] = [
 ];
 
 /// What is expected of a key of `[architecture]` that is not so.
-pub(crate) fn expected_of(family: &str, key: &str, value: &toml::Value) -> Option<String> {
+pub(crate) fn expected_of(family: &str, key: &str, value: &Value) -> Option<String> {
     let (_, bounds) = FAMILIES.iter().find(|(name, _)| *name == family)?;
     let (_, range) = bounds.iter().find(|(known, _)| *known == key)?;
     let (least, most) = (range.start(), range.end());
     match value {
-        toml::Value::Array(numbers) => {
+        Value::Array(numbers) => {
             let is_sound = (1..=MAX_STAGES).contains(&numbers.len())
                 && numbers.iter().all(|number| is_within(number, range));
             (!is_sound).then(|| format!("one to {MAX_STAGES} numbers from {least} to {most}"))
@@ -76,10 +78,6 @@ pub(crate) fn n_parameters(specs: &[TensorSpec]) -> Option<u64> {
 }
 
 /// What is no number at all is told by the type of the arguments.
-fn is_within(value: &toml::Value, range: &RangeInclusive<f64>) -> bool {
-    match value {
-        toml::Value::Integer(number) => range.contains(&(*number as f64)),
-        toml::Value::Float(number) => range.contains(number),
-        _ => true,
-    }
+fn is_within(value: &Value, range: &RangeInclusive<f64>) -> bool {
+    value.as_f64().is_none_or(|number| range.contains(&number))
 }

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use eosin_core::{Backbone, Error, Matrix, Result, RgbImage, Tile, TileBatch, TileMeta};
+use eosin_core::{Backbone, Card, Error, Matrix, Result, RgbImage, Tile, TileBatch, TileMeta};
 
-use crate::{Card, ENGINES, EngineOptions, LoadOptions, load};
+use crate::{ENGINES, EngineOptions, LoadOptions, load};
 
 /// How one engine did with one backbone.
 #[derive(Debug)]

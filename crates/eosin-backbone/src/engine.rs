@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use eosin_core::{Error, Result};
+use eosin_core::{Device, Error, Result};
 
 /// Every engine's name, each also its Cargo feature but for `auto` and `native`.
 ///
@@ -20,8 +20,8 @@ pub const ENGINES: [&str; 7] = ["auto", "native", "flex", "cuda", "tch", "wgpu",
 pub struct EngineOptions {
     /// One of [`ENGINES`].
     pub engine: String,
-    /// Index of the device where the engine has several.
-    pub device: usize,
+    /// Where to compute; the engine's usual device where absent.
+    pub device: Option<Device>,
 }
 
 /// An engine that this build has.
@@ -36,7 +36,7 @@ pub(crate) enum Engine {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { engine: "auto".into(), device: 0 }
+        Self { engine: "auto".into(), device: None }
     }
 }
 
@@ -67,15 +67,30 @@ impl Engine {
 
     /// The engine that the options name; `auto` becomes `native` where `has_native`.
     pub(crate) fn choose(options: &EngineOptions, has_native: bool) -> Result<Self> {
-        match options.engine.as_str() {
-            "auto" | "native" if has_native => Ok(Self::Native),
+        let (engine, device) = (options.engine.as_str(), options.device);
+        let has_native =
+            has_native && (engine == "native" || device.is_none_or(|d| runs_on("native", d)));
+        let engine = match engine {
+            "auto" | "native" if has_native => "native",
+            "auto" => "flex",
+            named => named,
+        };
+        if let Some(device) = device.filter(|&d| ENGINES.contains(&engine) && !runs_on(engine, d)) {
+            return Err(Error::input(
+                format!("device of engine `{engine}`"),
+                "a device that it computes on",
+                device.to_string(),
+                "leave the device out, or name another engine",
+            ));
+        }
+        match engine {
+            "native" if has_native => Ok(Self::Native),
             "native" => Err(Error::unsupported(
                 "engine `native` for this architecture family",
                 &ENGINES,
                 "choose engine `auto` or `flex`",
             )),
-            "auto" => Self::burn("flex", options.device),
-            name if ENGINES.contains(&name) => Self::burn(name, options.device),
+            name if ENGINES.contains(&name) => Self::burn(name, device),
             other => Err(Error::unsupported(
                 format!("engine `{other}`"),
                 &ENGINES,
@@ -85,15 +100,26 @@ impl Engine {
     }
 
     #[cfg(feature = "burn")]
-    fn burn(name: &str, device: usize) -> Result<Self> {
+    fn burn(name: &str, device: Option<Device>) -> Result<Self> {
         crate::burn::BurnDevice::open(name, device)
             .map(Self::Burn)
             .ok_or_else(|| compiled_out(name))
     }
 
     #[cfg(not(feature = "burn"))]
-    fn burn(name: &str, _device: usize) -> Result<Self> {
+    fn burn(name: &str, _device: Option<Device>) -> Result<Self> {
         Err(compiled_out(name))
+    }
+}
+
+/// Whether an engine of this crate computes on a device.
+pub(crate) fn runs_on(engine: &str, device: Device) -> bool {
+    match engine {
+        "native" | "flex" => device == Device::Cpu,
+        "cuda" => matches!(device, Device::Cuda(_)),
+        "tch" => !matches!(device, Device::Vulkan(_)),
+        "wgpu" => matches!(device, Device::Vulkan(_) | Device::Mps),
+        _ => false,
     }
 }
 

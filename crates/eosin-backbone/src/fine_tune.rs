@@ -2,12 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use eosin_core::{Error, Probabilities, Result, RgbImage};
+use eosin_core::{Card, Error, Probabilities, Result, RgbImage};
 
 use crate::arch::Tail;
 use crate::engine::Engine;
 use crate::load::layers;
-use crate::{Card, LoadOptions, burn};
+use crate::{LoadOptions, burn};
 
 /// How a whole network is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,10 +79,10 @@ impl Default for FineTuneOptions {
 ///
 /// ```no_run
 /// use std::ops::ControlFlow;
-/// use eosin_backbone::{Card, FineTuneOptions, FineTuneSet, LoadOptions, fine_tune};
+/// use eosin_backbone::{FineTuneOptions, FineTuneSet, LoadOptions, builtin_card, fine_tune};
 /// use eosin_core::RgbImage;
 ///
-/// let card = Card::builtin("efficientnet-lite0")?;
+/// let card = builtin_card("efficientnet-lite0")?;
 /// let read = |i: usize| Ok(RgbImage::filled(224, 224, [if i % 2 == 0 { 90 } else { 160 }; 3]));
 /// let labels: Vec<u32> = (0..40).map(|i| i % 2).collect();
 /// let (train, validation): (Vec<usize>, Vec<usize>) = (0..40).partition(|i| *i < 32);

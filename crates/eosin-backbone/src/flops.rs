@@ -67,7 +67,9 @@ fn vit(weights: &VitWeights, px: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Card, EngineOptions, LoadOptions, WeightsSource, load};
+    use eosin_core::WeightsSource;
+
+    use crate::{EngineOptions, LoadOptions, builtin_card, load};
 
     /// Twice the multiply-accumulates that the papers and fvcore give for these networks.
     #[test]
@@ -75,11 +77,11 @@ mod tests {
         for (name, published) in
             [("resnet50", 8.2e9), ("kaiko-s16", 9.2e9), ("efficientnet-lite0", 0.77e9)]
         {
-            let mut card = Card::builtin(name).unwrap();
+            let mut card = builtin_card(name).unwrap();
             if let WeightsSource::File { .. } | WeightsSource::Hub { .. } = card.weights {
                 card.weights = WeightsSource::Random { seed: 1 };
             }
-            let engine = EngineOptions { engine: "native".into(), device: 0 };
+            let engine = EngineOptions { engine: "native".into(), device: None };
             let backbone = load(&card, &LoadOptions { engine, weights: None }).unwrap();
             let found = backbone.flops().unwrap();
             assert!((found / published - 1.0).abs() < 0.03, "{name}: {found:.3e}");

@@ -32,6 +32,7 @@ mod load;
 mod names;
 pub mod native;
 mod network;
+mod opener;
 mod pickle;
 mod random;
 mod source;
@@ -40,12 +41,13 @@ mod torch;
 mod weights;
 mod zip;
 
-pub use card::{Card, WeightsSource, builtin_cards};
+pub use card::{builtin_card, builtin_cards, parse_card, read_card};
 pub use doctor::{EngineCheck, EngineReport, doctor, doctor_with};
 pub use embedded::is_embedded;
 pub use engine::{ENGINES, EngineOptions};
 #[cfg(feature = "fine-tune")]
 pub use fine_tune::{FineTuneEpoch, FineTuneOptions, FineTuneSet, fine_tune};
 pub use load::{LoadOptions, check, check_tensors, load, tensors};
+pub use opener::register;
 pub use random::{random_tensor, random_weights};
 pub use weights::{TensorReport, WeightMap, WeightTensor, sha256_hex};

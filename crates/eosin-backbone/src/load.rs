@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use eosin_core::{Backbone, BackboneInfo, Error, Result};
+use eosin_core::{Backbone, BackboneInfo, Card, Error, Result};
 
 use crate::arch::{
     ConvNextArch, ConvNextArgs, DenseNetArch, DenseNetArgs, EfficientNetArch, EfficientNetArgs,
     EfficientNetWeights, MapPooling, ResNetArch, ResNetArgs, SwinArch, SwinArgs, Tail, TensorSpec,
     VitArch, VitArgs,
 };
+use crate::card::check_card;
 use crate::card_bounds::n_parameters;
 use crate::colour::{COLOUR_DIM, ColourStatistics};
 use crate::engine::Engine;
@@ -16,7 +17,7 @@ use crate::names::to_timm_names;
 use crate::native::TokenPooling;
 use crate::network::{Built, Layers, NetworkBackbone, Tailed, build};
 use crate::source::{Loaded, find_weights};
-use crate::{Card, EngineOptions, TensorReport, WeightMap};
+use crate::{EngineOptions, TensorReport, WeightMap};
 
 /// The most values of a transformer's positions, for the grid of the card or of its training.
 const MAX_POSITION_VALUES: usize = 1 << 28;
@@ -180,7 +181,7 @@ pub fn tensors(card: &Card) -> Result<Vec<TensorSpec>> {
 }
 
 fn colour_statistics(card: &Card) -> Result<BackboneInfo> {
-    card.check(&named(card))?;
+    check_card(card, &named(card))?;
     expect_dim(card, COLOUR_DIM)?;
     Ok(card.info("none".into(), 0, "native".into()))
 }
@@ -194,7 +195,7 @@ fn planned(card: &Card) -> Result<Planned> {
 /// What a card's family makes of it, once its numbers are known to be ones that a network can have.
 fn planned_of_any_dim(card: &Card) -> Result<Planned> {
     let family = find_family(card)?;
-    card.check(&named(card))?;
+    check_card(card, &named(card))?;
     let plan = (family.plan)(card)?;
     let n_parameters = n_parameters(&plan.specs).ok_or_else(|| too_large(card))?;
     Ok(Planned { family, plan, n_parameters })
@@ -218,6 +219,17 @@ fn choose_engine(card: &Card, options: &LoadOptions, plan: &Plan) -> Result<Engi
     // Engine `native` has no half precision, so `auto` leaves it aside.
     let is_half = options.engine.engine == "auto" && ["f16", "bf16"].contains(&&*card.precision);
     Engine::choose(&options.engine, plan.has_native && !is_half)
+}
+
+/// Whether engine `native` has the network of a card; none for a family of others. A card that is
+/// wrong is taken for one of its family, so that loading says what is wrong with it.
+pub(crate) fn has_native(card: &Card) -> Option<bool> {
+    if card.family == "colour-statistics" {
+        return Some(true);
+    }
+    FAMILIES.iter().find(|family| family.name == card.family)?;
+    let is_half = ["f16", "bf16"].contains(&card.precision.as_str());
+    Some(planned(card).map_or(true, |planned| planned.plan.has_native && !is_half))
 }
 
 fn find_family(card: &Card) -> Result<&'static Family> {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use eosin_core::{Backbone, BackboneInfo, Error, Matrix, Result, TileBatch};
+use eosin_core::{Backbone, BackboneInfo, Card, Error, Matrix, Result, TileBatch};
 use rayon::prelude::*;
 
-use crate::Card;
 use crate::arch::{
     ConvNextWeights, DenseNetWeights, EfficientNetWeights, ResNetWeights, SwinWeights, Tail,
 };

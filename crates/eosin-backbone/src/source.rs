@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use eosin_core::{Error, Result};
+use eosin_core::{Card, Error, Result, WeightsSource};
 
 use crate::arch::TensorSpec;
 use crate::embedded::embedded;
 use crate::names::to_timm_names;
-use crate::{Card, LoadOptions, WeightMap, WeightsSource, random_weights, sha256_hex};
+use crate::{LoadOptions, WeightMap, random_weights, sha256_hex};
 
 /// Weights under timm's names, with what identifies them in the contract.
 pub(crate) struct Loaded {

@@ -5,11 +5,11 @@
 
 #![cfg(not(feature = "embedded-weights"))]
 
-use eosin_backbone::{Card, LoadOptions, is_embedded, load};
+use eosin_backbone::{LoadOptions, builtin_card, is_embedded, load};
 
 #[test]
 fn weights_that_are_left_out_name_their_feature() {
-    let card = Card::builtin("efficientnet-lite0").unwrap();
+    let card = builtin_card("efficientnet-lite0").unwrap();
     let error = load(&card, &LoadOptions::default()).map(|_| ()).unwrap_err();
     assert!(error.hint().contains("Cargo feature `embedded-weights`"), "{}", error.hint());
     assert!(!is_embedded("efficientnet-lite0.f16.safetensors"));

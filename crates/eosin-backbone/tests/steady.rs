@@ -13,7 +13,7 @@ use eosin_backbone::arch::{
     EfficientNetArch, EfficientNetArgs, Padding, ResNetArch, ResNetArgs, ResNetBlock, VitArch,
 };
 use eosin_backbone::native::{EfficientNet, Input, ResNet, TokenPooling, Vit};
-use eosin_backbone::{Card, random_weights};
+use eosin_backbone::{builtin_card, random_weights};
 
 /// The system's allocator, counting.
 struct Counting;
@@ -65,7 +65,7 @@ fn a_warm_network_allocates_nothing() {
     check("resnet", network.dim(), |t, n, out| network.embed(t, n, out).unwrap());
 
     let arch =
-        VitArch::new(Card::builtin("kaiko-s16").unwrap().arguments().unwrap(), TokenPooling::Cls);
+        VitArch::new(builtin_card("kaiko-s16").unwrap().arguments().unwrap(), TokenPooling::Cls);
     let mut weights = random_weights(&arch.tensors(), 1);
     let network = Vit::new(&arch.take(&mut weights, PX), &input).unwrap();
     check("vit", network.dim(), |t, n, out| network.embed(t, n, out).unwrap());

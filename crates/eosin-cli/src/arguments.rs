@@ -84,7 +84,8 @@ pub struct RunArguments {
     /// Folder for the store, heads and reports.
     #[arg(long, default_value = "eosin-out")]
     pub out: PathBuf,
-    /// Engine that embeds, instead of the configuration's: auto, native, flex, cuda, tch, wgpu or onnx.
+    /// Engine that embeds, instead of the configuration's: auto, native, flex, cuda, tch, wgpu, onnx,
+    /// or one that a plugin brings.
     #[arg(long)]
     pub engine: Option<String>,
     /// Folder with weights that cards leave to the user, named after the card: CARD.safetensors,
@@ -272,7 +273,7 @@ pub struct EmbedArguments {
     /// Seed of the views.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = bounds::whole::<u64>("seed"))]
     pub seed: u64,
-    /// Engine: auto, native, flex, cuda, tch, wgpu or onnx.
+    /// Engine: auto, native, flex, cuda, tch, wgpu, onnx, or one that a plugin brings.
     #[arg(long, default_value = "auto")]
     pub engine: String,
     /// Tiles per forward pass.
@@ -352,7 +353,7 @@ pub struct ApplyArguments {
     /// The store's folder, so that tiles are embedded once.
     #[arg(long, default_value = "eosin-out/store")]
     pub store: PathBuf,
-    /// Engine: auto, native, flex, cuda, tch, wgpu or onnx.
+    /// Engine: auto, native, flex, cuda, tch, wgpu, onnx, or one that a plugin brings.
     #[arg(long, default_value = "auto")]
     pub engine: String,
     /// Weights that cards leave to the user: a file, or a folder of files named after cards.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use eosin_core::Device;
 use serde::{Deserialize, Serialize};
 
 /// Every engine's name, each also its Cargo feature.
@@ -14,12 +15,13 @@ pub const ENGINES: [&str; 4] = ["flex", "cuda", "tch", "wgpu"];
 pub struct Compute {
     /// One of [`ENGINES`].
     pub engine: String,
-    /// Index of the device where the engine has several.
-    pub device: usize,
+    /// Where to train; the engine's usual device where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
 }
 
 impl Default for Compute {
     fn default() -> Self {
-        Self { engine: "flex".into(), device: 0 }
+        Self { engine: "flex".into(), device: None }
     }
 }

@@ -74,7 +74,13 @@ impl Applicable {
         let file = load_head(options.head)?;
         let head = restore_any(options.registry, &file.record)?;
         let name = &file.contract.backbone;
-        let backbone = load_backbone(options.configs, name, &options.engine, &options.places)?;
+        let backbone = load_backbone(
+            options.registry,
+            options.configs,
+            name,
+            &options.engine,
+            &options.places,
+        )?;
         Ok(Self { file, head, backbone })
     }
 

@@ -4,10 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use eosin_backbone::{Card, EngineOptions, LoadOptions, WeightsSource, is_embedded};
-use eosin_core::{Backbone, Error, Result};
+use eosin_backbone::is_embedded;
+use eosin_core::{Backbone, BackboneRequest, Card, Error, Registry, Result, WeightsSource};
 
 use crate::config::EngineConfig;
+
+/// The engine that takes the first that serves.
+const AUTO: &str = "auto";
 
 /// Where backbones find what is no part of the program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,8 +51,8 @@ pub fn find_weights(card: &Card, places: &Places) -> Option<PathBuf> {
 /// Whether a card's backbone could be loaded: its weights are here, or it needs none.
 pub fn is_installed(card: &Card, places: &Places) -> bool {
     match &card.weights {
-        WeightsSource::File { file: Some(file), .. } => {
-            card.folder.as_deref().unwrap_or(Path::new("")).join(file).is_file()
+        WeightsSource::File { file: Some(_), .. } => {
+            card.weights_file(None).is_some_and(|file| file.is_file())
         }
         WeightsSource::File { file: None, .. } | WeightsSource::Hub { .. } => {
             find_weights(card, places).is_some_and(|file| file.is_file())
@@ -59,85 +62,56 @@ pub fn is_installed(card: &Card, places: &Places) -> bool {
     }
 }
 
-/// Makes a card's backbone on an engine.
+/// Makes a card's backbone on an engine of the registry.
 ///
-/// A card of family `onnx`, weights that are an ONNX file, and engine `onnx` go to onnxruntime.
-pub fn open_card(card: &Card, engine: &EngineConfig, places: &Places) -> Result<Box<dyn Backbone>> {
-    let weights = find_weights(card, places);
-    let is_onnx = |path: &Path| path.extension().is_some_and(|e| e == "onnx");
-    let own = match &card.weights {
-        WeightsSource::File { file: Some(file), .. } => {
-            Some(card.folder.as_deref().unwrap_or(Path::new("")).join(file))
-        }
-        _ => None,
-    };
-    let onnx = weights.clone().or(own).filter(|path| is_onnx(path));
-    match (engine.kind.as_str(), onnx) {
-        ("auto" | "onnx", Some(file)) => open_onnx(card, engine, places, file),
-        ("onnx", None) => Err(no_onnx(card)),
-        (_, None) if card.family == "onnx" => Err(no_onnx(card)),
-        (other, Some(_)) => Err(Error::input(
-            format!("engine for card {}", card.name),
-            "`auto` or `onnx`, since its weights are an ONNX file",
-            format!("`{other}`"),
-            "choose engine `auto`",
-        )),
-        _ => {
-            let engine = EngineOptions { engine: engine.kind.clone(), device: engine.device };
-            eosin_backbone::load(card, &LoadOptions { engine, weights })
-        }
-    }
-}
-
-fn no_onnx(card: &Card) -> Error {
-    let from = match &card.weights {
-        WeightsSource::File { source, .. } | WeightsSource::Hub { source, .. } => {
-            format!(" from {source}")
-        }
-        _ => String::new(),
-    };
-    Error::input(
-        format!("card {}, weights for engine `onnx`", card.name),
-        "an ONNX file",
-        "none",
-        format!("get it{from}, or export it, and name it by --weights as {}.onnx", card.name),
-    )
-}
-
-#[cfg(feature = "onnx")]
-fn open_onnx(
+/// Engine `auto` is the first that serves the card with its weights on the device.
+pub fn open_card(
+    registry: &Registry,
     card: &Card,
     engine: &EngineConfig,
     places: &Places,
-    file: PathBuf,
 ) -> Result<Box<dyn Backbone>> {
-    use eosin_backbone_onnx::{OnnxArgs, OnnxOptions};
-    // Another family's arguments describe its architecture, which the file already has.
-    let is_own = card.family == "onnx";
-    let args = if is_own { card.arguments()? } else { OnnxArgs::default() };
-    let sha256 = match &card.weights {
-        WeightsSource::File { sha256, .. } if is_own => sha256.clone(),
-        source => source.pinned_sha256().map(str::to_string),
+    let weights = find_weights(card, places);
+    let request = BackboneRequest {
+        card,
+        weights: weights.as_deref(),
+        device: engine.device,
+        library: places.onnxruntime.as_deref(),
     };
-    let info = card.info(String::new(), 0, String::new());
-    let library = places.onnxruntime.clone();
-    let device = engine.device;
-    let options = OnnxOptions { sha256, args, library, device, ..OnnxOptions::new(file) };
-    Ok(Box::new(eosin_backbone_onnx::load(info, &options)?))
+    if engine.kind != AUTO {
+        return registry.backbones.get(&engine.kind)?.open(&request);
+    }
+    match registry.backbones.values().find(|opener| opener.serves(&request)) {
+        Some(opener) => opener.open(&request),
+        None => Err(no_engine(registry, &request)),
+    }
 }
 
-#[cfg(not(feature = "onnx"))]
-fn open_onnx(
-    _card: &Card,
-    _engine: &EngineConfig,
-    _places: &Places,
-    _file: PathBuf,
-) -> Result<Box<dyn Backbone>> {
-    Err(Error::unsupported(
-        "engine `onnx` in this build",
-        &[],
-        "build with the Cargo feature `onnx`",
-    ))
+/// Engines that serve a card, in the order in which they are asked.
+pub fn serving(registry: &Registry, card: &Card, places: &Places) -> Vec<String> {
+    let (weights, library) = (find_weights(card, places), places.onnxruntime.as_deref());
+    let request = BackboneRequest { card, weights: weights.as_deref(), device: None, library };
+    let serves = registry.backbones.values().filter(|opener| opener.serves(&request));
+    serves.map(|opener| opener.kind().to_string()).collect()
+}
+
+fn no_engine(registry: &Registry, request: &BackboneRequest) -> Error {
+    let BackboneRequest { card, device, .. } = request;
+    let on = device.map_or(String::new(), |device| format!(" on {device}"));
+    let compiled_out = registry.backbones.names_compiled_out();
+    let hint = if compiled_out.is_empty() {
+        "check the card's `family` and its weights, or register an engine that has it".into()
+    } else {
+        format!(
+            "check the card's `family` and its weights, or build with one of the Cargo features {}",
+            compiled_out.join(", ")
+        )
+    };
+    Error::unsupported(
+        format!("an engine for card {} of family `{}`{on}", card.name, card.family),
+        &registry.backbones.names(),
+        hint,
+    )
 }
 
 /// A file of an earlier fetch; a pinned one's SHA-256 is compared again when it is loaded.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eosin_core::{Error, Result, nearest};
+use eosin_core::{Device, Error, Result, nearest};
 use eosin_eval::GroupBootstrap;
 use eosin_head::{DecisionOptions, TuneOptions};
 use eosin_tile::TilingOptions;
@@ -123,10 +123,11 @@ pub struct TaskConfig {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineConfig {
-    /// `auto`, `native`, `flex`, `cuda`, `tch` or `wgpu`.
+    /// `auto`, which takes the first engine that serves a card, or an engine of the registry.
     pub kind: String,
-    /// Number of the device.
-    pub device: usize,
+    /// Where it computes; the engine's usual device where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
     /// Tiles per forward pass.
     pub batch_size: usize,
 }
@@ -378,7 +379,7 @@ fn group_column() -> String {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { kind: "auto".into(), device: 0, batch_size: 32 }
+        Self { kind: "auto".into(), device: None, batch_size: 32 }
     }
 }
 

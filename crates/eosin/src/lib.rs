@@ -39,7 +39,7 @@ mod train_slides;
 mod writable;
 
 pub use apply::ApplyOptions;
-pub use backbones::{Places, find_weights, is_installed, open_card};
+pub use backbones::{Places, find_weights, is_installed, open_card, serving};
 pub use config::{
     AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, HoldOut, ImportedConfig,
     LicenceFilter, LoadedRun, RunConfig, SelectionConfig, TaskConfig, TrainingConfig, read_tiling,

@@ -24,7 +24,6 @@ const LIMITS: &[(&str, Limit)] = &[
     // The machine.
     ("batch_size", Limit::Whole(1, 65_536)),
     ("cache_mib", Limit::Whole(0, 1 << 20)),
-    ("device", Limit::Whole(0, 255)),
     ("limit", Limit::Whole(0, 1_000_000_000)),
     ("min_age", Limit::Whole(0, 52_560_000)),
     ("threads", Limit::Whole(0, 1024)),

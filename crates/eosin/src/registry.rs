@@ -22,6 +22,11 @@ pub fn default_registry() -> Registry {
     eosin_augment::register(&mut registry);
     eosin_proxy::register(&mut registry);
     crate::select::register(&mut registry);
+    eosin_backbone::register(&mut registry);
+    #[cfg(feature = "onnx")]
+    eosin_backbone_onnx::register(&mut registry);
+    #[cfg(not(feature = "onnx"))]
+    registry.backbones.compiled_out("onnx", "onnx");
     #[cfg(feature = "openslide")]
     eosin_tile_openslide::register(&mut registry);
     #[cfg(not(feature = "openslide"))]

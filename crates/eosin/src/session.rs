@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use eosin_backbone::{Card, builtin_cards};
+use eosin_backbone::{builtin_card, builtin_cards, read_card};
 use eosin_core::{
-    Backbone, BackboneInfo, Contract, Error, Matrix, Progress, Result, TileMeta, TileSource,
+    Backbone, BackboneInfo, Card, Contract, Error, Matrix, Progress, Result, TileMeta, TileSource,
 };
 use eosin_store::{ParquetStore, TileKey};
 use eosin_tile::views::ViewBank;
@@ -227,7 +227,7 @@ impl<'a> Session<'a> {
 
     /// Makes a card's backbone, with the user's weights where the card leaves them to the user.
     pub fn backbone_of(&self, card: &Card) -> Result<Box<dyn Backbone>> {
-        let backbone = open_card(card, &self.engine, &self.places())?;
+        let backbone = open_card(&self.registry, card, &self.engine, &self.places())?;
         if self.rehearses {
             return Ok(Box::new(RehearsalBackbone::of(backbone.as_ref())));
         }
@@ -351,25 +351,26 @@ pub fn view_bank(table: &toml::Table) -> Result<ViewBank> {
 
 /// Loads a backbone by the name of its card, or by a card's path.
 pub fn load_backbone(
+    registry: &Registry,
     configs: &Path,
     name: &str,
     engine: &EngineConfig,
     places: &Places,
 ) -> Result<Box<dyn Backbone>> {
-    open_card(&find_card(configs, name)?, engine, places)
+    open_card(registry, &find_card(configs, name)?, engine, places)
 }
 
 /// A card by the name of its file in `configs/backbone/`, by its path, or by its name in the program.
 pub fn find_card(configs: &Path, name: &str) -> Result<Card> {
     let file = configs.join("backbone").join(format!("{name}.toml"));
     if file.is_file() {
-        return Card::read(&file);
+        return read_card(&file);
     }
     if Path::new(name).extension().is_some_and(|e| e == "toml") {
-        return Card::read(Path::new(name));
+        return read_card(Path::new(name));
     }
     // Where no file is, the cards of the program serve; a wrong name lists both.
-    Card::builtin(name).or_else(|_| {
+    builtin_card(name).or_else(|_| {
         let mut known = names(configs, "backbone");
         known.extend(builtin_cards()?.into_iter().map(|card| card.name));
         Err(unknown_part(configs, "backbone", name, known))

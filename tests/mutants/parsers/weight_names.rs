@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use eosin::crates::backbone::{Card, check_tensors};
-use eosin::crates::core::{Error, Result};
+use eosin::crates::backbone::{builtin_card, check_tensors};
+use eosin::crates::core::{Card, Error, Result};
 use eosin_testkit::mutants::{Alphabet, MutantParser, Seed};
 use serde::Deserialize;
 
@@ -95,13 +95,14 @@ fn read(cards: &[Card], text: &str) -> Result<()> {
 
 /// A built-in card of a transformer, made small, with its width before.
 fn small(name: &str) -> Option<(Card, usize)> {
-    let mut card = Card::builtin(name).expect("a built-in card");
-    let width = card.architecture.get("width")?.as_integer()? as usize;
+    let mut card = builtin_card(name).expect("a built-in card");
+    let width = card.architecture.get("width")?.as_u64()? as usize;
     // Families of stages, such as Swin, have a list of heads, and are taken as they are.
-    card.architecture.get("heads")?.as_integer()?;
+    card.architecture.get("heads")?.as_u64()?;
     let mut set = |key: &str, value: i64| {
-        if let Some(old) = card.architecture.get_mut(key) {
-            *old = value.into();
+        if card.architecture.get(key).is_some() {
+            let known = std::mem::take(&mut card.architecture);
+            card.architecture = known.with(key, value).expect("a number");
         }
     };
     set("width", WIDTH as i64);

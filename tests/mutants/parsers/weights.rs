@@ -4,8 +4,10 @@
 
 use std::path::Path;
 
-use eosin::crates::backbone::{Card, EngineOptions, LoadOptions, WeightMap, check, load, tensors};
-use eosin::crates::core::{Error, Result};
+use eosin::crates::backbone::{
+    EngineOptions, LoadOptions, WeightMap, check, load, parse_card, read_card, tensors,
+};
+use eosin::crates::core::{Card, Error, Result};
 use eosin::crates::store::import_safetensors;
 use eosin_backbone_onnx::OnnxOptions;
 use eosin_testkit::mutants::{Alphabet, MutantParser, Seed};
@@ -92,7 +94,7 @@ weights = { kind = "file", source = "none" }
 "#;
 
 pub fn small_card() -> Card {
-    Card::parse(SMALL_CARD, Path::new("small.toml")).expect("a sound card")
+    parse_card(SMALL_CARD, Path::new("small.toml")).expect("a sound card")
 }
 
 /// Reads weights as `backbone check` does, and loads those that fit.
@@ -142,7 +144,7 @@ pub fn pickle() -> MutantParser {
 
 /// Whole checkpoints, of both layouts.
 pub fn pth() -> MutantParser {
-    let card = Card::read(&root(CHECKPOINTS).join("own-resnet.toml")).expect("a sound card");
+    let card = read_card(&root(CHECKPOINTS).join("own-resnet.toml")).expect("a sound card");
     MutantParser {
         alphabet: Alphabet::Bytes,
         words: PICKLE_WORDS,
@@ -312,7 +314,7 @@ pub fn card() -> MutantParser {
         ],
         seeds,
         read: Box::new(|path, text| {
-            let card = Card::parse(&String::from_utf8_lossy(text), path)?;
+            let card = parse_card(&String::from_utf8_lossy(text), path)?;
             if ["colour-statistics", "onnx"].contains(&card.family.as_str()) {
                 return Ok(());
             }
@@ -322,7 +324,7 @@ pub fn card() -> MutantParser {
                 .map(|s| s.shape.iter().fold(1, |n: usize, &side| n.saturating_mul(side)));
             let n = sizes.fold(0, usize::saturating_add);
             let is_random =
-                matches!(card.weights, eosin::crates::backbone::WeightsSource::Random { .. });
+                matches!(card.weights, eosin::crates::core::WeightsSource::Random { .. });
             if is_random && n < 1 << 20 {
                 let engine = EngineOptions { engine: "native".into(), ..EngineOptions::default() };
                 load(&card, &LoadOptions { engine, weights: None })?;

@@ -3,6 +3,7 @@
 use ::burn::tensor::FloatDType;
 use ::burn::tensor::backend::Backend;
 use ::burn::{Dispatch, DispatchDevice};
+use eosin_core::Device;
 
 /// A device of one of burn's backends that this build has.
 #[derive(Clone, Debug)]
@@ -16,14 +17,15 @@ pub(crate) struct BurnDevice {
 
 impl BurnDevice {
     /// The device of an engine's name; none where the engine was compiled out.
-    pub(crate) fn open(name: &str, index: usize) -> Option<Self> {
+    pub(crate) fn open(name: &str, on: Option<Device>) -> Option<Self> {
+        let index = on.map_or(0, Device::number);
         let (device, name): (DispatchDevice, &'static str) = match name {
             #[cfg(feature = "flex")]
             "flex" => (::burn::backend::flex::FlexDevice.into(), "flex"),
             #[cfg(feature = "cuda")]
             "cuda" => (::burn::backend::cuda::CudaDevice { index }.into(), "cuda"),
             #[cfg(feature = "tch")]
-            "tch" => (libtorch(index).into(), "tch"),
+            "tch" => (libtorch(on).into(), "tch"),
             #[cfg(feature = "wgpu")]
             "wgpu" => (wgpu(index).into(), "wgpu"),
             _ => return None,
@@ -63,11 +65,16 @@ impl BurnDevice {
     }
 }
 
-/// libtorch with CUDA where it has it, else its CPU.
+/// The device of libtorch; without one named CUDA where it has it, else its CPU.
 #[cfg(feature = "tch")]
-fn libtorch(index: usize) -> ::burn::backend::libtorch::LibTorchDevice {
+fn libtorch(on: Option<Device>) -> ::burn::backend::libtorch::LibTorchDevice {
     use ::burn::backend::libtorch::LibTorchDevice;
-    if tch::Cuda::is_available() { LibTorchDevice::Cuda(index) } else { LibTorchDevice::Cpu }
+    match on {
+        Some(Device::Cuda(index)) => LibTorchDevice::Cuda(index),
+        Some(Device::Mps) => LibTorchDevice::Mps,
+        None if tch::Cuda::is_available() => LibTorchDevice::Cuda(0),
+        _ => LibTorchDevice::Cpu,
+    }
 }
 
 #[cfg(feature = "wgpu")]

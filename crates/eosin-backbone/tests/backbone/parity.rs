@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use eosin_backbone::{Card, LoadOptions, arch, builtin_cards, doctor, load};
+use eosin_backbone::{LoadOptions, arch, builtin_card, builtin_cards, doctor, load};
+use eosin_core::Card;
 use eosin_testkit::tissue;
 
 use crate::support::{
@@ -110,7 +111,7 @@ fn check_folder(folder: &str) -> usize {
 
 #[test]
 fn doctor_compares_every_engine_with_the_golden_vectors() {
-    let card = Card::builtin("efficientnet-lite0").unwrap();
+    let card = builtin_card("efficientnet-lite0").unwrap();
     let checks = doctor(&card, &LoadOptions::default());
     assert_eq!(checks.len(), 5);
     for check in checks {
@@ -126,7 +127,7 @@ fn doctor_compares_every_engine_with_the_golden_vectors() {
 
 #[test]
 fn a_gated_card_tells_where_its_weights_are() {
-    let error = load(&Card::builtin("uni").unwrap(), &LoadOptions::default()).map(|_| ());
+    let error = load(&builtin_card("uni").unwrap(), &LoadOptions::default()).map(|_| ());
     assert!(error.unwrap_err().hint().contains("MahmoodLab/UNI"));
 }
 
@@ -177,7 +178,7 @@ fn half_precision_is_near_and_is_refused_where_there_is_none() {
         }
     }
     let half =
-        Card { precision: "f16".into(), ..Card::builtin("efficientnet-lite0-random").unwrap() };
+        Card { precision: "f16".into(), ..builtin_card("efficientnet-lite0-random").unwrap() };
     for check in doctor(&half, &LoadOptions::default()) {
         if let Ok(report) = check.outcome {
             assert!(report.agrees && report.reference == "f32 on native", "{report:?}");
@@ -189,13 +190,13 @@ fn half_precision_is_near_and_is_refused_where_there_is_none() {
 fn an_attention_pooling_without_its_width_is_refused() {
     let refusal = |key: &str, value: i64| {
         let mut card = random_card("test-vit-attention", 2);
-        card.architecture.insert(key.into(), toml::Value::Integer(value));
+        card.architecture = card.architecture.with(key, value).unwrap();
         load(&card, &options("auto")).map(|_| ()).unwrap_err().to_string()
     };
     assert!(refusal("pool_heads", 0).contains("pool_heads divides"));
     assert!(refusal("pool_heads", 7).contains("pool_width 80, pool_heads 7"));
     let mut card = random_card("test-vit-mean", 2);
-    card.architecture.insert("pool_width".into(), toml::Value::Integer(64));
+    card.architecture = card.architecture.with("pool_width", 64).unwrap();
     let error = load(&card, &options("auto")).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("without pooling `attention`"), "{error}");
 }

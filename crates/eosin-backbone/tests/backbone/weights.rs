@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use eosin_backbone::{Card, LoadOptions, WeightMap, WeightTensor, load, random_tensor, sha256_hex};
+use eosin_backbone::{
+    LoadOptions, WeightMap, WeightTensor, builtin_card, load, random_tensor, read_card, sha256_hex,
+};
 use eosin_testkit::tissue;
 
 use crate::support::checkpoint::checkpoint;
@@ -21,7 +23,7 @@ fn the_embedded_file_has_the_cards_digest() {
 fn a_truncated_or_foreign_file_is_a_data_error() {
     let bytes = std::fs::read(root().join(ASSET)).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let card = Card::builtin("efficientnet-lite0").unwrap();
+    let card = builtin_card("efficientnet-lite0").unwrap();
     for n_bytes in [0, 4, 100, 20_000, bytes.len() - 1] {
         let path = folder.path().join(format!("cut-{n_bytes}.safetensors"));
         std::fs::write(&path, &bytes[..n_bytes]).unwrap();
@@ -66,7 +68,7 @@ fn a_card_finds_its_file_beside_itself_and_checks_its_digest() {
     std::fs::write(folder.path().join("own.toml"), text).unwrap();
     std::fs::copy(root().join(ASSET), folder.path().join(Path::new(ASSET).file_name().unwrap()))
         .unwrap();
-    let card = Card::read(&folder.path().join("own.toml")).unwrap();
+    let card = read_card(&folder.path().join("own.toml")).unwrap();
     assert!(load(&card, &LoadOptions::default()).is_ok());
 }
 
@@ -187,7 +189,7 @@ fn an_own_resnet50_runs_with_the_readmes_card() {
     assert!(own.contains(text));
 
     let mut tensors = vec![("fc.weight".to_string(), vec![9, 2048]), ("fc.bias".into(), vec![9])];
-    let resnet50 = Card::builtin("resnet50").unwrap();
+    let resnet50 = builtin_card("resnet50").unwrap();
     for spec in eosin_backbone::tensors(&resnet50).unwrap() {
         tensors.push((spec.name, spec.shape));
     }
@@ -199,7 +201,7 @@ fn an_own_resnet50_runs_with_the_readmes_card() {
     std::fs::write(folder.path().join("own.pth"), checkpoint(&tensors)).unwrap();
     std::fs::write(folder.path().join("own.toml"), text).unwrap();
 
-    let card = Card::read(&folder.path().join("own.toml")).unwrap();
+    let card = read_card(&folder.path().join("own.toml")).unwrap();
     let backbone = load(&card, &LoadOptions::default()).unwrap();
     let found = backbone.embed(&tissue::batch(224)).unwrap();
     for (found, expected) in found.rows().zip(golden("parity/resnet50.json")) {
@@ -211,7 +213,7 @@ fn an_own_resnet50_runs_with_the_readmes_card() {
 #[test]
 fn a_fine_tuned_resnet_runs_with_a_short_card() {
     let folder = root().join("tests/golden/backbone/checkpoints");
-    let card = Card::read(&folder.join("own-resnet.toml")).unwrap();
+    let card = read_card(&folder.join("own-resnet.toml")).unwrap();
     let backbone = load(&card, &LoadOptions::default()).unwrap();
     let found = backbone.embed(&batch(0..2, 96)).unwrap();
     for (found, expected) in found.rows().zip(golden("checkpoints/own-resnet.json")) {

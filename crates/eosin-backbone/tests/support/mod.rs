@@ -4,8 +4,10 @@ pub mod checkpoint;
 
 use std::path::{Path, PathBuf};
 
-use eosin_backbone::{Card, ENGINES, EngineOptions, LoadOptions, WeightsSource, load};
-use eosin_core::{Backbone, Error, Matrix, RgbImage, Tile, TileBatch, TileMeta};
+use eosin_backbone::{ENGINES, EngineOptions, LoadOptions, builtin_card, load, read_card};
+use eosin_core::{
+    Backbone, Card, Error, Matrix, RgbImage, Tile, TileBatch, TileMeta, WeightsSource,
+};
 
 /// The tile of `tests/golden/backbone/tiles.py`.
 pub fn synthetic_tile(number: i64, px: i64) -> RgbImage {
@@ -40,13 +42,13 @@ pub fn tile(number: i64, image: RgbImage) -> Tile {
 }
 
 pub fn backbone(card: &str, engine: &str) -> Box<dyn Backbone> {
-    load(&Card::builtin(card).unwrap(), &options(engine)).unwrap()
+    load(&builtin_card(card).unwrap(), &options(engine)).unwrap()
 }
 
 /// The built-in card of this name, or one made for tests, with random weights.
 pub fn random_card(name: &str, seed: u64) -> Card {
     let test_card = root().join(format!("tests/golden/backbone/cards/{name}.toml"));
-    let card = if test_card.exists() { Card::read(&test_card) } else { Card::builtin(name) };
+    let card = if test_card.exists() { read_card(&test_card) } else { builtin_card(name) };
     Card { weights: WeightsSource::Random { seed }, ..card.unwrap() }
 }
 
@@ -59,7 +61,7 @@ pub fn network_on(card: &Card, engine: &str) -> Option<Box<dyn Backbone>> {
 }
 
 pub fn options(engine: &str) -> LoadOptions {
-    let engine = EngineOptions { engine: engine.into(), device: 0 };
+    let engine = EngineOptions { engine: engine.into(), device: None };
     LoadOptions { engine, ..LoadOptions::default() }
 }
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use comfy_table::{Table, presets};
-use eosin::crates::backbone::{Card, LoadOptions, builtin_cards, check as check_weights};
+use eosin::crates::backbone::{LoadOptions, builtin_cards, check as check_weights, read_card};
+use eosin::crates::core::{Card, Error};
 use eosin::{find_card, find_weights, is_installed};
 
 use super::places;
@@ -114,7 +115,7 @@ fn check(card: &Card, weights: Option<&Path>, json: bool) -> Result<Outcome> {
     if report.is_sound() {
         return Ok(Outcome::Done);
     }
-    Err(eosin::crates::core::Error::data(
+    Err(Error::data(
         card.name.as_str(),
         "exactly the tensors of the card's architecture",
         report.to_string(),
@@ -153,7 +154,7 @@ fn fetch(
     options: &eosin::crates::hub::HubOptions,
     bars: &Bars,
 ) -> Result<Outcome> {
-    use eosin::crates::backbone::WeightsSource;
+    use eosin::crates::core::WeightsSource;
     use eosin::crates::hub::{Hub, Wanted};
     let hub = Hub::new(options.clone())?;
     for name in names {
@@ -195,7 +196,7 @@ pub fn cards(configs: &Path) -> Result<Vec<Card>> {
         .collect();
     files.sort();
     for file in files {
-        let card = Card::read(&file)?;
+        let card = read_card(&file)?;
         match cards.iter_mut().find(|known| known.name == card.name) {
             Some(known) => *known = card,
             None => cards.push(card),

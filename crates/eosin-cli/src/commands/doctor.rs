@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use comfy_table::{Table, presets};
-use eosin::crates::backbone::{Card, ENGINES, EngineCheck, doctor_with};
-use eosin::crates::core::Error;
-use eosin::{EngineConfig, Registry, find_card, is_installed, open_card};
+use eosin::crates::backbone::{EngineCheck, doctor_with};
+use eosin::crates::core::{Card, Error};
+use eosin::{EngineConfig, Registry, find_card, is_installed, open_card, serving};
 
 use super::backbone::cards;
 use super::places;
@@ -22,25 +22,25 @@ pub fn doctor(arguments: &DoctorArguments, registry: &Registry) -> Result<Outcom
         chosen = cards(&arguments.configs)?;
         chosen.retain(|card| is_installed(card, &places));
     }
-    let engines: Vec<&str> = match arguments.engine.as_slice() {
-        [] => ENGINES.into_iter().filter(|engine| *engine != "auto").collect(),
-        given => given.iter().map(String::as_str).collect(),
-    };
     let mut found = Vec::new();
     for card in &chosen {
         let open = |card: &Card, engine: &str| {
             let engine = EngineConfig { kind: engine.into(), ..EngineConfig::default() };
-            open_card(card, &engine, &places)
+            open_card(registry, card, &engine, &places)
         };
-        // Statistics need no engine: once is enough.
-        let engines =
-            if card.family == "colour-statistics" { &["native"][..] } else { &engines[..] };
-        found.push((card.name.clone(), doctor_with(card, engines, open)));
+        let mut engines = arguments.engine.clone();
+        if engines.is_empty() {
+            engines = serving(registry, card, &places);
+            let lacking = registry.backbones.names_compiled_out();
+            engines.extend(lacking.into_iter().map(str::to_string));
+        }
+        let engines: Vec<&str> = engines.iter().map(String::as_str).collect();
+        found.push((card.name.clone(), doctor_with(card, &engines, open)));
     }
     if arguments.json {
         print_json(&found)?;
     } else {
-        print_table(&found, arguments);
+        print_table(&found);
     }
     // An engine that is not there is told and no fault; one that runs and disagrees is.
     let n_wrong = found.iter().flat_map(|(_, checks)| checks).filter(|c| is_wrong(c)).count();
@@ -54,7 +54,7 @@ fn is_wrong(check: &EngineCheck) -> bool {
     }
 }
 
-fn print_table(found: &[(String, Vec<EngineCheck>)], arguments: &DoctorArguments) {
+fn print_table(found: &[(String, Vec<EngineCheck>)]) {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header([
         "backbone",
@@ -87,8 +87,6 @@ fn print_table(found: &[(String, Vec<EngineCheck>)], arguments: &DoctorArguments
                     ));
                 }
             }
-            // An engine that a card cannot have is told to who asked for it.
-            Err(Error::Input { .. }) if arguments.engine.is_empty() => {}
             // What this build does not have is the same for every card.
             Err(error @ Error::Unsupported { .. }) => {
                 advice.push(format!("{error}\n  hint: {}", error.hint()));

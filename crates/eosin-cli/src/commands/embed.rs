@@ -43,7 +43,7 @@ pub fn embed(arguments: &EmbedArguments, registry: &Registry, bars: &Bars) -> Re
     let mut skipped = Vec::new();
     let places = super::places(arguments.weights.as_deref());
     for name in &arguments.backbone {
-        let backbone = load_backbone(&arguments.configs, name, &engine, &places)?;
+        let backbone = load_backbone(registry, &arguments.configs, name, &engine, &places)?;
         let info = backbone.info();
         let contract = contract(info, source.as_ref(), &geometry, views.as_ref());
         let set = contract.fingerprint();

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use eosin_core::{Bags, Head, HeadRecord, LabelledBags, Matrix, SlideHead, Tensor, TrainBags};
+use eosin_core::{
+    Bags, Device, Head, HeadRecord, LabelledBags, Matrix, SlideHead, Tensor, TrainBags,
+};
 use serde_json::Value;
 
 use super::fit::{Objective, train};
@@ -169,10 +171,13 @@ fn the_operator_learns_as_in_pytorch() {
 
 #[test]
 fn engines_are_named_where_they_are_missing() {
-    let compute = |engine: &str| Compute { engine: engine.into(), device: 0 };
+    let compute = |engine: &str| Compute { engine: engine.into(), device: None };
     assert!(super::device::open(&Compute::default()).is_ok());
     let error = super::device::open(&compute("abacus")).unwrap_err();
     assert!(error.to_string().contains("flex, cuda, tch, wgpu"), "{error}");
+    let on_gpu = Compute { device: Some(Device::Cuda(0)), ..Compute::default() };
+    let error = super::device::open(&on_gpu).unwrap_err().to_string();
+    assert!(error.contains("engine `flex`") && error.contains("cuda:0"), "{error}");
     #[cfg(not(feature = "cuda"))]
     {
         let error = super::device::open(&compute("cuda")).unwrap_err();

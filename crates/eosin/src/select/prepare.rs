@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use eosin_backbone::{Card, WeightsSource};
-use eosin_core::{Backbone, BackboneInfo, EmbeddingBatch, Error, Result, Tile, TileBatch, Use};
+use eosin_core::{
+    Backbone, BackboneInfo, Card, EmbeddingBatch, Error, Result, Tile, TileBatch, Use,
+    WeightsSource,
+};
 use eosin_store::{imported_contract, read_npy};
 use eosin_tile::resample;
 

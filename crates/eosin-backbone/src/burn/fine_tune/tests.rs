@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use eosin_core::RgbImage;
+use eosin_core::{Card, RgbImage};
 
 use super::*;
-use crate::{EngineOptions, LoadOptions, load::layers};
+use crate::{EngineOptions, LoadOptions, load::layers, parse_card};
 
 const PX: usize = 32;
 
@@ -29,7 +29,7 @@ fn card(family: &str, pooling: &str, dim: u32, architecture: &str) -> Card {
         weights = {{ kind = "random", seed = 5 }}
         "#
     );
-    Card::parse(&text, Path::new("tiny.toml")).unwrap()
+    parse_card(&text, Path::new("tiny.toml")).unwrap()
 }
 
 fn resnet() -> Card {
@@ -78,7 +78,7 @@ fn passes(card: &Card, options: &FineTuneOptions) -> Vec<FineTuneEpoch> {
     };
     let mut passes = Vec::new();
     let load = LoadOptions {
-        engine: EngineOptions { engine: "flex".into(), device: 0 },
+        engine: EngineOptions { engine: "flex".into(), device: None },
         ..LoadOptions::default()
     };
     crate::fine_tune(card, &load, &set, options, &mut |epoch| {
@@ -146,7 +146,7 @@ fn values_of(parameters: &mut impl Parameters) -> Vec<Vec<f32>> {
 /// Without weight decay only a gradient moves a parameter. The first step moves the scores alone,
 /// which start at zero, the second one everything before them.
 fn moves(card: &Card, make: impl FnOnce(Layers, BurnDevice) -> (Vec<Vec<f32>>, Vec<Vec<f32>>)) {
-    let device = BurnDevice::open("flex", 0).unwrap().tracked();
+    let device = BurnDevice::open("flex", None).unwrap().tracked();
     let (layers, _) = layers(card, &LoadOptions::default()).unwrap();
     let (before, after) = make(layers, device);
     assert!(before.len() > 3 && before.len() == after.len(), "{}", card.name);
@@ -267,7 +267,7 @@ fn what_cannot_be_trained_is_refused() {
         validation: &[2],
     };
     let engine = |name: &str| LoadOptions {
-        engine: EngineOptions { engine: name.into(), device: 0 },
+        engine: EngineOptions { engine: name.into(), device: None },
         ..LoadOptions::default()
     };
     let run = |set: &FineTuneSet, engine_name: &str, options: &FineTuneOptions| {
