@@ -11,6 +11,7 @@ use crate::demo;
 use crate::fuzz;
 use crate::long;
 use crate::package;
+use crate::plugin;
 use crate::python;
 use crate::tidy;
 use crate::workspace::Workspace;
@@ -79,6 +80,7 @@ const STEPS: &[Step] = &[
     usual!("features", features),
     usual!("package", package::in_ci),
     usual!("demo", tiny_demo),
+    usual!("plugin", plugin::plugin),
     full!("combinations", all_combinations),
     full!("mutants", long::mutants),
     full!("kills", long::kills),

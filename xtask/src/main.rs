@@ -12,6 +12,7 @@ mod fuzz;
 mod long;
 mod package;
 mod parity;
+mod plugin;
 mod python;
 mod readme_table;
 mod run;
@@ -48,6 +49,8 @@ enum Command {
     Package(package::Options),
     /// Check crate edges, file lengths, licence headers and documentation.
     Tidy,
+    /// Build the plugin of tests/plugin and run every command that its kinds serve.
+    Plugin,
     /// Compare every architecture with timm and torchvision, natively, on burn and on onnxruntime.
     Parity(parity::Options),
     /// Measure Eosin against its peers in one run.
@@ -64,6 +67,7 @@ fn main() -> anyhow::Result<()> {
         Command::Fuzz(options) => fuzz::fuzz(&workspace, &options),
         Command::Package(options) => package::package(&workspace, &options),
         Command::Tidy => tidy::tidy(&workspace),
+        Command::Plugin => plugin::plugin(&workspace),
         Command::Parity(options) => parity::parity(&workspace, &options),
         Command::Bench(options) => bench::bench(&workspace, &options),
     }
