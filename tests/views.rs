@@ -13,7 +13,7 @@ use eosin::crates::core::{
 use eosin::crates::store::{ParquetStore, RowKey};
 use eosin::crates::tile::resample;
 use eosin::crates::tile::views::dihedral;
-use eosin::{EngineConfig, Places, Session, SessionOptions, default_registry};
+use eosin::{EngineConfig, Places, RegistryExt, Session, SessionOptions, default_registry};
 
 use crate::common::{Bench, eosin, text};
 
@@ -43,9 +43,14 @@ fn with_turned(bench: &Bench, look: impl FnOnce(&Session, &LabelledSet, &[String
 /// A tile in its eight poses, embedded without a bank.
 fn poses(bench: &Bench, session: &Session, tile_id: &str) -> Matrix {
     let (engine, places) = (EngineConfig::default(), Places::default());
-    let backbone =
-        eosin::load_backbone(&default_registry(), &bench.path("configs"), BACKBONE, &engine, &places)
-            .unwrap();
+    let backbone = eosin::load_backbone(
+        &default_registry(),
+        &bench.path("configs"),
+        BACKBONE,
+        &engine,
+        &places,
+    )
+    .unwrap();
     let px = backbone.info().input_px;
     let filter: resample::Filter = backbone.info().resampling.parse().unwrap();
     let at = session.tiles().iter().position(|t| t.tile_id == tile_id).unwrap();

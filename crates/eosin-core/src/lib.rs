@@ -20,9 +20,9 @@ mod opener;
 mod options;
 mod progress;
 mod proxy;
-mod regular_file;
 mod proxy_kind;
 mod registry;
+mod regular_file;
 mod resolution;
 mod slide;
 mod slide_head;
@@ -49,12 +49,12 @@ pub use opener::{BackboneOpener, BackboneRequest, TileSourceOpener};
 pub use options::Options;
 pub use progress::{NoProgress, Progress};
 pub use proxy::{ProxyScores, ProxyTask};
-pub use regular_file::irregularity;
 pub use proxy_kind::{Problem, ProxyKind, ProxyRows, Reads, Role};
 pub use registry::{
     DescribedTransform, HeadKind, ProbeKind, ProbeSetup, ProxyMaker, Registry, SlideHeadKind,
     TransformKind,
 };
+pub use regular_file::irregularity;
 pub use resolution::{Mpp, TileUm};
 pub use slide::{AssociatedImage, SlideImage, SlideReader};
 pub use slide_head::{SlideHead, SlideHeadTrainer};

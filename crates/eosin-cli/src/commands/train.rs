@@ -6,7 +6,10 @@ use anyhow::{Result, bail};
 use comfy_table::{Table, presets};
 use eosin::crates::eval::{Form, Interval};
 use eosin::crates::report::{TestOpened, tables};
-use eosin::{Measured, Registry, RegistryExt, Session, TrainOutcome, TrainPlan, TrainedFile, TrainedHead, train_many};
+use eosin::{
+    Measured, Registry, RegistryExt, Session, TrainOutcome, TrainPlan, TrainedFile, TrainedHead,
+    train_many,
+};
 
 use super::sizes::print_sizes;
 use super::{open, print_facts, tell_skipped};
