@@ -47,7 +47,8 @@ impl SlideImage for StripedSlide {
         Mpp::new(0.5).ok()
     }
     fn read_region(&self, _: usize, corner: (u32, u32), size: (u32, u32)) -> Result<RgbImage> {
-        let column = |x: u32| if (x / 8).is_multiple_of(2) { [120, 40, 120] } else { [230, 150, 190] };
+        let column =
+            |x: u32| if (x / 8).is_multiple_of(2) { [120, 40, 120] } else { [230, 150, 190] };
         let row: Vec<u8> = (corner.0..corner.0 + size.0).flat_map(column).collect();
         RgbImage::new(size.0, size.1, row.repeat(size.1 as usize))
     }
