@@ -27,7 +27,8 @@ pub struct Options {
 /// binary then serves a user's own data.
 pub fn demo(workspace: &Workspace, options: &Options) -> Result<()> {
     let packages = "--package eosin-cli --package eosin-testkit";
-    let features = "--no-default-features --features eosin-testkit/demo";
+    let features = "--no-default-features \
+        --features eosin-cli/embedded-weights,eosin-testkit/demo";
     workspace.cargo(&format!("build --release --locked --bins {packages} {features}")).run()?;
     run(workspace, options, true)?;
     println!("command: {}", workspace.binary("eosin", true).display());

@@ -133,13 +133,13 @@ fn unknown_elsewhere(workspace: &Workspace, out: &Path, head: &Path, slide: &Pat
     refused(
         cmd!(sh, "{eosin} --quiet run {run} --data {tiles} --out {other} --dry-run"),
         5,
-        "palette",
+        "is not available",
     )?;
     let scores = out.join("other.csv");
     let predict =
         cmd!(sh, "{eosin} --quiet predict {tiles}/manifest.csv --head {head} --out {scores}");
     refused(predict.args(["--configs".into(), configs]), 5, "a head of kind prototype")?;
-    refused(cmd!(sh, "{eosin} inspect {slide}"), 3, "a file of another kind")
+    refused(cmd!(sh, "{eosin} inspect {slide}"), 3, "slide.ppm")
 }
 
 /// A slide in the format of the plugin's reader: stroma with ever more nuclei from tile to tile.

@@ -79,5 +79,9 @@ pub(crate) fn n_parameters(specs: &[TensorSpec]) -> Option<u64> {
 
 /// What is no number at all is told by the type of the arguments.
 fn is_within(value: &Value, range: &RangeInclusive<f64>) -> bool {
-    value.as_f64().is_none_or(|number| range.contains(&number))
+    match value {
+        // A number that is none, such as `nan`: TOML has no null.
+        Value::Null => false,
+        other => other.as_f64().is_none_or(|number| range.contains(&number)),
+    }
 }

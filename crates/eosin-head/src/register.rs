@@ -38,14 +38,3 @@ pub fn register(registry: &mut Registry) {
         "nearest-mean" => NearestMeanTrainer,
     }
 }
-
-#[cfg(all(test, not(feature = "linfa-logistic")))]
-mod tests {
-    #[test]
-    fn a_kind_that_is_left_out_names_its_feature() {
-        let mut registry = eosin_core::Registry::default();
-        super::register(&mut registry);
-        let hint = registry.heads.get("linfa-logistic").err().map(|error| error.hint());
-        assert_eq!(hint.as_deref(), Some("build with the Cargo feature `linfa-logistic`"));
-    }
-}

@@ -16,9 +16,7 @@ const HELD_PER_BYTE: u64 = 8;
 const HELD: u64 = 32 << 20;
 
 /// Pixels of an image as it is declared, whether or not the file holds them all.
-#[cfg(any(feature = "dicom", test))]
 const DECLARED_PER_BYTE: u64 = 4096;
-#[cfg(any(feature = "dicom", test))]
 const DECLARED: u64 = 1 << 32;
 
 /// Pixels of the pieces that a file holds, all of which a thumbnail decodes.
@@ -66,7 +64,6 @@ impl HeaderBudget {
 
 /// Whether an image of this size may stand in a file of `file_bytes`, mostly left out as in sparse
 /// slides.
-#[cfg(any(feature = "dicom", test))]
 pub(crate) fn check_declared(file_bytes: u64, width: u64, height: u64) -> Result<(), Fault> {
     let allowed = file_bytes.saturating_mul(DECLARED_PER_BYTE).saturating_add(DECLARED);
     if width.checked_mul(height).is_some_and(|pixels| pixels <= allowed) {

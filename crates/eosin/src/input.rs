@@ -56,5 +56,5 @@ pub(crate) fn opener_of<'a>(
     // A pipe would block whoever opens it.
     let about = std::fs::metadata(path).ok().filter(|about| about.is_file() || about.is_dir());
     about?;
-    registry.tile_sources.values().find(|opener| opener.recognises(path)).map(AsRef::as_ref)
+    registry.tile_sources.values().find(|opener| opener.recognises(path)).map(|opener| &**opener)
 }

@@ -98,3 +98,13 @@ fn options(component: &str, table: &toml::Table) -> Result<Options> {
     check_numbers(&format!("options of {component}"), table)?;
     Options::of(component, table)
 }
+
+#[cfg(all(test, not(feature = "linfa-logistic")))]
+mod tests {
+    #[test]
+    fn a_kind_that_is_left_out_names_its_feature() {
+        let registry = super::default_registry();
+        let hint = registry.heads.get("linfa-logistic").err().map(|error| error.hint());
+        assert_eq!(hint.as_deref(), Some("build with the Cargo feature `linfa-logistic`"));
+    }
+}
