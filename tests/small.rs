@@ -15,7 +15,7 @@ use eosin::crates::store::ParquetStore;
 use eosin::write_png;
 use tempfile::TempDir;
 
-use crate::common::{eosin, root, text};
+use crate::common::{card_of_the_program, eosin, root, text};
 
 /// Tiles of the job; a commit takes eight.
 pub const N_TILES: usize = 96;
@@ -139,11 +139,11 @@ impl Job {
         job.write("configs/run/small.toml", RUN);
         job.write("configs/task/small.toml", TASK);
         job.write("configs/augment/small.toml", AUGMENT);
-        for name in ["backbone/colour-statistics.toml", "head/logistic.toml"] {
-            let card = fs::read_to_string(root().join("configs").join(name)).unwrap();
-            // The control sees the same small tiles.
-            job.write(&format!("configs/{name}"), &card.replace("224", "32"));
-        }
+        let head = fs::read_to_string(root().join("configs/head/logistic.toml")).unwrap();
+        job.write("configs/head/logistic.toml", &head);
+        // The control sees the same small tiles.
+        let card = card_of_the_program("colour-statistics").replace("224", "32");
+        job.write("configs/backbone/colour-statistics.toml", &card);
         job
     }
 
