@@ -17,16 +17,15 @@ fn dry_run(bench: &Bench, condition: &str) -> Output {
     bench.run("out", &["--dry-run"])
 }
 
-/// Tiles to fit on and to test on, as the dry run says them.
+/// Tiles to fit on and to test on, as the dry run's table says them.
 fn rows(output: &Output) -> (usize, usize) {
     let text = text(output);
     assert!(output.status.success(), "{text}");
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let before = |what: [&str; 3]| {
-        let at = words.windows(3).position(|w| [w[0], w[1], w[2].trim_end_matches(',')] == what);
-        words[at.unwrap() - 1].parse().unwrap()
+    let tiles = |part: &str| {
+        let row = text.lines().find(|line| line.split_whitespace().next() == Some(part));
+        row.unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
     };
-    (before(["to", "fit", "on"]), before(["to", "test", "on"]))
+    (tiles("train"), tiles("test"))
 }
 
 /// Exit code 2 with one error and a hint.

@@ -244,7 +244,7 @@ pub fn fit_final(
 }
 
 /// The threshold of the largest F1 of class 1; with few positive rows the median of such
-/// thresholds over resampled groups.
+/// thresholds over resampled groups, where there are two at least.
 pub fn threshold(
     oof: &Probabilities,
     labels: &[u32],
@@ -254,7 +254,8 @@ pub fn threshold(
     let positive: Vec<bool> = labels.iter().map(|&l| l == 1).collect();
     let ranked = Ranked::new(&oof.column(1), &positive)?;
     let plain = ranked.best_f1(None).map(|t| t.threshold);
-    if positive.iter().filter(|&&p| p).count() >= FEW_POSITIVES {
+    let is_one_group = groups.windows(2).all(|pair| pair[0] == pair[1]);
+    if is_one_group || positive.iter().filter(|&&p| p).count() >= FEW_POSITIVES {
         return Ok(plain);
     }
     let bootstrap = GroupBootstrap { replicates: THRESHOLD_REPLICATES, seed, level: 0.95 };

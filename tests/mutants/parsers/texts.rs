@@ -136,7 +136,10 @@ pub fn config() -> MutantParser {
 
 fn read_config(configs: &TempDir, run: &str, path: &Path, text: &[u8]) -> Result<()> {
     let registry = default_registry();
-    let mut outcome = StudyConfig::read(path).map(drop);
+    // A study finds the augmentations that it names beside its own folder.
+    let study = configs.path().join("study").join("mutant.toml");
+    std::fs::write(&study, text).expect("room for a configuration");
+    let mut outcome = StudyConfig::read(&study).map(drop);
     outcome = outcome.or(read_tiling(path).map(drop)).or(DemoConfig::read(path).map(drop));
     for kind in ["run", "task", "augment", "head"] {
         let mutant = configs.path().join(kind).join("mutant.toml");

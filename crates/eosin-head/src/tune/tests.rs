@@ -170,3 +170,11 @@ fn a_fold_without_training_rows_is_refused() {
     assert!(refused.contains("at least one row to train on"), "{refused}");
     assert!(batch.weights_within(&[240]).is_err());
 }
+
+#[test]
+fn one_group_has_the_threshold_of_its_rows() {
+    let rows = [0.1, 0.4, 0.6, 0.9].map(|p| [1.0 - p, p]).concat();
+    let oof = Probabilities::new(2, rows).unwrap();
+    let of_one = threshold(&oof, &[0, 0, 1, 1], &[7; 4], 1).unwrap().unwrap();
+    assert!(of_one > 0.4 && of_one <= 0.6, "{of_one}");
+}
