@@ -25,7 +25,7 @@ pub fn check_leakage(session: &Session, rows: &TaskRows) -> Result<Vec<LeakageFi
     judge(session, &tiles, leakage::check(&tiles))
 }
 
-/// As [`check_task`] on the target task.
+/// As `check_task` on the target task.
 pub fn check_embedded(
     session: &Session,
     skipped: &[Skipped],
