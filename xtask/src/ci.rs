@@ -79,8 +79,8 @@ const STEPS: &[Step] = &[
     usual!("docs", docs),
     usual!("features", features),
     usual!("demo", tiny_demo),
+    usual!("plugin", plugin::plugin),
     full!("package", packages),
-    full!("plugin", plugin_of_ones_own),
     full!("combinations", all_combinations),
     full!("mutants", long::mutants),
     full!("kills", long::kills),
@@ -208,11 +208,6 @@ fn docs(workspace: &Workspace) -> Result<()> {
 
 fn packages(workspace: &Workspace) -> Result<Ending> {
     package::in_ci(workspace)?;
-    Ok(Ending::Done)
-}
-
-fn plugin_of_ones_own(workspace: &Workspace) -> Result<Ending> {
-    plugin::plugin(workspace)?;
     Ok(Ending::Done)
 }
 
