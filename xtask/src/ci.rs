@@ -78,9 +78,9 @@ const STEPS: &[Step] = &[
     usual!("fuzz", fuzz::in_ci),
     usual!("docs", docs),
     usual!("features", features),
+    usual!("package", package::in_ci),
     usual!("demo", tiny_demo),
     usual!("plugin", plugin::plugin),
-    full!("package", packages),
     full!("combinations", all_combinations),
     full!("mutants", long::mutants),
     full!("kills", long::kills),
@@ -204,11 +204,6 @@ fn run_tests(workspace: &Workspace) -> Result<()> {
 fn docs(workspace: &Workspace) -> Result<()> {
     let _flags = workspace.shell.push_env("RUSTDOCFLAGS", "-D warnings");
     Ok(workspace.cargo("doc --workspace --no-deps --locked").run()?)
-}
-
-fn packages(workspace: &Workspace) -> Result<Ending> {
-    package::in_ci(workspace)?;
-    Ok(Ending::Done)
 }
 
 fn all_combinations(workspace: &Workspace) -> Result<Ending> {
