@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use eosin_core::{Draw, Error, FeatureTransform, FittedTransform, Result, TrainBatch, TrainView};
+use eosin_core::{
+    DescribedTransform, Draw, FeatureTransform, FittedTransform, Result, TrainBatch, TrainView,
+};
 use serde::Serialize;
 
 use crate::random::stage_draw;
@@ -29,15 +31,8 @@ struct FittedPipeline {
 impl Pipeline {
     /// Adds a transform whose options serialise.
     pub fn then<T: FeatureTransform + Serialize + 'static>(self, transform: T) -> Result<Self> {
-        let description = serde_json::to_string(&transform).map_err(|e| {
-            Error::input(
-                format!("augment {}", transform.kind()),
-                "options that can be written as JSON",
-                e.to_string(),
-                "use finite numbers and plain text in options",
-            )
-        })?;
-        Ok(self.then_boxed(Box::new(transform), description))
+        let DescribedTransform { transform, description } = DescribedTransform::new(transform)?;
+        Ok(self.then_boxed(transform, description))
     }
 
     /// Adds a transform with a description of its options, which goes into the digest.

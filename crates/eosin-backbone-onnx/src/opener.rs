@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use eosin_core::{
@@ -26,7 +25,7 @@ impl BackboneOpener for OnnxOpener {
 
     fn serves(&self, request: &BackboneRequest) -> bool {
         let runs_on = |device| matches!(device, Device::Cpu | Device::Cuda(_));
-        (onnx_file(request).is_some() || request.card.family == KIND)
+        (request.weights_of(KIND).is_some() || request.card.family == KIND)
             && request.device.is_none_or(runs_on)
     }
 
@@ -40,7 +39,7 @@ impl BackboneOpener for OnnxOpener {
                 "leave the device out, or name another engine",
             ));
         }
-        let file = onnx_file(request).ok_or_else(|| no_file(card))?;
+        let file = request.weights_of(KIND).ok_or_else(|| no_file(card))?;
         // Another family's arguments describe its architecture, which the file already has.
         let is_own = card.family == KIND;
         let args = if is_own { card.arguments()? } else { OnnxArgs::default() };
@@ -52,11 +51,6 @@ impl BackboneOpener for OnnxOpener {
         let options = OnnxOptions { sha256, args, library, device, ..OnnxOptions::new(file) };
         Ok(Box::new(load(card.info(String::new(), 0, String::new()), &options)?))
     }
-}
-
-fn onnx_file(request: &BackboneRequest) -> Option<PathBuf> {
-    let file = request.card.weights_file(request.weights)?;
-    file.extension().is_some_and(|e| e == "onnx").then_some(file)
 }
 
 fn no_file(card: &Card) -> Error {

@@ -19,6 +19,9 @@ const OPENERS: [(&str, bool); 5] = [
     ("wgpu", cfg!(feature = "wgpu")),
 ];
 
+/// The ending of weights that no engine of this crate reads.
+const ONNX: &str = "onnx";
+
 /// Adds every engine of this build.
 pub fn register(registry: &mut Registry) {
     for (engine, is_built) in OPENERS {
@@ -48,12 +51,12 @@ impl BackboneOpener for EngineOpener {
             None => false,
         };
         has_family
-            && !is_onnx(request)
+            && request.weights_of(ONNX).is_none()
             && request.device.is_none_or(|device| runs_on(self.engine, device))
     }
 
     fn open(&self, request: &BackboneRequest) -> Result<Box<dyn Backbone>> {
-        if is_onnx(request) {
+        if request.weights_of(ONNX).is_some() {
             return Err(Error::input(
                 format!("engine for card {}", request.card.name),
                 "`auto` or `onnx`, since its weights are an ONNX file",
@@ -65,11 +68,6 @@ impl BackboneOpener for EngineOpener {
         let weights = request.weights.map(ToOwned::to_owned);
         load(request.card, &LoadOptions { engine, weights })
     }
-}
-
-fn is_onnx(request: &BackboneRequest) -> bool {
-    let file = request.card.weights_file(request.weights);
-    file.is_some_and(|file| file.extension().is_some_and(|e| e == "onnx"))
 }
 
 #[cfg(test)]

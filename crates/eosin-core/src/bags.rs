@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{Error, Fold, Matrix, Result};
+use crate::{Error, Fold, Matrix, Result, numbered};
 
 /// Embeddings of the tiles of slides: each slide is a bag of consecutive rows.
 #[derive(Clone, Debug)]
@@ -157,17 +157,8 @@ impl LabelledBags {
                 "give one label and one group per slide, and list every class",
             ));
         }
-        let mut index: HashMap<&str, u32> = HashMap::new();
-        let mut group_names = Vec::new();
-        let groups = groups
-            .iter()
-            .map(|g| {
-                *index.entry(g.as_ref()).or_insert_with(|| {
-                    group_names.push(g.as_ref().to_string());
-                    group_names.len() as u32 - 1
-                })
-            })
-            .collect();
+        let (groups, names) = numbered(groups.iter().map(AsRef::as_ref));
+        let group_names = names.into_iter().map(str::to_string).collect();
         Ok(Self { bags, classes, labels, groups, group_names })
     }
 

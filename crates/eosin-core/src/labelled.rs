@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::{Error, Matrix, Result};
+use crate::{Error, Matrix, Result, numbered};
 
 /// Embeddings with labels and groups: what selection, augmentation and heads work on.
 ///
@@ -63,17 +62,8 @@ impl LabelledSet {
                 "embed that tile again, or leave it out",
             ));
         }
-        let mut index: HashMap<&str, u32> = HashMap::new();
-        let mut group_names = Vec::new();
-        let groups = groups
-            .iter()
-            .map(|g| {
-                *index.entry(g.as_ref()).or_insert_with(|| {
-                    group_names.push(g.as_ref().to_string());
-                    group_names.len() as u32 - 1
-                })
-            })
-            .collect();
+        let (groups, names) = numbered(groups.iter().map(AsRef::as_ref));
+        let group_names = names.into_iter().map(str::to_string).collect();
         Ok(Self { features, bank: None, classes, labels, groups, group_names })
     }
 

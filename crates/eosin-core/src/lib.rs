@@ -16,6 +16,7 @@ mod head;
 mod kinds;
 mod labelled;
 mod licence;
+mod numbered;
 mod opener;
 mod options;
 mod progress;
@@ -45,11 +46,12 @@ pub use head::{Head, HeadGrid, HeadRecord, HeadTrainer, Probabilities, Reweighte
 pub use kinds::{Kinds, nearest};
 pub use labelled::{LabelledSet, ViewBank};
 pub use licence::{Licence, Use};
+pub use numbered::numbered;
 pub use opener::{BackboneOpener, BackboneRequest, TileSourceOpener};
 pub use options::Options;
 pub use progress::{NoProgress, Progress};
 pub use proxy::{ProxyScores, ProxyTask};
-pub use proxy_kind::{Problem, ProxyKind, ProxyRows, Reads, Role};
+pub use proxy_kind::{ProxyKind, ProxyProblem, ProxyRows, Reads, Role};
 pub use registry::{
     DescribedTransform, HeadKind, ProbeKind, ProbeSetup, ProxyMaker, Registry, SlideHeadKind,
     TransformKind,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{Backbone, Card, Device, Result, TileSource};
 
@@ -15,6 +15,14 @@ pub struct BackboneRequest<'a> {
     pub device: Option<Device>,
     /// A library that an opener loads at run time, or a folder that has it.
     pub library: Option<&'a Path>,
+}
+
+impl BackboneRequest<'_> {
+    /// The file of weights, given or the card's own, where its name has this ending.
+    pub fn weights_of(&self, ending: &str) -> Option<PathBuf> {
+        let file = self.card.weights_file(self.weights)?;
+        file.extension().is_some_and(|e| e == ending).then_some(file)
+    }
 }
 
 /// Makes backbones ready to run: an engine, or whatever else turns tiles into embeddings.

@@ -44,7 +44,7 @@ pub struct ProxyRows<'a> {
 
 /// Rows with classes and groups, the same for every backbone.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Problem {
+pub struct ProxyProblem {
     /// What tells it from the kind's other problems; empty where there is but one.
     pub name: String,
     /// Positions in the task's rows.
@@ -63,16 +63,16 @@ pub struct Problem {
 /// same problems. Where there are several problems, a fold's score is their mean.
 ///
 /// ```
-/// use eosin_core::{Problem, ProxyKind, ProxyRows, Reads, Result, Role};
+/// use eosin_core::{ProxyProblem, ProxyKind, ProxyRows, Reads, Result, Role};
 /// /// Whether a tile lies in the left half of its slide's coordinates.
 /// struct Left;
 /// impl ProxyKind for Left {
 ///     fn kind(&self) -> &'static str { "left" }
 ///     fn role(&self) -> Role { Role::Proxy }
 ///     fn reads(&self) -> Reads { Reads::Nothing }
-///     fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+///     fn problems(&self, rows: &ProxyRows) -> Result<Vec<ProxyProblem>> {
 ///         let middle = rows.metas.iter().map(|m| m.x).max().unwrap_or(0) / 2;
-///         Ok(vec![Problem {
+///         Ok(vec![ProxyProblem {
 ///             name: String::new(),
 ///             positions: (0..rows.metas.len()).collect(),
 ///             classes: vec!["left".into(), "right".into()],
@@ -90,7 +90,7 @@ pub trait ProxyKind: Send + Sync {
     /// What it reads from the manifest.
     fn reads(&self) -> Reads;
     /// What is asked.
-    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>>;
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<ProxyProblem>>;
     /// The probe that answers, where it is not one of the selection's.
     fn own_probe(&self, _metas: &[TileMeta], _seed: u64) -> Result<Option<Arc<dyn ProxyTask>>> {
         Ok(None)

@@ -134,7 +134,7 @@ impl Registry {
     pub fn restore_head(&self, record: &HeadRecord) -> Result<Box<dyn Head>> {
         match self.heads.get(&record.kind) {
             Ok(kind) => kind.restore(record),
-            Err(_) => Err(unknown_head(record, &self.heads.names())),
+            Err(error) => Err(unknown_head(record, &self.heads, error)),
         }
     }
 
@@ -142,7 +142,7 @@ impl Registry {
     pub fn restore_slide_head(&self, record: &HeadRecord) -> Result<Box<dyn SlideHead>> {
         match self.slide_heads.get(outer_kind(&record.kind)) {
             Ok(kind) => kind.restore(record, self),
-            Err(_) => Err(unknown_head(record, &self.slide_heads.names())),
+            Err(error) => Err(unknown_head(record, &self.slide_heads, error)),
         }
     }
 
@@ -173,10 +173,14 @@ fn outer_kind(kind: &str) -> &str {
     kind.split('/').next().unwrap_or_default()
 }
 
-fn unknown_head(record: &HeadRecord, known: &[&str]) -> Error {
+/// A kind that was compiled out names its feature, as `error` does.
+fn unknown_head<T>(record: &HeadRecord, kinds: &Kinds<T>, error: Error) -> Error {
+    if kinds.names_compiled_out().contains(&outer_kind(&record.kind)) {
+        return error;
+    }
     Error::unsupported(
         format!("a head of kind {}", record.kind),
-        known,
+        &kinds.names(),
         "use the release that trained it, or a command that has its plugin",
     )
 }
@@ -336,5 +340,32 @@ impl ProxyMaker {
     /// Makes a task.
     pub fn make(&self, options: &Options) -> Result<Arc<dyn ProxyKind>> {
         (self.make)(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::Registry;
+    use crate::HeadRecord;
+
+    #[test]
+    fn a_saved_head_of_a_kind_that_was_compiled_out_names_its_feature() {
+        let mut registry = Registry::default();
+        registry.heads.compiled_out("boosted", "trees");
+        registry.slide_heads.compiled_out("pooled", "bags");
+        let record = |kind: &str| HeadRecord {
+            kind: kind.into(),
+            classes: Vec::new(),
+            tensors: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+        };
+        let hint = registry.restore_head(&record("boosted")).err().map(|e| e.hint());
+        assert_eq!(hint.as_deref(), Some("build with the Cargo feature `trees`"));
+        let hint = registry.restore_slide_head(&record("pooled/boosted")).err().map(|e| e.hint());
+        assert_eq!(hint.as_deref(), Some("build with the Cargo feature `bags`"));
+        let unknown = registry.restore_head(&record("other")).err().map(|e| e.to_string());
+        assert!(unknown.is_some_and(|text| text.contains("a head of kind other")));
     }
 }

@@ -12,8 +12,9 @@ use eosin_eval::{GroupBootstrap, Interval, Scale};
 use eosin_head::{Calibration, Decision, HeadFile};
 use eosin_report as report;
 
-use crate::evaluate::{ECE_BINS, Scored};
+use crate::evaluate::{ECE_BINS, Metric, Scored};
 use crate::prevalence::assumed_shares;
+use crate::summary::metric;
 
 /// Bins of the reliability plot.
 const RELIABILITY_BINS: usize = 10;
@@ -133,15 +134,6 @@ pub fn reliability_bins(scores: &[f64], truths: &[bool]) -> Vec<report::Reliabil
         .collect()
 }
 
-fn named(name: &str, interval: &Interval) -> report::Metric {
-    report::Metric {
-        name: name.into(),
-        estimate: interval.estimate,
-        lower: interval.lower,
-        upper: interval.upper,
-    }
-}
-
 /// The calls at stated prevalences, or at a usual few. Rows left uncalled are called neither.
 ///
 /// `assumed` is the share of positives that the probabilities assume, where it is known, and
@@ -173,7 +165,7 @@ pub(crate) fn at_prevalences(
             prevalence,
             stated: !stated.is_empty(),
             precision,
-            interval: named("precision", &interval),
+            interval: metric(Metric { name: "precision", interval }),
             negative_predictive_value: precision_at_prevalence(
                 confusion.share(0, 0),
                 confusion.share(1, 0),
@@ -210,7 +202,7 @@ pub(crate) fn at_precisions(
     let at = |(&precision, interval): (&f64, Interval)| report::RecallAtPrecision {
         precision,
         recall: ranked.recall_at_precision(precision, None),
-        interval: named("recall", &interval),
+        interval: metric(Metric { name: "recall", interval }),
         threshold: ranked
             .point_at_precision(precision, None)
             .map(|point| point.threshold)

@@ -72,8 +72,8 @@ pub use rehearsal::{rehearse, unreadable};
 pub use run::{RunOutcome, run};
 pub use select::{
     Arms, Candidate, CandidateSet, Column, Compared, Density, FewShotKind, FolderCache,
-    InvarianceKind, Labelled, LeftOut, Magnification, Nuisance, NuisanceOf, Probe, Problem,
-    ProxyAgreement, ProxyKind, ProxyRanking, Reads, Role, RunSelection, SelectInput, SelectOptions,
+    InvarianceKind, Labelled, LeftOut, Magnification, Nuisance, NuisanceOf, Probe, ProxyAgreement,
+    ProxyKind, ProxyProblem, ProxyRanking, Reads, Role, RunSelection, SelectInput, SelectOptions,
     SelectTask, Selection, Spatial, embed_arms, gather, is_control, probes, select, select_arms,
     select_run,
 };

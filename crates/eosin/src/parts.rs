@@ -3,15 +3,16 @@
 //! What a task has before anything is embedded: the size of its parts, and the folds that they
 //! allow.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use eosin_core::{Fold, Result};
+use eosin_core::{Fold, Result, numbered};
 use eosin_eval::bootstrap::FEWEST_GROUPS;
 use eosin_eval::splits;
 
 use crate::config::{HoldOut, TaskConfig, part};
 use crate::dataset::TaskRows;
 use crate::exports::TEST;
+use crate::select::numbered_by_name;
 use crate::session::Session;
 use crate::study::{StudyConfig, seed_of};
 use crate::train_many::TrainPlan;
@@ -208,11 +209,13 @@ fn selection(session: &Session, rows: &TaskRows) -> Result<Vec<PlannedFolds>> {
         return Ok(Vec::new());
     }
     let mut train = Rows::of_training(rows);
-    // As the selection numbers them.
-    train.groups = by_name(&rows.split.train, &rows.groups);
+    let of_training = |names: &[String]| -> Vec<u32> {
+        numbered_by_name(&rows.split.train.iter().map(|&i| names[i].clone()).collect::<Vec<_>>())
+    };
+    train.groups = of_training(&rows.groups);
     let (outer, folds) = match (&options.hold_out, &rows.centres) {
         (HoldOut::Centre, Some(centres)) => {
-            let centres = by_name(&rows.split.train, centres);
+            let centres = of_training(centres);
             let n_centres = centres.iter().max().map_or(0, |&last| last as usize + 1);
             let (purpose, asked) = ("selection, a fold per centre", (1, n_centres));
             match splits::leave_centre_out(&centres, &train.groups) {
@@ -247,8 +250,7 @@ fn selection(session: &Session, rows: &TaskRows) -> Result<Vec<PlannedFolds>> {
 
 impl Rows {
     fn of_training(rows: &TaskRows) -> Self {
-        let groups: Vec<&str> = rows.groups.iter().map(String::as_str).collect();
-        let groups = numbered(&groups);
+        let (groups, _) = numbered(rows.groups.iter().map(String::as_str));
         Self {
             labels: rows.split.train.iter().map(|&i| rows.labels[i]).collect(),
             groups: rows.split.train.iter().map(|&i| groups[i]).collect(),
@@ -301,23 +303,4 @@ impl PlannedFolds {
     fn none(purpose: &'static str, asked: (usize, usize), reason: String) -> Self {
         Self { purpose, asked, possible: (0, 0), reasons: vec![reason] }
     }
-}
-
-/// Numbers of the names at these positions, in the order of the names.
-fn by_name(positions: &[usize], names: &[String]) -> Vec<u32> {
-    let sorted: BTreeSet<&String> = positions.iter().map(|&i| &names[i]).collect();
-    let number: HashMap<&String, u32> = sorted.into_iter().zip(0..).collect();
-    positions.iter().map(|&i| number[&names[i]]).collect()
-}
-
-/// Numbers in the order in which names occur, as labelled sets number their groups.
-fn numbered(names: &[&str]) -> Vec<u32> {
-    let mut known: HashMap<&str, u32> = HashMap::new();
-    names
-        .iter()
-        .map(|&name| {
-            let next = known.len() as u32;
-            *known.entry(name).or_insert(next)
-        })
-        .collect()
 }

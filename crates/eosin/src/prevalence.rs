@@ -2,9 +2,7 @@
 
 //! A saved head where classes are more or less frequent than where it was trained.
 
-use std::collections::BTreeMap;
-
-use eosin_core::{Error, Probabilities, Result};
+use eosin_core::{Error, Probabilities, Result, numbered};
 use eosin_eval::Interval;
 use eosin_eval::prevalence::{estimate_prevalence, recalibrated, recalibrated_threshold};
 use eosin_head::{Decided, HeadFile, confidence};
@@ -140,14 +138,7 @@ fn estimated(
     groups: &[&str],
 ) -> Result<Vec<Interval>> {
     let from = required_shares(file)?;
-    let mut known: BTreeMap<&str, u32> = BTreeMap::new();
-    let numbers: Vec<u32> = groups
-        .iter()
-        .map(|group| {
-            let next = known.len() as u32;
-            *known.entry(group).or_insert(next)
-        })
-        .collect();
+    let (numbers, _) = numbered(groups.iter().copied());
     let bootstrap = EvaluationConfig::default().bootstrap(0);
     let found = estimate_prevalence(probabilities, &numbers, &from, &bootstrap)?;
     // A share of 0 leaves no probability to recalibrate.

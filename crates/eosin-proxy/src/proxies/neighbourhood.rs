@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::BTreeMap;
-
-use eosin_core::{Error, Fold, ProxyScores, ProxyTask, Result, TileMeta, TrainView};
+use eosin_core::{Error, Fold, ProxyScores, ProxyTask, Result, TileMeta, TrainView, numbered};
 use rayon::prelude::*;
 
 use crate::dense::{map_products, normalise_rows};
@@ -39,12 +37,11 @@ impl SpatialNeighbourhood {
                 "5 neighbours and a radius of 2 tile sides are usual",
             ));
         }
-        let mut slides: BTreeMap<&str, u32> = BTreeMap::new();
+        let (slides, _) = numbered(metas.iter().map(|m| m.slide.as_str()));
         let places = metas
             .iter()
-            .map(|m| {
-                let next = slides.len() as u32;
-                let slide = *slides.entry(&m.slide).or_insert(next);
+            .zip(slides)
+            .map(|(m, slide)| {
                 let side = f64::from(m.size_level0_px.max(1));
                 Place { slide, x: m.x as f64 / side, y: m.y as f64 / side }
             })

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eosin_core::{EmbeddingBatch, Error, Probabilities, Progress, Result, TileMeta};
+use eosin_core::{EmbeddingBatch, Error, Probabilities, Progress, Result, TileMeta, numbered};
 use eosin_report::{EvaluationReport, render_evaluation_html};
 
 use self::labels::Label;
@@ -172,7 +172,7 @@ pub fn evaluate(options: &EvaluateOptions, progress: &dyn Progress) -> Result<Ev
     }
     let Judged { names, labels, raw } = judged;
     let raw = Probabilities::new(file.record.classes.len(), raw)?;
-    let groups = numbered(&names);
+    let (groups, _) = numbered(names.iter().map(|name| name.group.as_str()));
     let scored = Scored::decided((&file.decision, file.threshold), raw, labels, groups)?;
     if !skipped.is_empty() {
         warnings.push(format!("{} tiles could not be read and were left out", skipped.len()));
@@ -319,16 +319,4 @@ impl Evaluated<'_> {
         };
         Exports { predictions: vec![predictions], folds: Vec::new() }
     }
-}
-
-/// Numbers of groups in the order of their first row.
-fn numbered(names: &[RowName]) -> Vec<u32> {
-    let mut known: BTreeMap<&str, u32> = BTreeMap::new();
-    names
-        .iter()
-        .map(|name| {
-            let next = known.len() as u32;
-            *known.entry(&name.group).or_insert(next)
-        })
-        .collect()
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use eosin_core::{
-    Error, LabelledSet, Matrix, Problem, ProxyKind, ProxyMaker, ProxyRows, ProxyTask, Reads,
+    Error, LabelledSet, Matrix, ProxyKind, ProxyMaker, ProxyProblem, ProxyRows, ProxyTask, Reads,
     Registry, Result, Role, TileMeta,
 };
 use eosin_proxy::proxies::{Invariance, SpatialNeighbourhood, nuisance_task, spatial_blocks};
@@ -125,8 +125,8 @@ fn block_px() -> u32 {
 }
 
 /// All rows with their own classes and groups.
-fn whole(rows: &ProxyRows) -> Vec<Problem> {
-    vec![Problem {
+fn whole(rows: &ProxyRows) -> Vec<ProxyProblem> {
+    vec![ProxyProblem {
         name: String::new(),
         positions: (0..rows.labels.len()).collect(),
         classes: rows.classes.to_vec(),
@@ -136,14 +136,14 @@ fn whole(rows: &ProxyRows) -> Vec<Problem> {
 }
 
 /// All rows as one class, by blocks of their slide where there is but one group.
-fn without_classes(rows: &ProxyRows, block_px: u32) -> Result<Vec<Problem>> {
+fn without_classes(rows: &ProxyRows, block_px: u32) -> Result<Vec<ProxyProblem>> {
     let several = rows.groups.iter().any(|g| Some(g) != rows.groups.first());
     let groups = if several { rows.groups.to_vec() } else { spatial_blocks(rows.metas, block_px)? };
     let (classes, labels) = (vec!["all".to_string()], vec![0; rows.labels.len()]);
     let problems = whole(rows);
     Ok(problems
         .into_iter()
-        .map(|p| Problem {
+        .map(|p| ProxyProblem {
             classes: classes.clone(),
             labels: labels.clone(),
             groups: groups.clone(),
@@ -162,7 +162,7 @@ impl ProxyKind for Labelled {
     fn reads(&self) -> Reads {
         Reads::Classes
     }
-    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<ProxyProblem>> {
         Ok(whole(rows))
     }
 }
@@ -177,7 +177,7 @@ impl ProxyKind for Density {
     fn reads(&self) -> Reads {
         Reads::Numbers
     }
-    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<ProxyProblem>> {
         Ok(whole(rows))
     }
 }
@@ -192,7 +192,7 @@ impl ProxyKind for FewShotKind {
     fn reads(&self) -> Reads {
         Reads::Classes
     }
-    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<ProxyProblem>> {
         Ok(whole(rows))
     }
     fn own_probe(&self, _metas: &[TileMeta], seed: u64) -> Result<Option<Arc<dyn ProxyTask>>> {
@@ -211,7 +211,7 @@ impl ProxyKind for InvarianceKind {
     fn reads(&self) -> Reads {
         Reads::Nothing
     }
-    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<ProxyProblem>> {
         without_classes(rows, block_px())
     }
     fn own_probe(&self, _metas: &[TileMeta], _seed: u64) -> Result<Option<Arc<dyn ProxyTask>>> {
@@ -240,7 +240,7 @@ impl ProxyKind for Nuisance {
     }
     /// One problem per class in which the nuisance takes several values; slides and patients are
     /// split by blocks of their slides, centres and scanners by group.
-    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<ProxyProblem>> {
         let metas = rows.metas;
         let value = |i: usize| -> Option<String> {
             match self.of {
@@ -269,7 +269,7 @@ impl ProxyKind for Nuisance {
         let mut refused = None;
         for (class, name) in rows.classes.iter().enumerate() {
             match nuisance_task(&set, class as u32, &nuisance, &groups) {
-                Ok(task) => problems.push(Problem {
+                Ok(task) => problems.push(ProxyProblem {
                     name: name.clone(),
                     positions: task.features().rows().map(|r| known[r[0] as usize]).collect(),
                     classes: task.classes().to_vec(),
@@ -300,7 +300,7 @@ impl ProxyKind for Magnification {
     fn reads(&self) -> Reads {
         Reads::Nothing
     }
-    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<ProxyProblem>> {
         let metas = rows.metas;
         let mpp = |i: usize| metas[i].effective_mpp.map(|m| format!("{:.3} µm/px", m.get()));
         let positions: Vec<usize> = (0..metas.len()).filter(|&i| mpp(i).is_some()).collect();
@@ -316,7 +316,7 @@ impl ProxyKind for Magnification {
             ));
         }
         let label = |&i: &usize| mpp(i).and_then(|m| classes.binary_search(&m).ok());
-        Ok(vec![Problem {
+        Ok(vec![ProxyProblem {
             name: String::new(),
             labels: positions.iter().filter_map(label).map(|l| l as u32).collect(),
             groups: positions.iter().map(|&i| rows.groups[i].clone()).collect(),
@@ -339,7 +339,7 @@ impl ProxyKind for Spatial {
     fn reads(&self) -> Reads {
         Reads::Nothing
     }
-    fn problems(&self, rows: &ProxyRows) -> Result<Vec<Problem>> {
+    fn problems(&self, rows: &ProxyRows) -> Result<Vec<ProxyProblem>> {
         let metas = rows.metas;
         let placed = metas.iter().any(|m| (m.x, m.y) != (metas[0].x, metas[0].y));
         if !placed {

@@ -14,7 +14,7 @@ mod scoring;
 mod verdict;
 
 pub use compare::select;
-pub use eosin_core::{Problem, ProxyKind, Reads, Role};
+pub use eosin_core::{ProxyKind, ProxyProblem, Reads, Role};
 pub use folder_cache::FolderCache;
 pub use input::{Candidate, CandidateSet, Probe, SelectInput, SelectOptions, SelectTask, gather};
 pub(crate) use kinds::register;
@@ -27,6 +27,7 @@ pub use outcome::{
 pub use prepare::{Arms, embed_arms, is_control};
 pub(crate) use report::ranking_row;
 pub use report::{RunSelection, select_run};
+pub(crate) use scoring::numbered_by_name;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -16,7 +16,8 @@ use eosin_proxy::select::{ScoreCache, UnitScores, score_folds, score_repeats};
 
 use super::kinds::{Nuisance, NuisanceOf};
 use super::{
-    Candidate, CandidateSet, Probe, Problem, ProxyKind, Role, SelectOptions, SelectTask, gather,
+    Candidate, CandidateSet, Probe, ProxyKind, ProxyProblem, Role, SelectOptions, SelectTask,
+    gather,
 };
 use crate::config::HoldOut;
 use crate::dataset::TaskRows;
@@ -26,7 +27,7 @@ const TRAINING_FREE_ROWS: usize = 2000;
 
 /// A task's problem with its folds.
 struct Part {
-    problem: Problem,
+    problem: ProxyProblem,
     folds: Vec<Fold>,
     k: usize,
     /// What had to be given up for the folds.
@@ -229,7 +230,7 @@ impl Plan {
             let problem = &part.problem;
             splits::inner_folds(
                 &problem.labels,
-                &numbered(&problem.groups),
+                &numbered_by_name(&problem.groups),
                 problem.classes.len(),
                 &part.folds,
                 options.nested,
@@ -285,11 +286,11 @@ impl Plan {
 }
 
 /// The folds of each problem; a problem of too few groups is an error that says so.
-fn folds(problems: Vec<Problem>, options: &SelectOptions) -> Result<Vec<Part>> {
+fn folds(problems: Vec<ProxyProblem>, options: &SelectOptions) -> Result<Vec<Part>> {
     problems
         .into_iter()
         .map(|problem| {
-            let groups = numbered(&problem.groups);
+            let groups = numbered_by_name(&problem.groups);
             let n_classes = problem.classes.len();
             let splits::Repeated { folds, k, notes, .. } = splits::repeated(
                 &problem.labels,
@@ -308,7 +309,7 @@ fn folds(problems: Vec<Problem>, options: &SelectOptions) -> Result<Vec<Part>> {
 ///
 /// The manifest goes before the store, whose tiles may be of an earlier manifest.
 fn folds_by_centre(
-    problems: Vec<Problem>,
+    problems: Vec<ProxyProblem>,
     rows: &TaskRows,
     metas: &[TileMeta],
 ) -> Result<Vec<Part>> {
@@ -327,10 +328,10 @@ fn folds_by_centre(
     if without > 0 {
         return Err(refused("the centre of every tile", format!("{without} tiles without one")));
     }
-    let numbers = numbered(&names);
-    let part = |problem: Problem| {
+    let numbers = numbered_by_name(&names);
+    let part = |problem: ProxyProblem| {
         let centres: Vec<u32> = problem.positions.iter().map(|&i| numbers[i]).collect();
-        let folds = splits::leave_centre_out(&centres, &numbered(&problem.groups))?;
+        let folds = splits::leave_centre_out(&centres, &numbered_by_name(&problem.groups))?;
         for fold in &folds {
             let class_of = |row: &usize| problem.labels[*row];
             let trained: BTreeSet<u32> = fold.train.iter().map(class_of).collect();
@@ -348,7 +349,8 @@ fn folds_by_centre(
     problems.into_iter().map(part).collect()
 }
 
-fn numbered(names: &[String]) -> Vec<u32> {
+/// Numbers of names in the order of the names.
+pub fn numbered_by_name(names: &[String]) -> Vec<u32> {
     let mut sorted: Vec<&String> = names.iter().collect();
     sorted.sort_unstable();
     sorted.dedup();
@@ -363,7 +365,7 @@ fn centres(
 ) -> Option<(Vec<u32>, Vec<Part>)> {
     let names: Option<Vec<String>> = metas.iter().map(|m| m.centre.clone()).collect();
     let names = names?;
-    let numbers = numbered(&names);
+    let numbers = numbered_by_name(&names);
     if numbers.iter().all(|c| Some(c) == numbers.first()) {
         return None;
     }
@@ -445,7 +447,7 @@ fn score_candidate(
 }
 
 /// The rows of a problem with one candidate's embeddings.
-fn labelled(problem: &Problem, rows: &Rows) -> Result<LabelledSet> {
+fn labelled(problem: &ProxyProblem, rows: &Rows) -> Result<LabelledSet> {
     let features = rows.matrix.select(&problem.positions);
     let set = LabelledSet::new(
         features,
