@@ -19,7 +19,10 @@ pub(crate) struct IntervalRow {
     pub with_best: bool,
 }
 
+/// At least; a picture with longer remarks is wider.
 const WIDTH: f64 = 920.0;
+/// Of a letter of a remark, on the wide side, since fonts differ.
+const LETTER: f64 = 6.6;
 const LEFT: f64 = 300.0;
 const RIGHT: f64 = 600.0;
 const STEP: f64 = 26.0;
@@ -37,12 +40,14 @@ pub(crate) fn intervals(
 ) -> Markup {
     let bar = alike(rows);
     let remarks = RIGHT + 12.0 + BAR;
+    let longest = rows.iter().map(|row| row.remark.chars().count()).max().unwrap_or(0);
+    let width = WIDTH.max(remarks + LETTER * longest as f64);
     let bottom = 8.0 + STEP * rows.len() as f64;
     let (low, high) = range(rows, reference);
     let x = Axis { from: (low, LEFT), to: (high, RIGHT) };
     html! {
         figure class="wide chart" {
-            svg viewBox={ "0 0 " (WIDTH) " " (px(bottom + 40.0)) } role="img" aria-label=(title) {
+            svg viewBox={ "0 0 " (px(width)) " " (px(bottom + 40.0)) } role="img" aria-label=(title) {
                 (x.draw_x(6, (4.0, bottom)))
                 text class="axis" x=(px(f64::midpoint(LEFT, RIGHT))) y=(px(bottom + 34.0)) text-anchor="middle" { (label) }
                 @if let Some(value) = reference {
@@ -97,4 +102,31 @@ fn shortened(name: &str) -> String {
     }
     let (head, tail) = (&letters[..24], &letters[letters.len() - 17..]);
     head.iter().chain(&['…']).chain(tail).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn width_of(remark: &str) -> f64 {
+        let row = IntervalRow {
+            name: "a".into(),
+            estimate: 0.5,
+            lower: 0.4,
+            upper: 0.6,
+            class: "",
+            remark: remark.into(),
+            with_best: false,
+        };
+        let drawn = intervals("title", "F1", &[row], None).into_string();
+        let numbers = drawn.split("viewBox=\"0 0 ").nth(1).unwrap();
+        numbers.split(' ').next().unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn a_picture_is_wide_enough_for_its_longest_remark() {
+        let remark = "0.612 [0.568, 0.656] · P(best) 0.20 · not told apart from the best";
+        assert!((width_of("0.612") - 920.0).abs() < 1e-9);
+        assert!(width_of(remark) > 1030.0, "{}", width_of(remark));
+    }
 }
