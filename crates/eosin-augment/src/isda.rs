@@ -158,14 +158,14 @@ impl Problem {
     fn value_and_gradient(&self, point: &[f64], penalty: f64) -> (f64, Vec<f64>) {
         let (w, b) = self.unpack(point);
         let k = self.present.len();
-        let scores = self.x.dot(&w.t()) + &b;
+        let scores = by_row(&self.x, &w) + &b;
         let mut value = 0.5 * penalty * w.iter().map(|v| v * v).sum::<f64>();
         let mut gradient_w = &w * penalty;
         let mut residuals = Array2::<f64>::zeros(scores.raw_dim());
         for y in 0..k {
             // D(w_j − w_y)ᵀ for every j: its square length is the bound's quadratic term.
             let apart = &w - &w.row(y);
-            let along = self.deviations[y].dot(&apart.t());
+            let along = by_row(&self.deviations[y], &apart);
             let bonus: Array1<f64> =
                 along.axis_iter(Axis(1)).map(|column| 0.5 * column.dot(&column)).collect();
             let mut mass = Array1::<f64>::zeros(k);
@@ -187,13 +187,13 @@ impl Problem {
                 residuals[(i, y)] -= weight;
             }
             // The quadratic term pulls w_j and w_y together, by the probability mass it carries.
-            let pull = (&along * &mass).t().dot(&self.deviations[y]);
+            let pull = over_rows(&(&along * &mass), &self.deviations[y]);
             gradient_w += &pull;
             let total = pull.sum_axis(Axis(0));
             let mut own = gradient_w.row_mut(y);
             own -= &total;
         }
-        gradient_w += &residuals.t().dot(&self.x);
+        gradient_w += &over_rows(&residuals, &self.x);
         let gradient_b = residuals.sum_axis(Axis(0));
         let skipped = k - self.n_scores();
         let mut gradient: Vec<f64> = gradient_w.slice(s![skipped.., ..]).iter().copied().collect();
@@ -226,6 +226,23 @@ impl Problem {
         let bias = b - direct.dot(&Array1::from(self.mean.clone()));
         IsdaHead { record, present: self.present.clone(), direct, bias }
     }
+}
+
+/// x wᵀ, N × classes, in one pass over x: a general product would copy all of x into panels, which
+/// takes several times as long where there are few classes.
+fn by_row(x: &Array2<f64>, w: &Array2<f64>) -> Array2<f64> {
+    Array2::from_shape_fn((x.nrows(), w.nrows()), |(i, class)| x.row(i).dot(&w.row(class)))
+}
+
+/// rᵀ x, classes × features, in one pass over x.
+fn over_rows(r: &Array2<f64>, x: &Array2<f64>) -> Array2<f64> {
+    let mut sums = Array2::zeros((r.ncols(), x.ncols()));
+    for (factors, row) in r.rows().into_iter().zip(x.rows()) {
+        for (&factor, mut sum) in factors.iter().zip(sums.rows_mut()) {
+            sum.scaled_add(factor, &row);
+        }
+    }
+    sums
 }
 
 /// √(λ/Σω) √ω_i (x_i − μ) of the rows that have weight ω in a class.
