@@ -14,12 +14,12 @@ use eosin_head::{HeadFile, load_head};
 use eosin_store::{ParquetStore, TileKey};
 use eosin_tile::TilingOptions;
 
-use crate::backbones::Places;
-use crate::config::EngineConfig;
-use crate::embed::{EmbedOptions, EmbedOutcome, contract, embed};
-use crate::input::{Geometry, open_input};
-use crate::registry::Registry;
-use crate::session::load_backbone;
+use eosin_core::Registry;
+use eosin_session::backbones::Places;
+use eosin_session::config::EngineConfig;
+use eosin_session::embed::{EmbedOptions, EmbedOutcome, contract, embed};
+use eosin_session::input::{Geometry, open_input};
+use eosin_session::session::load_backbone;
 
 /// How a saved head is applied to tiles.
 #[derive(Clone, Debug)]

@@ -12,9 +12,9 @@ use eosin_tile::tissue::tissue_of_slide;
 use eosin_tile::{PipelineOptions, SlideSource, TilingOptions, contours, for_each_tile, preview};
 
 use crate::cut_folder;
-use crate::embed::Skipped;
-use crate::registry::{Registry, RegistryExt};
-use crate::writable::require_writable;
+use eosin_session::embed::Skipped;
+use eosin_session::writable::require_writable;
+use eosin_session::{Registry, RegistryExt};
 
 /// What cutting slides into tiles left behind.
 #[derive(Clone, Debug)]

@@ -56,7 +56,7 @@ pub fn claim(out: &Path, slides: &[PathBuf], tiling: &TilingOptions, replace: bo
     let text = serde_json::to_string_pretty(&ours).map_err(|e| {
         Error::input("tiling", "options that can be written as JSON", e.to_string(), "change them")
     })?;
-    crate::run::write(&out.join(RECORD), &(text + "\n"))
+    eosin_session::writable::write(&out.join(RECORD), &(text + "\n"))
 }
 
 /// Removes tiles of a slide that the same cut has made before and does not make any more, since a

@@ -12,8 +12,8 @@ use eosin_store::ParquetStore;
 use eosin_tile::{FolderSource, Manifest, Slide, SourceKind, detect_with};
 use sha2::{Digest, Sha256};
 
-use crate::input::opener_of;
-use crate::registry::{Registry, RegistryExt};
+use eosin_session::input::opener_of;
+use eosin_session::{Registry, RegistryExt};
 
 /// What a path holds, as a heading and lines of name and value.
 #[derive(Clone, Debug)]

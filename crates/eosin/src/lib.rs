@@ -3,88 +3,57 @@
 #![doc = include_str!("../README.md")]
 
 mod apply;
-mod backbones;
-mod config;
 mod cut;
 mod cut_folder;
-mod dataset;
-mod embed;
-mod embed_pipeline;
-mod embed_plan;
-mod embed_stats;
-mod evaluate;
 mod evaluation;
-mod exports;
-mod figures;
-mod imported;
-mod input;
 mod inspect;
-mod leakage;
-mod limits;
-mod opened;
 mod parts;
 mod predict;
-mod prevalence;
 mod registry;
-mod rehearsal;
 mod run;
-mod select;
-mod session;
-mod study;
 mod summary;
-mod toml_file;
 mod train;
 mod train_many;
 mod train_slides;
-mod writable;
 
 pub use apply::ApplyOptions;
-pub use backbones::{Places, find_weights, is_installed, open_card, serving};
-pub use config::{
-    AugmentConfig, ComponentConfig, EngineConfig, EvaluationConfig, HoldOut, ImportedConfig,
-    LicenceFilter, LoadedRun, RunConfig, SelectionConfig, TaskConfig, TrainingConfig, read_tiling,
-};
 pub use cut::{
     CutOptions, CutOutcome, Overview, RefusedSlide, check_cut_folder, cut, draw, open_slide,
     write_png,
 };
-pub use dataset::{Dataset, TaskRows};
-pub use embed::{EmbedOptions, EmbedOutcome, Skipped, contract, embed};
-pub use embed_stats::{EmbedStats, StageTime};
-pub use evaluate::{Metric, Scored};
+pub use eosin_select::{
+    Arms, Candidate, CandidateSet, Column, Compared, Density, FewShotKind, FolderCache,
+    InvarianceKind, Labelled, LeftOut, Magnification, Nuisance, NuisanceOf, Probe, ProxyAgreement,
+    ProxyKind, ProxyProblem, ProxyRanking, Reads, Role, RunSelection, SelectInput, SelectOptions,
+    SelectTask, Selection, Spatial, embed_arms, gather, probes, select, select_arms, select_run,
+};
+pub use eosin_session::session::is_control;
+pub use eosin_session::{
+    AugmentConfig, ComponentConfig, Dataset, EmbedOptions, EmbedOutcome, EmbedStats, Embedded,
+    EngineConfig, EvaluationConfig, Exports, Figures, FoldRows, Geometry, HoldOut, ImportOptions,
+    ImportOutcome, ImportedConfig, LicenceFilter, Limit, LoadedRun, Metric, Places, Predictions,
+    Registry, RegistryExt, RowName, RunConfig, Scored, SelectionConfig, Session, SessionOptions,
+    Shares, Skipped, StageTime, TaskConfig, TaskRows, TrainingConfig, check_embedded,
+    check_leakage, contract, embed, find_card, find_weights, import_rows, is_installed, limit,
+    load_backbone, open_card, open_input, read_tiling, rehearse, require_writable, serving,
+    unreadable,
+};
+pub use eosin_study::{
+    ArmConfig, CurveConfig, PermutedConfig, StrengthConfig, StudyConfig, StudyDesign, StudyInput,
+    StudyOutcome, StudySet, check_arms, study, study_sets,
+};
 pub use evaluation::{
     EvaluateOptions, EvaluateOutcome, LabelOptions, PlannedEvaluation, check_evaluate, evaluate,
 };
-pub use exports::{Exports, FoldRows, Predictions, RowName};
-pub use figures::Figures;
-pub use imported::{ImportOptions, ImportOutcome, import_rows};
-pub use input::{Geometry, open_input};
 pub use inspect::{Inspection, inspect};
-pub use leakage::{check_embedded, check_leakage};
-pub use limits::{Limit, limit};
 pub use parts::{
     PartSize, PlannedFolds, TaskSizes, run_sizes, select_sizes, study_sizes, train_sizes,
 };
 pub use predict::{PredictOptions, PredictOutcome, check_predict, predict};
-pub use prevalence::Shares;
-pub use registry::{Registry, RegistryExt, default_registry};
-pub use rehearsal::{rehearse, unreadable};
+pub use registry::default_registry;
 pub use run::{RunOutcome, run};
-pub use select::{
-    Arms, Candidate, CandidateSet, Column, Compared, Density, FewShotKind, FolderCache,
-    InvarianceKind, Labelled, LeftOut, Magnification, Nuisance, NuisanceOf, Probe, ProxyAgreement,
-    ProxyKind, ProxyProblem, ProxyRanking, Reads, Role, RunSelection, SelectInput, SelectOptions,
-    SelectTask, Selection, Spatial, embed_arms, gather, is_control, probes, select, select_arms,
-    select_run,
-};
-pub use session::{Embedded, Session, SessionOptions, find_card, load_backbone};
-pub use study::{
-    ArmConfig, CurveConfig, PermutedConfig, StrengthConfig, StudyConfig, StudyDesign, StudyInput,
-    StudyOutcome, StudySet, check_arms, study, study_sets,
-};
 pub use train::{FittedArm, embed_views, fit_arm, labelled, save};
 pub use train_many::{Measured, TrainOutcome, TrainPlan, TrainedFile, TrainedHead, train_many};
-pub use writable::require_writable;
 
 /// The crates underneath, each usable alone.
 pub mod crates {
@@ -100,6 +69,9 @@ pub mod crates {
     #[cfg(feature = "sql")]
     pub use eosin_query as query;
     pub use eosin_report as report;
+    pub use eosin_select as select;
+    pub use eosin_session as session;
     pub use eosin_store as store;
+    pub use eosin_study as study;
     pub use eosin_tile as tile;
 }

@@ -9,13 +9,13 @@ use eosin_core::{Fold, Result, numbered};
 use eosin_eval::bootstrap::FEWEST_GROUPS;
 use eosin_eval::splits;
 
-use crate::config::{HoldOut, TaskConfig, part};
-use crate::dataset::TaskRows;
-use crate::exports::TEST;
-use crate::select::numbered_by_name;
-use crate::session::Session;
-use crate::study::{StudyConfig, seed_of};
 use crate::train_many::TrainPlan;
+use eosin_select::numbered_by_name;
+use eosin_session::config::{HoldOut, TaskConfig, part};
+use eosin_session::dataset::TaskRows;
+use eosin_session::exports::TEST;
+use eosin_session::session::Session;
+use eosin_study::{StudyConfig, seed_of};
 
 /// The parts of a task with their sizes, and the folds of its training part.
 #[derive(Clone, Debug, PartialEq, Eq)]

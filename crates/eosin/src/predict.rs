@@ -9,9 +9,9 @@ use eosin_core::{
 use eosin_head::{Decided, HeadFile};
 
 use crate::apply::{AnyHead, Applicable, ApplyOptions, OfSlides, Opened, predict_slides};
-use crate::embed::Skipped;
-use crate::prevalence::{Shares, decide_for, required_shares, stated_shares};
-use crate::writable::{require_writable, require_writable_file};
+use eosin_session::embed::Skipped;
+use eosin_session::prevalence::{Shares, decide_for, required_shares, stated_shares};
+use eosin_session::writable::{require_writable, require_writable_file};
 
 /// Where predictions come from and go to.
 #[derive(Clone, Debug)]

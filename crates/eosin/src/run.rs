@@ -9,17 +9,18 @@ use eosin_core::{Error, Result};
 use eosin_report::{RunReport, render_html};
 use serde::Serialize;
 
-use crate::dataset::TaskRows;
-use crate::embed::Skipped;
-use crate::exports::{Exports, Whose, row_names};
-use crate::figures::Figures;
-use crate::leakage::{check_embedded, check_leakage};
-use crate::opened;
-use crate::registry::RegistryExt;
-use crate::select::{Arms, LeftOut, Selection, embed_arms, select_arms};
-use crate::session::{Embedded, Session};
 use crate::summary::{self, Findings};
 use crate::train::{FittedArm, embed_views, fit_arm, labelled, save};
+use eosin_select::{Arms, LeftOut, Selection, embed_arms, select_arms};
+use eosin_session::RegistryExt;
+use eosin_session::dataset::TaskRows;
+use eosin_session::embed::Skipped;
+use eosin_session::exports::{Exports, Whose, row_names};
+use eosin_session::figures::Figures;
+use eosin_session::leakage::{check_embedded, check_leakage};
+use eosin_session::opened;
+use eosin_session::session::{Embedded, Session};
+use eosin_session::writable::write;
 
 /// What a run left behind.
 pub struct RunOutcome {
@@ -231,13 +232,6 @@ pub(crate) fn unused_prevalence(session: &Session, n_classes: usize) -> Option<S
     (is_stated && n_classes != 2).then(|| {
         format!("`evaluation.prevalence` is for two classes and changes nothing for {n_classes}")
     })
-}
-
-/// Writes a file whole or not at all.
-pub(crate) fn write(path: &std::path::Path, text: &str) -> Result<()> {
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, text).map_err(|e| Error::io("write", &partial, e))?;
-    std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e))
 }
 
 impl Timings {

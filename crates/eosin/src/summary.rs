@@ -9,13 +9,15 @@ use eosin_proxy::select::Ranking;
 use eosin_report as report;
 use eosin_report::{RunReport, pca};
 
-use crate::dataset::TaskRows;
-use crate::embed::Skipped;
-use crate::evaluate::Scored;
-use crate::figures::{Figures, reliability_bins};
-use crate::select::{ProxyRanking, Role, Selection, is_control, ranking_row};
-use crate::session::{Embedded, Session};
 use crate::train::FittedArm;
+use eosin_select::{ProxyRanking, Role, Selection, ranking_row};
+use eosin_session::dataset::TaskRows;
+use eosin_session::embed::Skipped;
+use eosin_session::evaluate::Scored;
+use eosin_session::figures::metric;
+use eosin_session::figures::{Figures, reliability_bins};
+use eosin_session::session::is_control;
+use eosin_session::session::{Embedded, Session};
 
 /// Most points on an embedding map; more make a file heavy and show nothing more.
 const MAX_MAP_POINTS: usize = 3000;
@@ -241,15 +243,6 @@ fn centres(findings: &Findings, bootstrap: &GroupBootstrap) -> Result<Vec<report
         }
     }
     Ok(found)
-}
-
-pub fn metric(metric: crate::evaluate::Metric) -> report::Metric {
-    report::Metric {
-        name: metric.name.to_string(),
-        estimate: metric.interval.estimate,
-        lower: metric.interval.lower,
-        upper: metric.interval.upper,
-    }
 }
 
 /// What selection, augmentation and both together change, on the same test rows.

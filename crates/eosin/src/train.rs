@@ -9,11 +9,11 @@ use eosin_head::{
     Decision, Final, HeadFile, TrainedOn, Tuned, fit_final, save_head, training_digest, tune,
 };
 
-use crate::config::ComponentConfig;
-use crate::dataset::TaskRows;
-use crate::evaluate::Scored;
-use crate::registry::RegistryExt;
-use crate::session::{Embedded, Session, view_parameters};
+use eosin_session::RegistryExt;
+use eosin_session::config::ComponentConfig;
+use eosin_session::dataset::TaskRows;
+use eosin_session::evaluate::Scored;
+use eosin_session::session::{Embedded, Session, view_parameters};
 
 /// A head that was tuned and fitted on the training part, and scored on the test part.
 pub struct FittedArm {

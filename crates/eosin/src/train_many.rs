@@ -7,20 +7,20 @@ use eosin_core::{LabelledSet, NoProgress, Result};
 use eosin_head::HeadFile;
 use eosin_report::{LeakageFinding, TestOpened};
 
-use crate::config::{ComponentConfig, TaskConfig, part};
-use crate::dataset::TaskRows;
-use crate::embed::Skipped;
-use crate::evaluate::{Metric, Scored};
-use crate::exports::{Exports, Whose, row_names};
-use crate::figures::Figures;
-use crate::leakage::{check_leakage, check_task};
-use crate::opened;
-use crate::registry::RegistryExt;
 use crate::run::unused_prevalence;
-use crate::select::is_control;
-use crate::session::{Embedded, Session};
 use crate::train::{FittedArm, embed_views, fit_arm, labelled, save};
 use crate::train_slides::{Fitted, fit_slides};
+use eosin_session::RegistryExt;
+use eosin_session::config::{ComponentConfig, TaskConfig, part};
+use eosin_session::dataset::TaskRows;
+use eosin_session::embed::Skipped;
+use eosin_session::evaluate::{Metric, Scored};
+use eosin_session::exports::{Exports, Whose, row_names};
+use eosin_session::figures::Figures;
+use eosin_session::leakage::{check_leakage, check_task};
+use eosin_session::opened;
+use eosin_session::session::is_control;
+use eosin_session::session::{Embedded, Session};
 
 /// What to train: every task with every head on every backbone.
 #[derive(Clone, Debug, Default)]

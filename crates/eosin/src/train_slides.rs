@@ -11,12 +11,12 @@ use eosin_core::{
 };
 use eosin_head::{Decision, HeadFile, Searched, Tuned, search, training_digest};
 
-use crate::config::TaskConfig;
-use crate::dataset::TaskRows;
-use crate::evaluate::Scored;
-use crate::exports::RowName;
-use crate::session::{Embedded, Session};
 use crate::train::trained_on;
+use eosin_session::config::TaskConfig;
+use eosin_session::dataset::TaskRows;
+use eosin_session::evaluate::Scored;
+use eosin_session::exports::RowName;
+use eosin_session::session::{Embedded, Session};
 
 /// A head that was tuned and fitted on the training part, and scored on the test part.
 pub struct Fitted {

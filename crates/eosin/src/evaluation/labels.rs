@@ -8,10 +8,10 @@ use std::path::Path;
 use eosin_core::{Error, Result, TileMeta};
 use eosin_tile::{Manifest, SourceKind, detect_with};
 
-use crate::config::{TaskConfig, part};
-use crate::dataset::Dataset;
-use crate::input::opener_of;
-use crate::registry::{Registry, RegistryExt};
+use eosin_session::config::{TaskConfig, part};
+use eosin_session::dataset::Dataset;
+use eosin_session::input::opener_of;
+use eosin_session::{Registry, RegistryExt};
 
 /// How rows are labelled.
 #[derive(Clone, Copy, Debug, Default)]

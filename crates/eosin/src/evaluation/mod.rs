@@ -16,14 +16,14 @@ use eosin_report::{EvaluationReport, render_evaluation_html};
 use self::labels::Label;
 pub use self::labels::LabelOptions;
 use crate::apply::{AnyHead, Applicable, ApplyOptions, Opened, predict_slides};
-use crate::config::EvaluationConfig;
-use crate::embed::Skipped;
-use crate::evaluate::Scored;
-use crate::exports::{Exports, Predictions, RowName, TEST};
-use crate::opened;
 use crate::parts::{SizedRow, TaskSizes};
-use crate::run::write;
-use crate::writable::require_writable;
+use eosin_session::config::EvaluationConfig;
+use eosin_session::embed::Skipped;
+use eosin_session::evaluate::Scored;
+use eosin_session::exports::{Exports, Predictions, RowName, TEST};
+use eosin_session::opened;
+use eosin_session::writable::require_writable;
+use eosin_session::writable::write;
 
 /// What to evaluate a head on.
 #[derive(Clone, Debug)]

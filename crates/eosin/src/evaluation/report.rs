@@ -8,8 +8,9 @@ use eosin_head::HeadFile;
 use eosin_report::{self as report, EvaluationReport};
 
 use super::Evaluated;
-use crate::figures::Figures;
-use crate::summary::{counts, metric, uncalled};
+use crate::summary::{counts, uncalled};
+use eosin_session::figures::Figures;
+use eosin_session::figures::metric;
 
 /// The report of an evaluation.
 pub(super) fn report(found: &Evaluated) -> Result<EvaluationReport> {
