@@ -138,7 +138,10 @@ pub fn load(
     weights: &Path,
 ) -> Result<Box<dyn Backbone>, eosin::crates::core::Error> {
     let engine = EngineOptions { engine: engine.into(), device: None };
-    backbone::load(card, &LoadOptions { engine, weights: Some(weights.to_owned()) })
+    eosin::crates::backbone_burn::load(
+        card,
+        &LoadOptions { engine, weights: Some(weights.to_owned()) },
+    )
 }
 
 /// Tiles of the slide among the test fixtures, one after the other.

@@ -9,7 +9,8 @@ mod tiles;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use eosin::crates::backbone::{EngineOptions, LoadOptions, builtin_card, load};
+use eosin::crates::backbone::{EngineOptions, LoadOptions, builtin_card};
+use eosin::crates::backbone_burn::load;
 use eosin::crates::core::Card;
 
 use self::arms::{Curve, FrozenArm, Reached};

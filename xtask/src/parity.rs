@@ -63,7 +63,7 @@ pub fn parity(workspace: &Workspace, options: &Options) -> Result<()> {
     let features: Vec<String> = options
         .engines
         .iter()
-        .map(|engine| format!("--features=eosin-backbone/{engine}"))
+        .map(|engine| format!("--features=eosin-backbone-burn/{engine}"))
         .collect();
     // As CI builds them: other selections compile shared crates again.
     let test = |binary: &str| {

@@ -74,6 +74,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ("eosin-tests", &["eosin", "eosin-*"]),
     ("eosin-bench", &["eosin", "eosin-*"]),
     ("xtask", &[]),
+    // What computes on burn, each above what it computes.
+    ("eosin-burn", &["eosin-core"]),
+    ("eosin-backbone-burn", &["eosin-backbone", "eosin-burn", "eosin-core"]),
+    ("eosin-network", &["eosin-burn", "eosin-core", "eosin-eval"]),
     // Every other crate is a family or a plugin of layer 1.
     ("*", &["eosin-core", "eosin-eval"]),
 ];

@@ -9,7 +9,7 @@ use eosin::crates::core::{Backbone, Matrix, NoProgress, TileSource};
 use eosin::crates::head::{FitJob, LogisticTrainer};
 use eosin::crates::store::{ParquetStore, TileKey};
 use eosin::{EmbedOptions, Geometry};
-use eosin_backbone::{FineTuneOptions, FineTuneSet, fine_tune};
+use eosin_backbone_burn::{FineTuneOptions, FineTuneSet, fine_tune};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;

@@ -4,8 +4,6 @@ use std::time::Instant;
 
 use eosin_core::{Backbone, Card, Error, Matrix, Result, RgbImage, Tile, TileBatch, TileMeta};
 
-use crate::{ENGINES, EngineOptions, LoadOptions, load};
-
 /// How one engine did with one backbone.
 #[derive(Debug)]
 pub struct EngineCheck {
@@ -40,21 +38,11 @@ pub(crate) const N_TILES: i64 = 4;
 /// Embeddings of the golden tiles by onnxruntime, made by `tests/golden/backbone/efficientnet_lite0.py`.
 const EFFICIENTNET_LITE0: &str = include_str!("../assets/efficientnet-lite0.golden.json");
 
-/// Runs the golden tiles through a card's backbone on every engine and compares.
+/// Runs the golden tiles through a card's backbone on the engines named and compares.
 ///
 /// The embedded backbone is compared with golden vectors, a card in another precision than f32
-/// with f32, and any other with the first engine that runs it. Engines that this build or machine does not have are told with their reason.
-pub fn doctor(card: &Card, options: &LoadOptions) -> Vec<EngineCheck> {
-    let engines: Vec<&str> =
-        ENGINES.into_iter().filter(|engine| !["auto", "onnx"].contains(engine)).collect();
-    doctor_with(card, &engines, |card, engine| {
-        let engine = EngineOptions { engine: engine.into(), device: options.engine.device };
-        load(card, &LoadOptions { engine, ..options.clone() })
-    })
-}
-
-/// The same for any engines, each opened by name; `open` is also asked for the card in f32 on
-/// engine `auto`, where that is what it is compared with.
+/// with f32, and any other with the first engine that runs it. `open` opens the card on an engine
+/// by its name, and in f32 on engine `auto`, where that is what it is compared with.
 pub fn doctor_with(
     card: &Card,
     engines: &[&str],

@@ -5,7 +5,7 @@
 //! # Faster, less exact
 //!
 //! A card may say `precision = "f16"` or `"bf16"`: weights and arithmetic are then of that type on
-//! burn's engines (`flex`, `cuda`, `tch`, `wgpu`), where the device has it; `eosin doctor` compares
+//! burn's engines (crate eosin-backbone-burn), where the device has it; `eosin doctor` compares
 //! with f32. The contract carries the precision, so such embeddings never mix with others.
 //!
 //! A card of family `vit` may say `precision = "int8"`: on engine `native` its linear layers then
@@ -16,8 +16,6 @@
 pub mod arch;
 mod budget;
 mod builtin;
-#[cfg(feature = "burn")]
-mod burn;
 mod card;
 mod card_bounds;
 mod colour;
@@ -25,8 +23,6 @@ mod doctor;
 mod embedded;
 mod engine;
 mod file;
-#[cfg(feature = "fine-tune")]
-mod fine_tune;
 mod flops;
 mod load;
 mod names;
@@ -42,12 +38,13 @@ mod weights;
 mod zip;
 
 pub use card::{builtin_card, builtin_cards, parse_card, read_card};
-pub use doctor::{EngineCheck, EngineReport, doctor, doctor_with};
+pub use doctor::{EngineCheck, EngineReport, doctor_with};
 pub use embedded::is_embedded;
-pub use engine::{ENGINES, EngineOptions};
-#[cfg(feature = "fine-tune")]
-pub use fine_tune::{FineTuneEpoch, FineTuneOptions, FineTuneSet, fine_tune};
-pub use load::{LoadOptions, check, check_tensors, load, tensors};
-pub use opener::register;
+pub use engine::{EngineOptions, NetworkEngine};
+pub use load::{
+    LoadOptions, check, check_tensors, has_family, layers, load, load_on, serves, tensors,
+};
+pub use network::{Layers, Network};
+pub use opener::{ONNX, refuse_onnx, register};
 pub use random::{random_tensor, random_weights};
 pub use weights::{TensorReport, WeightMap, WeightTensor, sha256_hex};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use eosin_core::{Backbone, BackboneInfo, Card, Error, Result};
+use eosin_core::{Backbone, BackboneInfo, Card, Device, Error, Result};
 
 use crate::arch::{
     ConvNextArch, ConvNextArgs, DenseNetArch, DenseNetArgs, EfficientNetArch, EfficientNetArgs,
@@ -12,7 +12,7 @@ use crate::arch::{
 use crate::card::check_card;
 use crate::card_bounds::n_parameters;
 use crate::colour::{COLOUR_DIM, ColourStatistics};
-use crate::engine::Engine;
+use crate::engine::{NativeEngine, NetworkEngine, require_native};
 use crate::names::to_timm_names;
 use crate::native::TokenPooling;
 use crate::network::{Built, Layers, NetworkBackbone, Tailed, build};
@@ -21,6 +21,9 @@ use crate::{EngineOptions, TensorReport, WeightMap};
 
 /// The most values of a transformer's positions, for the grid of the card or of its training.
 const MAX_POSITION_VALUES: usize = 1 << 28;
+
+/// The family that has no network.
+const COLOUR_STATISTICS: &str = "colour-statistics";
 
 /// How a card's backbone is to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,16 +98,26 @@ static FAMILIES: [Family; 6] = [
     },
 ];
 
-/// Makes the backbone that a card describes ready to run.
+/// Makes the backbone that a card describes ready to run on the engine of this crate.
 pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
-    if card.family == "colour-statistics" {
+    if card.family == COLOUR_STATISTICS {
         let info = colour_statistics(card)?;
         let network = Box::new(ColourStatistics);
         return Ok(Box::new(NetworkBackbone { info, network, flops: None }));
     }
+    require_native(&options.engine, planned(card)?.plan.has_native)?;
+    load_on(card, options.weights.as_deref(), &NativeEngine)
+}
+
+/// The same on any engine that takes the families' layers; `weights` is a file to use instead of
+/// the card's.
+pub fn load_on(
+    card: &Card,
+    weights: Option<&Path>,
+    engine: &dyn NetworkEngine,
+) -> Result<Box<dyn Backbone>> {
     let planned = planned(card)?;
-    let engine = choose_engine(card, options, &planned.plan)?;
-    let ((layers, tail), identity) = read_layers(card, options, &planned)?;
+    let ((layers, tail), identity) = read_layers(card, weights, &planned)?;
     let mut info = card.info(identity, planned.n_parameters, engine.name());
     let flops = layers.flops(card.input_px as usize);
     let Built { mut network, precision } = build(layers, card, engine)?;
@@ -115,19 +128,19 @@ pub fn load(card: &Card, options: &LoadOptions) -> Result<Box<dyn Backbone>> {
     Ok(Box::new(NetworkBackbone { info, network, flops }))
 }
 
-/// A card's weights in the order of its layers, with what follows its pooling.
-#[cfg(feature = "fine-tune")]
-pub(crate) fn layers(card: &Card, options: &LoadOptions) -> Result<(Layers, Option<Tail>)> {
-    Ok(read_layers(card, options, &planned(card)?)?.0)
+/// A card's weights in the order of its layers, with what follows its pooling; `weights` is a file
+/// to use instead of the card's.
+pub fn layers(card: &Card, weights: Option<&Path>) -> Result<(Layers, Option<Tail>)> {
+    Ok(read_layers(card, weights, &planned(card)?)?.0)
 }
 
 /// Finds the weights, takes the layers out of them and refuses what is left; with their identity.
 fn read_layers(
     card: &Card,
-    options: &LoadOptions,
+    weights: Option<&Path>,
     planned: &Planned,
 ) -> Result<((Layers, Option<Tail>), String)> {
-    let Loaded { mut weights, identity } = find_weights(card, options, &planned.plan.specs)?;
+    let Loaded { mut weights, identity } = find_weights(card, weights, &planned.plan.specs)?;
     let layers = take_layers(planned, &mut weights);
     weights.finish(planned.family.ignored)?;
     match layers {
@@ -149,20 +162,24 @@ fn take_layers(planned: &Planned, weights: &mut WeightMap) -> Option<(Layers, Op
     Some((planned.plan.take)(weights))
 }
 
-/// Compares a card's weights with its architecture, and where they fit gives them to an engine as
-/// loading does: what is sound here can be loaded, and what cannot be is an error.
+/// Compares a card's weights with its architecture, and where they fit gives them to the engine of
+/// this crate, if it has the family, as loading does: what is sound here can be loaded, and what
+/// cannot be is an error.
 pub fn check(card: &Card, options: &LoadOptions) -> Result<TensorReport> {
-    if card.family == "colour-statistics" {
+    if card.family == COLOUR_STATISTICS {
         colour_statistics(card)?;
         return Ok(TensorReport::default());
     }
     let planned = planned(card)?;
-    let Loaded { mut weights, .. } = find_weights(card, options, &planned.plan.specs)?;
+    let weights = options.weights.as_deref();
+    let Loaded { mut weights, .. } = find_weights(card, weights, &planned.plan.specs)?;
     let layers = take_layers(&planned, &mut weights);
     let report = weights.report(planned.family.ignored);
     if report.is_sound() {
         let (layers, _) = layers.ok_or_else(|| too_large(card))?;
-        build(layers, card, choose_engine(card, options, &planned.plan)?)?;
+        if serves(card, None) {
+            build(layers, card, &NativeEngine)?;
+        }
     }
     Ok(report)
 }
@@ -215,25 +232,23 @@ fn too_large(card: &Card) -> Error {
     )
 }
 
-fn choose_engine(card: &Card, options: &LoadOptions, plan: &Plan) -> Result<Engine> {
-    // Engine `native` has no half precision, so `auto` leaves it aside.
-    let is_half = options.engine.engine == "auto" && ["f16", "bf16"].contains(&&*card.precision);
-    Engine::choose(&options.engine, plan.has_native && !is_half)
+/// Whether a card is of a family of this crate that a network computes; statistics of colours need
+/// none. A card that is wrong is taken for one of its family, so that loading says what is wrong.
+pub fn has_family(card: &Card) -> bool {
+    FAMILIES.iter().any(|family| family.name == card.family)
 }
 
-/// Whether engine `native` has the network of a card; none for a family of others. A card that is
-/// wrong is taken for one of its family, so that loading says what is wrong with it.
-pub(crate) fn has_native(card: &Card) -> Option<bool> {
-    if card.family == "colour-statistics" {
-        return Some(true);
-    }
-    FAMILIES.iter().find(|family| family.name == card.family)?;
+/// Whether the engine of this crate runs a card, in its precision, on a device.
+pub fn serves(card: &Card, device: Option<Device>) -> bool {
     let is_half = ["f16", "bf16"].contains(&card.precision.as_str());
-    Some(planned(card).map_or(true, |planned| planned.plan.has_native && !is_half))
+    let has_native = |planned: Planned| planned.plan.has_native && !is_half;
+    device.is_none_or(|device| device == Device::Cpu)
+        && (card.family == COLOUR_STATISTICS
+            || (has_family(card) && planned(card).map_or(true, has_native)))
 }
 
 fn find_family(card: &Card) -> Result<&'static Family> {
-    let mut names = vec!["colour-statistics"];
+    let mut names = vec![COLOUR_STATISTICS];
     names.extend(FAMILIES.iter().map(|f| f.name));
     if card.family == "onnx" {
         return Err(Error::unsupported(

@@ -6,29 +6,29 @@ use rayon::prelude::*;
 use crate::arch::{
     ConvNextWeights, DenseNetWeights, EfficientNetWeights, ResNetWeights, SwinWeights, Tail,
 };
-#[cfg(feature = "burn")]
-use crate::burn;
 use crate::doctor::{N_TILES, cosine, golden_tiles};
-use crate::engine::Engine;
+use crate::engine::{NATIVE, NetworkEngine};
 use crate::native::{self, Precision, VitWeights};
 
 /// A forward pass on some engine.
-pub(crate) trait Network: Send + Sync {
+pub trait Network: Send + Sync {
     /// Embeds `n_tiles` tiles of `px` × `px` × 3 bytes, row after row.
     fn forward(&self, pixels: &[u8], n_tiles: usize, px: usize) -> Result<Vec<f32>>;
 }
 
 /// A network's weights in the order of its layers, before any engine packs them.
-#[cfg_attr(
-    not(feature = "burn"),
-    expect(dead_code, reason = "some families run on burn's engines alone")
-)]
-pub(crate) enum Layers {
+pub enum Layers {
+    /// EfficientNet and EfficientNet-Lite.
     EfficientNet(EfficientNetWeights),
+    /// ResNet.
     ResNet(ResNetWeights),
+    /// DenseNet.
     DenseNet(DenseNetWeights),
+    /// ConvNeXt.
     ConvNext(ConvNextWeights),
+    /// Swin transformers.
     Swin(SwinWeights),
+    /// Vision transformers up to their pooling.
     Vit(VitWeights),
 }
 
@@ -39,22 +39,28 @@ pub(crate) struct Built {
 }
 
 /// Gives the weights to an engine, in the card's precision.
-pub(crate) fn build(layers: Layers, card: &Card, given: Engine) -> Result<Built> {
+pub(crate) fn build(layers: Layers, card: &Card, engine: &dyn NetworkEngine) -> Result<Built> {
     let input = native::Input::new(card.input_px as usize, card.mean, card.std);
     let precision = card.precision.as_str();
-    let engine = match (precision, &given, &layers) {
-        ("f32", ..) => Some(given.clone()),
-        ("int8", Engine::Native, Layers::Vit(weights)) => return int8(weights, card, input),
-        _ => given.in_half(precision),
+    let network = match (precision, &layers) {
+        ("f32", _) => engine.build(layers, card, &input)?,
+        ("int8", Layers::Vit(weights)) if engine.name() == NATIVE => {
+            return int8(weights, card, input);
+        }
+        _ => match engine.in_precision(precision) {
+            Some(engine) => engine.build(layers, card, &input)?,
+            None => return Err(no_precision(card, &engine.name())),
+        },
     };
-    let Some(engine) = engine else {
-        return Err(Error::unsupported(
-            format!("precision `{precision}` of card {} on engine {}", card.name, given.name()),
-            &["f32", "f16 and bf16 on burn's engines", "int8 for family vit on engine native"],
-            "name one of these in the card's `precision`, or another engine",
-        ));
-    };
-    Ok(Built { network: on_engine(layers, card, engine, &input)?, precision: precision.into() })
+    Ok(Built { network, precision: precision.into() })
+}
+
+fn no_precision(card: &Card, engine: &str) -> Error {
+    Error::unsupported(
+        format!("precision `{}` of card {} on engine {engine}", card.precision, card.name),
+        &["f32", "f16 and bf16 on burn's engines", "int8 for family vit on engine native"],
+        "name one of these in the card's `precision`, or another engine",
+    )
 }
 
 /// Bytes for the linear layers, with the cosine to f32 on the golden tiles in the precision's
@@ -71,46 +77,6 @@ fn int8(weights: &VitWeights, card: &Card, input: native::Input) -> Result<Built
     // Cut, not rounded: it promises no more than was measured.
     let precision = format!("int8, cosine {:.3} to f32", (least * 1000.0).floor() / 1000.0);
     Ok(Built { network: Box::new(network), precision })
-}
-
-fn on_engine(
-    layers: Layers,
-    card: &Card,
-    engine: Engine,
-    input: &native::Input,
-) -> Result<Box<dyn Network>> {
-    Ok(match engine {
-        Engine::Native => match layers {
-            Layers::EfficientNet(weights) => Box::new(native::EfficientNet::new(&weights, input)?),
-            Layers::Vit(weights) => Box::new(native::Vit::new(&weights, input)?),
-            Layers::DenseNet(_) | Layers::ConvNext(_) | Layers::Swin(_) => {
-                return Err(Error::unsupported(
-                    format!("engine `native` for card {}", card.name),
-                    &[],
-                    "use `flex`",
-                ));
-            }
-            Layers::ResNet(weights) => Box::new(native::ResNet::new(&weights, input)?),
-        },
-        #[cfg(feature = "burn")]
-        Engine::Burn(device) => {
-            let native::Input { px, mean, std, .. } = *input;
-            match layers {
-                Layers::EfficientNet(weights) => {
-                    Box::new(burn::EfficientNet::new(weights, mean, std, device))
-                }
-                Layers::ResNet(weights) => Box::new(burn::ResNet::new(weights, mean, std, device)),
-                Layers::DenseNet(weights) => {
-                    Box::new(burn::DenseNet::new(weights, mean, std, device))
-                }
-                Layers::ConvNext(weights) => {
-                    Box::new(burn::ConvNext::new(weights, mean, std, device))
-                }
-                Layers::Swin(weights) => Box::new(burn::Swin::new(weights, px, mean, std, device)),
-                Layers::Vit(weights) => Box::new(burn::Vit::new(weights, mean, std, device)),
-            }
-        }
-    })
 }
 
 /// A network with what follows its own pooling, which is computed here for every engine.

@@ -7,7 +7,7 @@ use eosin_core::{Card, Error, Result, WeightsSource};
 use crate::arch::TensorSpec;
 use crate::embedded::embedded;
 use crate::names::to_timm_names;
-use crate::{LoadOptions, WeightMap, random_weights, sha256_hex};
+use crate::{WeightMap, random_weights, sha256_hex};
 
 /// Weights under timm's names, with what identifies them in the contract.
 pub(crate) struct Loaded {
@@ -18,10 +18,10 @@ pub(crate) struct Loaded {
 /// Finds a card's weights, checks their digest and gives them timm's names.
 pub(crate) fn find_weights(
     card: &Card,
-    options: &LoadOptions,
+    given: Option<&Path>,
     specs: &[TensorSpec],
 ) -> Result<Loaded> {
-    let Loaded { weights, identity } = match (&options.weights, &card.weights) {
+    let Loaded { weights, identity } = match (given, &card.weights) {
         (Some(path), source) => read(path, source.pinned_sha256())?,
         (None, WeightsSource::None {}) => {
             return Err(Error::input(

@@ -3,9 +3,6 @@
 use eosin_core::Device;
 use serde::{Deserialize, Serialize};
 
-/// Every engine's name, each also its Cargo feature.
-pub const ENGINES: [&str; 4] = ["flex", "cuda", "tch", "wgpu"];
-
 /// Where a network is trained.
 ///
 /// On `flex`, the pure-Rust CPU backend, the same seed gives the same bytes on any number of
@@ -13,7 +10,7 @@ pub const ENGINES: [&str; 4] = ["flex", "cuda", "tch", "wgpu"];
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Compute {
-    /// One of [`ENGINES`].
+    /// One of [`eosin_burn::ENGINES`].
     pub engine: String,
     /// Where to train; the engine's usual device where absent.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -25,7 +25,7 @@ mod burn;
 mod burn;
 
 pub use abmil::{AbmilHead, AbmilTrainer};
-pub use compute::{Compute, ENGINES};
+pub use compute::Compute;
 pub use mean_pool::{MeanPoolHead, MeanPoolTrainer};
 pub use mlp::{MlpHead, MlpTrainer};
 pub use operator::{FittedOperator, LearnedOperator, OperatorSkill};

@@ -59,6 +59,7 @@ pub use train_many::{Measured, TrainOutcome, TrainPlan, TrainedFile, TrainedHead
 pub mod crates {
     pub use eosin_augment as augment;
     pub use eosin_backbone as backbone;
+    pub use eosin_backbone_burn as backbone_burn;
     pub use eosin_core as core;
     pub use eosin_eval as eval;
     pub use eosin_head as head;

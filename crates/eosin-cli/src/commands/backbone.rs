@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use comfy_table::{Table, presets};
-use eosin::crates::backbone::{LoadOptions, builtin_cards, check as check_weights, read_card};
+use eosin::crates::backbone::{
+    LoadOptions, TensorReport, builtin_cards, check as check_weights, has_family, read_card,
+};
 use eosin::crates::core::{Card, Error};
-use eosin::{find_card, find_weights, is_installed};
+use eosin::{EngineConfig, Registry, find_card, find_weights, is_installed, open_card, serving};
 
 use super::places;
 use crate::arguments::{BackboneArguments, BackboneCommand};
@@ -14,7 +16,11 @@ use crate::exit::Outcome;
 use crate::progress::Bars;
 
 /// `eosin backbone`.
-pub fn backbone(arguments: &BackboneArguments, bars: &Bars) -> Result<Outcome> {
+pub fn backbone(
+    arguments: &BackboneArguments,
+    registry: &Registry,
+    bars: &Bars,
+) -> Result<Outcome> {
     // Only a fetch takes long.
     #[cfg(not(feature = "hub"))]
     let _ = bars;
@@ -26,11 +32,13 @@ pub fn backbone(arguments: &BackboneArguments, bars: &Bars) -> Result<Outcome> {
             cards.retain(|card| !installed || is_installed(card, &places));
             cards.retain(|card| licence == "any" || card.licence.is_commercial());
             let here: Vec<bool> = cards.iter().map(|card| is_installed(card, &places)).collect();
-            list(&cards, &here, *json)
+            let engines = |card: &Card| serving(registry, card, &places);
+            let engines: Vec<Vec<String>> = cards.iter().map(engines).collect();
+            list(&cards, &here, &engines, *json)
         }
         BackboneCommand::Show { name, json } => show(&find_card(configs, name)?, *json),
         BackboneCommand::Check { name, weights, json } => {
-            check(&find_card(configs, name)?, weights.as_deref(), *json)
+            check(&find_card(configs, name)?, weights.as_deref(), *json, registry)
         }
         #[cfg(feature = "hub")]
         BackboneCommand::Fetch { names, hub, cache, offline, insecure } => {
@@ -41,16 +49,16 @@ pub fn backbone(arguments: &BackboneArguments, bars: &Bars) -> Result<Outcome> {
     }
 }
 
-fn list(cards: &[Card], here: &[bool], json: bool) -> Result<Outcome> {
+fn list(cards: &[Card], here: &[bool], engines: &[Vec<String>], json: bool) -> Result<Outcome> {
     if json {
         let all: Vec<serde_json::Value> = cards
             .iter()
-            .zip(here)
-            .map(|(card, here)| {
+            .zip(here.iter().zip(engines))
+            .map(|(card, (here, engines))| {
                 serde_json::json!({
                     "name": card.name, "family": card.family, "input_px": card.input_px,
                     "dim": card.dim, "licence": card.licence, "installed": here,
-                    "summary": card.summary,
+                    "engines": engines, "summary": card.summary,
                 })
             })
             .collect();
@@ -60,14 +68,15 @@ fn list(cards: &[Card], here: &[bool], json: bool) -> Result<Outcome> {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_header(["backbone", "family", "px", "dim", "weights", "licence", ""]);
-    for (card, here) in cards.iter().zip(here) {
+        .set_header(["backbone", "family", "px", "dim", "weights", "engine", "licence", ""]);
+    for (card, (here, engines)) in cards.iter().zip(here.iter().zip(engines)) {
         table.add_row([
             card.name.clone(),
             card.family.clone(),
             card.input_px.to_string(),
             card.dim.to_string(),
             if *here { "here".into() } else { "–".to_string() },
+            engines.first().map_or("–", String::as_str).to_string(),
             licence(card),
             card.summary.clone(),
         ]);
@@ -91,10 +100,17 @@ fn show(card: &Card, json: bool) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn check(card: &Card, weights: Option<&Path>, json: bool) -> Result<Outcome> {
-    let weights = find_weights(card, &places(weights));
+/// Compares a card's weights with its architecture where that is one of ours, and opens it as
+/// embedding would, on the first engine of the registry that serves it.
+fn check(card: &Card, weights: Option<&Path>, json: bool, registry: &Registry) -> Result<Outcome> {
+    let places = places(weights);
+    let weights = find_weights(card, &places);
     let options = LoadOptions { weights: weights.clone(), ..LoadOptions::default() };
-    let report = check_weights(card, &options)?;
+    let report =
+        if has_family(card) { check_weights(card, &options)? } else { TensorReport::default() };
+    if report.is_sound() {
+        open_card(registry, card, &EngineConfig::default(), &places)?;
+    }
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

@@ -46,7 +46,7 @@ pub fn dispatch(cli: &Cli, registry: &Registry) -> Result<Outcome> {
         Command::Evaluate(arguments) => evaluate::evaluate(arguments, registry, &bars),
         Command::Head(arguments) => head::head(arguments),
         Command::Inspect(arguments) => inspect::inspect(arguments, registry),
-        Command::Backbone(arguments) => backbone::backbone(arguments, &bars),
+        Command::Backbone(arguments) => backbone::backbone(arguments, registry, &bars),
         Command::Doctor(arguments) => doctor::doctor(arguments, registry),
         Command::Store(arguments) => store::store(arguments, &bars),
         #[cfg(feature = "sql")]

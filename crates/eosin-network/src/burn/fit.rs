@@ -3,10 +3,10 @@
 use ::burn::optim::{AdamW, AdamWConfig, SimpleOptimizer};
 use ::burn::tensor::Tensor;
 use ::burn::{Dispatch, DispatchDevice};
+use eosin_burn::BurnDevice;
 use eosin_core::{Error, Result};
 use rand_chacha::ChaCha8Rng;
 
-use super::device;
 use super::tensors::{Tensor1, Tensor2, tensor, values};
 use crate::dense::Array;
 use crate::random::{Purpose, dropout_mask, generator, shuffled};
@@ -56,8 +56,8 @@ pub(crate) fn train(
     parameters: Vec<Array>,
     items: &Items,
 ) -> Result<(Vec<Array>, TrainingLog)> {
-    let plain = device::open(&plan.compute)?;
-    let tracked = DispatchDevice::autodiff(plain.clone());
+    let opened = BurnDevice::open(&plan.compute.engine, plan.compute.device)?;
+    let (plain, tracked) = (opened.device().clone(), opened.tracked().device().clone());
     let optimizer =
         |decay: f64| AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(decay as f32).build();
     let (decaying, other) = (optimizer(plan.weight_decay), optimizer(0.0));

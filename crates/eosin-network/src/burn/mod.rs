@@ -3,7 +3,6 @@
 //! Training on burn's backends. No tensor type leaves this module.
 
 mod abmil;
-mod device;
 mod fit;
 mod mlp;
 mod operator;

@@ -172,15 +172,16 @@ fn the_operator_learns_as_in_pytorch() {
 #[test]
 fn engines_are_named_where_they_are_missing() {
     let compute = |engine: &str| Compute { engine: engine.into(), device: None };
-    assert!(super::device::open(&Compute::default()).is_ok());
-    let error = super::device::open(&compute("abacus")).unwrap_err();
+    let open = |compute: &Compute| eosin_burn::BurnDevice::open(&compute.engine, compute.device);
+    assert!(open(&Compute::default()).is_ok());
+    let error = open(&compute("abacus")).unwrap_err();
     assert!(error.to_string().contains("flex, cuda, tch, wgpu"), "{error}");
     let on_gpu = Compute { device: Some(Device::Cuda(0)), ..Compute::default() };
-    let error = super::device::open(&on_gpu).unwrap_err().to_string();
+    let error = open(&on_gpu).unwrap_err().to_string();
     assert!(error.contains("engine `flex`") && error.contains("cuda:0"), "{error}");
     #[cfg(not(feature = "cuda"))]
     {
-        let error = super::device::open(&compute("cuda")).unwrap_err();
+        let error = open(&compute("cuda")).unwrap_err();
         assert!(error.hint().contains("`cuda`"), "{}", error.hint());
     }
 }
