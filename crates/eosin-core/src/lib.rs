@@ -2,6 +2,7 @@
 
 #![doc = include_str!("../README.md")]
 
+mod annotation;
 mod augment;
 mod backbone;
 mod bags;
@@ -32,6 +33,10 @@ mod store;
 mod tile;
 mod view;
 
+pub use annotation::{
+    Annotation, AnnotationFormat, AnnotationLimits, AnnotationRequest, LeftOutShapes, ObjectKind,
+    Outline, Rectangle, Shape,
+};
 pub use augment::{Draw, FeatureTransform, FittedTransform, TrainBatch};
 pub use backbone::{Backbone, BackboneInfo};
 pub use bags::{Bag, Bags, LabelledBags, TrainBags};

@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    BackboneOpener, Error, FeatureTransform, Head, HeadRecord, HeadTrainer, Kinds, Options,
-    ProxyKind, ProxyTask, Result, SlideHead, SlideHeadTrainer, SlideReader, TileSourceOpener,
+    AnnotationFormat, BackboneOpener, Error, FeatureTransform, Head, HeadRecord, HeadTrainer,
+    Kinds, Options, ProxyKind, ProxyTask, Result, SlideHead, SlideHeadTrainer, SlideReader,
+    TileSourceOpener,
 };
 
 /// What the names of a configuration stand for, one list of kinds per seam.
@@ -43,6 +44,8 @@ pub struct Registry {
     pub slide_readers: Kinds<Arc<dyn SlideReader>>,
     /// Openers of tiles, asked in this order before what is built in.
     pub tile_sources: Kinds<Arc<dyn TileSourceOpener>>,
+    /// Formats of annotations, asked in this order for the first that recognises a file.
+    pub annotations: Kinds<Arc<dyn AnnotationFormat>>,
     /// Engines, asked in this order for the first that serves a card.
     pub backbones: Kinds<Arc<dyn BackboneOpener>>,
     /// Heads that call tiles.
@@ -119,6 +122,7 @@ impl Default for Registry {
         Self {
             slide_readers: Kinds::new("slide reader"),
             tile_sources: Kinds::new("tile source"),
+            annotations: Kinds::new("annotation format"),
             backbones: Kinds::new("engine"),
             heads: Kinds::new("head"),
             slide_heads: Kinds::new("slide head"),
@@ -159,6 +163,7 @@ impl fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("slide_readers", &self.slide_readers.names())
             .field("tile_sources", &self.tile_sources.names())
+            .field("annotations", &self.annotations.names())
             .field("backbones", &self.backbones.names())
             .field("heads", &self.heads.names())
             .field("slide_heads", &self.slide_heads.names())

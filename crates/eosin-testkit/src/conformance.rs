@@ -5,6 +5,7 @@
 //! A suite panics with the duty that was broken, what was expected and what was found, so it is
 //! called from a test of the implementing crate.
 
+mod annotation;
 mod augment;
 mod backbone;
 mod head;
@@ -12,6 +13,7 @@ mod proxy;
 mod store;
 mod tile;
 
+pub use annotation::annotation_format;
 pub use augment::feature_transform;
 pub use backbone::backbone;
 pub use head::head_trainer;

@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::broken::{augment, backbone, head, proxy, store, tile};
+use crate::broken::{annotation, augment, backbone, head, proxy, store, tile};
 use eosin_testkit::conformance;
 
 /// Runs a suite and returns the message with which it failed.
@@ -21,6 +21,31 @@ fn check<F: Copy + std::fmt::Debug>(cases: &[(F, &str)], suite: impl Fn(F)) {
         let message = message.unwrap_or_else(|| panic!("{fault:?} was not noticed"));
         assert!(message.contains(duty), "{fault:?}: expected \"{duty}\", found \"{message}\"");
     }
+}
+
+#[test]
+fn annotation_format() {
+    use annotation::{Fault, Points, SAMPLE};
+    conformance::annotation_format(&Points(Fault::None), "a.points", SAMPLE);
+    check(
+        &[
+            (Fault::KnowsAll, "recognises"),
+            (Fault::KnowsNone, "recognises"),
+            (Fault::EmptyClass, "a class or none"),
+            (Fault::Infinite, "finite bounds"),
+            (Fault::NoId, "id"),
+            (Fault::Closed, "the first corner once"),
+            (Fault::Clock, "reading again"),
+            (Fault::OneRead, "byte by byte"),
+            (Fault::GoesOn, "no further call"),
+            (Fault::Swallows, "expected it back"),
+            (Fault::IgnoresCorners, "corners_of_one"),
+            (Fault::IgnoresTexts, "text_bytes"),
+            (Fault::IgnoresBytes, "bytes"),
+            (Fault::TakesTheBeginning, "a file cut after"),
+        ],
+        |fault| conformance::annotation_format(&Points(fault), "a.points", SAMPLE),
+    );
 }
 
 #[test]

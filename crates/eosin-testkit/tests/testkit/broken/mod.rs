@@ -2,6 +2,7 @@
 
 //! Small implementations of every trait, each sound or with one fault.
 
+pub mod annotation;
 pub mod augment;
 pub mod backbone;
 pub mod head;
