@@ -2,6 +2,7 @@
 
 //! Cross-crate tests of Eosin: the command line on real tiles, as a user runs it.
 
+mod annotations;
 mod backbones;
 mod bad_input;
 mod cards;

@@ -356,8 +356,17 @@ fn inspect_reads_every_kind_that_its_help_names() {
     let bench = Bench::new();
     bench.write_run("");
     let help = text(&eosin().args(["inspect", "--help"]).output().unwrap());
-    let kinds =
-        ["Slides", "CSV or", "Parquet", "folders of tiles", "stores", "heads", "PyTorch", "ONNX"];
+    let kinds = [
+        "Slides",
+        "annotations",
+        "CSV or",
+        "Parquet",
+        "folders of tiles",
+        "stores",
+        "heads",
+        "PyTorch",
+        "ONNX",
+    ];
     for kind in kinds {
         assert!(help.contains(kind), "no {kind} in {help}");
     }
@@ -375,7 +384,9 @@ fn inspect_reads_every_kind_that_its_help_names() {
     assert!(output.status.success(), "{}", text(&output));
     let onnx = bench.path("network.onnx");
     std::fs::write(&onnx, b"\x08\x08").unwrap();
-    let cases: [(&Path, &[&str]); 8] = [
+    let annotations = root().join("tests/golden/annotation/asap.xml");
+    let cases: [(&Path, &[&str]); 9] = [
+        (&annotations, &["annotations", "asap", "metastases"]),
         (&cmu(), &["slide", "2220 × 2967", "0.499"]),
         (&bench.path("tiles/manifest.csv"), &["manifest", "77", "microcalcification"]),
         (&parquet, &["manifest", "77", "microcalcification"]),

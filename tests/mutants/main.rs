@@ -46,6 +46,7 @@ tests! {
     csv_manifest parquet_manifest
     shard log contract cache
     head config geojson condition sql
+    annotation_geojson annotation_xml annotation_coco
 }
 
 #[test]

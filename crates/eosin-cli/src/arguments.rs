@@ -208,7 +208,7 @@ pub const DEFAULT_TILE_PX: u32 = 224;
 pub const DEFAULT_MIN_TISSUE: f64 = 0.25;
 
 /// Absent arguments leave what `tiling` says, or the default.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default, PartialEq)]
 pub struct GridArguments {
     /// A file of configs/tiling with all of this and more; arguments go before it.
     #[arg(long, value_name = "FILE")]
@@ -404,12 +404,57 @@ pub enum HeadCommand {
 #[derive(Args)]
 #[command(after_help = "Examples:
   eosin inspect slide.svs
-  eosin inspect eosin-out/store")]
+  eosin inspect eosin-out/store
+  eosin inspect slide.geojson --slide slide.svs --tile-um 112 --outside normal
+  eosin inspect slide.xml --slide slide.svs --map metastases=tumour --map normal=
+
+With --slide, annotations are laid over the slide's tiles before anything is embedded: it tells how
+many tiles each class gets. Annotations of which more than half lie outside are refused.")]
 pub struct InspectArguments {
-    /// Slides, manifests (CSV or Parquet), folders of tiles, stores, heads, or weights
+    /// Slides, annotations (GeoJSON of QuPath, XML of ASAP or ImageScope, JSON of COCO or MIDOG, packed
+    /// by gzip or not), manifests (CSV or Parquet), folders of tiles, stores, heads, or weights
     /// (safetensors, its index, PyTorch or ONNX).
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
+    /// Format of annotations, where the file's content is not to tell: geojson, asap, imagescope, coco,
+    /// midog, or one that a plugin brings.
+    #[arg(long, value_name = "KIND")]
+    pub format: Option<String>,
+    /// The slide that the annotations are on, whose tiles get classes from them.
+    #[arg(long)]
+    pub slide: Option<PathBuf>,
+    #[command(flatten)]
+    pub labels: LabelArguments,
+    #[command(flatten)]
+    pub grid: GridArguments,
+}
+
+/// How tiles get classes from annotations.
+#[derive(Args)]
+pub struct LabelArguments {
+    /// A class of the annotations and the class that its tiles get, or nothing so that it is passed over;
+    /// may be given more than once. Without it every class keeps its name.
+    #[arg(long, value_name = "CLASS=[CLASS]", requires = "slide")]
+    pub map: Vec<String>,
+    /// A class that goes before others where annotations overlap or shares are equal; may be given more
+    /// than once, the first before the next [default: the order of --map]
+    #[arg(long, value_name = "CLASS", requires = "slide")]
+    pub priority: Vec<String>,
+    /// The class of what lies outside of every annotation; without it such tiles have none.
+    #[arg(long, value_name = "CLASS", requires = "slide")]
+    pub outside: Option<String>,
+    /// Least share of a tile that its class covers, above 0 to 1 [default: 0.5]
+    #[arg(
+        long,
+        requires = "slide",
+        conflicts_with = "by_centre",
+        allow_negative_numbers = true,
+        value_parser = bounds::real("min_share")
+    )]
+    pub min_share: Option<f64>,
+    /// A tile's class is that at its centre, whatever the rest of it is.
+    #[arg(long, requires = "slide")]
+    pub by_centre: bool,
 }
 
 #[derive(Args)]

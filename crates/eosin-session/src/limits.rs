@@ -31,6 +31,7 @@ const LIMITS: &[(&str, Limit)] = &[
     ("seed", Limit::Whole(0, u64::MAX)),
     // Tiles.
     ("max_upsampling", Limit::Real(1.0, 16.0)),
+    ("min_share", Limit::Above(0.0, 1.0)),
     ("min_roi", Limit::Real(0.0, 1.0)),
     ("min_tissue", Limit::Real(0.0, 1.0)),
     ("mpp", Limit::Real(0.01, 100.0)),

@@ -12,6 +12,7 @@ use eosin_store::ParquetStore;
 use eosin_tile::{FolderSource, Manifest, Slide, SourceKind, detect_with};
 use sha2::{Digest, Sha256};
 
+use crate::inspect_annotations::{AnnotationView, inspect_annotations, is_annotations};
 use eosin_session::input::opener_of;
 use eosin_session::{Registry, RegistryExt};
 
@@ -33,10 +34,14 @@ const MAX_TENSORS: usize = 8;
 /// Bytes at the beginning of a safetensors file in which a head speaks of itself.
 const HEADER: u64 = 1 << 20;
 
-/// Tells what a slide, manifest, folder of tiles, store, head or weights file holds.
+/// Tells what a slide, file of annotations, manifest, folder of tiles, store, head or weights file
+/// holds.
 pub fn inspect(path: &Path, registry: &Registry) -> Result<Inspection> {
     if is_store(path) {
         return store(path);
+    }
+    if is_annotations(path, registry) {
+        return inspect_annotations(path, &AnnotationView::default(), registry);
     }
     match path.extension().and_then(|e| e.to_str()) {
         // A head and weights are of one format; what tells them apart is what a head says of itself.
@@ -200,6 +205,6 @@ fn slide(path: &Path, readers: &[Arc<dyn SlideReader>]) -> Result<Inspection> {
     Ok(Inspection { kind: "slide", facts })
 }
 
-fn fact(name: impl Into<String>, value: impl ToString) -> (String, String) {
+pub(crate) fn fact(name: impl Into<String>, value: impl ToString) -> (String, String) {
     (name.into(), value.to_string())
 }

@@ -7,6 +7,7 @@ mod cut;
 mod cut_folder;
 mod evaluation;
 mod inspect;
+mod inspect_annotations;
 mod parts;
 mod predict;
 mod registry;
@@ -46,6 +47,7 @@ pub use evaluation::{
     EvaluateOptions, EvaluateOutcome, LabelOptions, PlannedEvaluation, check_evaluate, evaluate,
 };
 pub use inspect::{Inspection, inspect};
+pub use inspect_annotations::{AnnotationView, LabelledSlide, inspect_annotations};
 pub use parts::{
     PartSize, PlannedFolds, TaskSizes, run_sizes, select_sizes, study_sizes, train_sizes,
 };
@@ -57,6 +59,7 @@ pub use train_many::{Measured, TrainOutcome, TrainPlan, TrainedFile, TrainedHead
 
 /// The crates underneath, each usable alone.
 pub mod crates {
+    pub use eosin_annotation as annotation;
     pub use eosin_augment as augment;
     pub use eosin_backbone as backbone;
     pub use eosin_backbone_burn as backbone_burn;

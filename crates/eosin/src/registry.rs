@@ -12,6 +12,7 @@ pub fn default_registry() -> Registry {
     eosin_select::register(&mut registry);
     eosin_backbone::register(&mut registry);
     eosin_backbone_burn::register(&mut registry);
+    eosin_annotation::register(&mut registry);
     #[cfg(feature = "onnx")]
     eosin_backbone_onnx::register(&mut registry);
     #[cfg(not(feature = "onnx"))]

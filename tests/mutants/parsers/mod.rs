@@ -4,6 +4,7 @@
 //!
 //! Both the mutation driver and the targets of cargo-fuzz read through these functions.
 
+mod annotations;
 mod codecs;
 mod fixtures;
 mod slides;
@@ -53,6 +54,9 @@ pub const PARSERS: &[(&str, Make)] = &[
     ("head", texts::head),
     ("config", texts::config),
     ("geojson", texts::geojson),
+    ("annotation_geojson", annotations::annotation_geojson),
+    ("annotation_xml", annotations::annotation_xml),
+    ("annotation_coco", annotations::annotation_coco),
     ("condition", texts::condition),
     ("sql", texts::sql),
 ];
