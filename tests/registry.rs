@@ -3,12 +3,14 @@
 //! What is registered has effect wherever a path is opened or a head is loaded.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use eosin::crates::core::{
-    Error, Head, HeadKind, HeadRecord, HeadTrainer, Matrix, Mpp, NoProgress, Options,
-    Probabilities, Registry, Result, RgbImage, SlideImage, SlideReader, Tile, TileMeta, TileSource,
+    Annotation, AnnotationFormat, AnnotationRequest, Error, Head, HeadKind, HeadRecord,
+    HeadTrainer, LeftOutShapes, Matrix, Mpp, NoProgress, ObjectKind, Options, Probabilities,
+    Registry, Result, RgbImage, Shape, SlideImage, SlideReader, Tile, TileMeta, TileSource,
     TileSourceOpener, TileUm, TrainBatch,
 };
 use eosin::crates::tile::TilingOptions;
@@ -58,6 +60,53 @@ fn with_stripes() -> Registry {
     let mut registry = default_registry();
     registry.slide_readers.register("stripes", Arc::new(Stripes));
     registry
+}
+
+/// Annotations as lines `x y class`, behind a first line `MARKS`.
+struct Marks;
+
+impl AnnotationFormat for Marks {
+    fn kind(&self) -> &'static str {
+        "marks"
+    }
+    fn recognises(&self, _file_name: &str, start: &[u8]) -> bool {
+        start.starts_with(b"MARKS")
+    }
+    fn read(
+        &self,
+        request: &AnnotationRequest,
+        file: &mut dyn Read,
+        visit: &mut dyn FnMut(Annotation) -> Result<()>,
+    ) -> Result<LeftOutShapes> {
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|e| Error::io("read", request.path, e))?;
+        for (i, line) in text.lines().skip(1).enumerate() {
+            let mut words = line.split(' ');
+            let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
+            let shape = Shape::Points(vec![[number(), number()]]);
+            let (class, id) = (words.next().map(str::to_string), i.to_string());
+            let kind = ObjectKind::Detection;
+            visit(Annotation { shape, class, id, kind, is_locked: false, image: None })?;
+        }
+        Ok(LeftOutShapes::new())
+    }
+}
+
+#[test]
+fn a_registered_format_of_annotations_is_recognised() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.marks");
+    std::fs::write(&path, "MARKS\n3 4.5 mitosis\n7 8 mitosis\n").unwrap();
+    let mut registry = default_registry();
+    assert!(inspect(&path, &registry).is_err());
+    registry.annotations.register("marks", Arc::new(Marks));
+    let found = inspect(&path, &registry).unwrap();
+    assert_eq!(found.kind, "annotations");
+    let fact =
+        |name: &str| found.facts.iter().find(|(own, _)| own == name).map(|(_, v)| v.as_str());
+    assert_eq!(fact("format"), Some("marks"));
+    assert_eq!(fact("mitosis, detection"), Some("2 points"));
+    assert_eq!(fact("bounding box"), Some("3.0, 4.5 to 7.0, 8.0"));
 }
 
 #[test]

@@ -37,7 +37,8 @@ impl AnnotationSet {
                     objects.extend(points.iter().enumerate().map(named));
                 }
                 shape => {
-                    let centre = geometry::centre(shape)?;
+                    let intricate = |error| self.intricate(annotation, error);
+                    let centre = geometry::centre(shape).map_err(intricate)?;
                     objects.extend(centre.map(|centre| object(centre, annotation.id.clone())));
                 }
             }

@@ -32,7 +32,7 @@ pub enum LabelBy {
 /// Which class of the task an annotation's class is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClassMap {
-    /// That of the same name.
+    /// That of the same name; annotations without a class go behind all others.
     Same,
     /// That which stands with its name; annotations of a class with `None` are passed over.
     Named(Vec<(String, Option<String>)>),
@@ -91,7 +91,12 @@ impl LabelRules {
             return Err(unmapped_error(set, &unmapped, &counts, &task_class));
         }
         let named: Vec<&str> = match &self.classes {
-            ClassMap::Same => counts.keys().copied().collect(),
+            ClassMap::Same => {
+                // Often drawn around all that is classified.
+                let unclassified = counts.keys().filter(|class| **class == UNCLASSIFIED);
+                let others = counts.keys().filter(|class| **class != UNCLASSIFIED);
+                others.chain(unclassified).copied().collect()
+            }
             ClassMap::Named(pairs) => pairs.iter().filter_map(|(_, to)| to.as_deref()).collect(),
         };
         let mut classes: Vec<String> = Vec::new();

@@ -88,7 +88,8 @@ impl AnnotationSet {
                 Shape::Points(points) => group.n_points += points.len(),
                 area => {
                     group.n_areas += 1;
-                    group.area += geometry::area(area)?;
+                    let own = geometry::area(area);
+                    group.area += own.map_err(|error| self.intricate(annotation, error))?;
                 }
             }
         }
@@ -138,11 +139,16 @@ impl AnnotationSet {
                 n_outside += points.iter().filter(is_outside).count();
                 continue;
             }
-            let own = geometry::area(shape)?;
+            let intricate = |error| self.intricate(annotation, error);
+            let own = geometry::area(shape).map_err(intricate)?;
             area += own;
             let bounds = shape.bounds();
             let is_whole = bounds.is_some_and(|bounds| slide.union(bounds) == slide);
-            area_inside += if is_whole { own } else { geometry::area_within(shape, slide)? };
+            area_inside += if is_whole {
+                own
+            } else {
+                geometry::area_within(shape, slide).map_err(intricate)?
+            };
         }
         let share = |outside: f64, all: f64| if all > 0.0 { outside / all } else { 0.0 };
         let outside = share(area - area_inside, area);
@@ -170,6 +176,19 @@ impl AnnotationSet {
             "they are another slide's, or not in pixels of level 0: export them again from this \
              slide",
         ))
+    }
+}
+
+impl AnnotationSet {
+    /// Names the annotation whose area cannot be had.
+    pub(crate) fn intricate(&self, annotation: &Annotation, error: Error) -> Error {
+        let n = annotation.shape.n_corners();
+        Error::data(
+            &self.path,
+            "outlines that cross themselves less often",
+            format!("annotation {} of {n} corners: {error}", annotation.id),
+            error.hint(),
+        )
     }
 }
 

@@ -18,9 +18,12 @@ pub struct Trapezoid {
     pub right: [f64; 2],
 }
 
-/// Steps after which a sweep is given up, some seconds: an outline of a million corners that was drawn
-/// takes a third.
-const MAX_STEPS: u64 = 1 << 26;
+/// Steps that a sweep may take for each edge: outlines that are drawn take as many as edges are at one
+/// height, some dozens. So the time is in proportion to the file whatever is in it.
+const STEPS_OF_AN_EDGE: u64 = 1024;
+
+/// Steps that a sweep may take besides.
+const STEPS: u64 = 1 << 20;
 
 /// Where a piece is at both heights of a band.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +79,7 @@ impl Scene {
             self.pieces.iter().flat_map(|piece| [piece.top[1], piece.bottom[1]]).collect();
         heights.sort_by(f64::total_cmp);
         heights.dedup();
+        let most = STEPS + STEPS_OF_AN_EDGE * self.pieces.len() as u64;
         let mut inside = Inside::new(self);
         let (mut active, mut lines, mut next, mut steps) = (Vec::new(), Vec::new(), 0, 0_u64);
         for pair in heights.windows(2) {
@@ -95,20 +99,20 @@ impl Scene {
             if lines.is_sorted_by(|p, q| p.to <= q.to) {
                 inside.walk(a, b, &lines, emit);
             } else {
-                let cuts = crossings(a, b, &lines, &mut steps);
+                let cuts = crossings(a, b, &lines, &mut steps, most);
                 for pair in cuts.map_err(|()| self.too_intricate())?.windows(2) {
                     let [a, b] = [pair[0], pair[1]];
                     let mut between: Vec<Line> =
                         active.iter().map(|&piece| self.line(piece, a, b)).collect();
                     between.sort_by(|p, q| (p.at + p.to).total_cmp(&(q.at + q.to)));
                     steps += between.len() as u64;
-                    if steps > MAX_STEPS {
+                    if steps > most {
                         return Err(self.too_intricate());
                     }
                     inside.walk(a, b, &between, emit);
                 }
             }
-            if steps > MAX_STEPS {
+            if steps > most {
                 return Err(self.too_intricate());
             }
         }
@@ -133,7 +137,7 @@ impl Scene {
 }
 
 /// The heights of a band and those between at which lines cross.
-fn crossings(a: f64, b: f64, lines: &[Line], steps: &mut u64) -> Result<Vec<f64>, ()> {
+fn crossings(a: f64, b: f64, lines: &[Line], steps: &mut u64, most: u64) -> Result<Vec<f64>, ()> {
     let (mut cuts, mut sorted) = (vec![a, b], lines.to_vec());
     for i in 1..sorted.len() {
         let mut j = i;
@@ -149,7 +153,7 @@ fn crossings(a: f64, b: f64, lines: &[Line], steps: &mut u64) -> Result<Vec<f64>
             j -= 1;
             *steps += 1;
         }
-        if *steps > MAX_STEPS {
+        if *steps > most {
             return Err(());
         }
     }

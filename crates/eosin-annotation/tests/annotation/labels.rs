@@ -111,6 +111,17 @@ fn priority_decides_where_classes_overlap_or_are_equal() {
 }
 
 #[test]
+fn what_is_drawn_around_without_a_class_goes_last() {
+    let around = r#"{"type":"Feature","geometry":{"type":"Polygon","coordinates":[[[0,0],[10,0],[10,10],[0,10]]]},"properties":{}}"#;
+    let text = squares(&[("z", [0.0, 0.0, 6.0, 10.0])]).replacen('[', &format!("[{around},"), 1);
+    let set = read_text("a.geojson", &text).unwrap();
+    let tile = [Rectangle::new(0.0, 0.0, 10.0, 10.0)];
+    let labels = label_tiles(&set, &tile, &LabelRules::default()).unwrap();
+    assert_eq!(labels.classes, ["z", "(unclassified)"]);
+    assert_eq!(names(&labels), [Some("z")]);
+}
+
+#[test]
 fn the_outside_is_a_class_or_none() {
     let part = [("a", [0.0, 0.0, 3.0, 10.0])];
     let outside = LabelRules { outside: Some("normal".into()), ..LabelRules::default() };

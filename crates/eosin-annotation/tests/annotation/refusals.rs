@@ -135,6 +135,20 @@ fn dangling_numbers_of_coco_are_named() {
 }
 
 #[test]
+fn an_outline_that_crosses_itself_too_often_is_named() {
+    let corner = |i: u64| format!("[{},{}]", i * 7919 % 10_007, i * i * 104_729 % 10_009);
+    let ring = (0..6000).map(corner).collect::<Vec<_>>().join(",");
+    let text = format!(
+        r#"{{"type":"Feature","id":"scribble","geometry":{{"type":"Polygon","coordinates":[[{ring}]]}}}}"#
+    );
+    let set = read_text("a.geojson", &text).unwrap();
+    for error in [set.counts().err(), set.require_inside(100, 100).err(), set.objects().err()] {
+        let text = error.unwrap().to_string();
+        assert!(text.contains("annotation scribble of 6000 corners"), "{text}");
+    }
+}
+
+#[test]
 fn budgets_are_kept() {
     let limits = AnnotationLimits::default();
     let check = |limits: AnnotationLimits, part: &str| {
