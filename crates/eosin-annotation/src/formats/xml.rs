@@ -120,15 +120,9 @@ fn local(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
+/// All faults of syntax but one are markup that is not closed before the end.
 fn is_early_end(error: SyntaxError) -> bool {
-    matches!(
-        error,
-        SyntaxError::UnclosedTag
-            | SyntaxError::UnclosedComment
-            | SyntaxError::UnclosedCData
-            | SyntaxError::UnclosedDoctype
-            | SyntaxError::UnclosedPIOrXmlDecl
-    )
+    error != SyntaxError::InvalidBangMarkup
 }
 
 fn fault<R>(found: &Found, reader: &Reader<R>, error: &quick_xml::Error) -> eosin_core::Error {

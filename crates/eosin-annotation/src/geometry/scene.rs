@@ -104,7 +104,8 @@ impl Scene {
     /// Adds the part of an edge that lies in the rectangle and in a band of heights.
     pub(crate) fn edge(&mut self, ring: u32, a: [f64; 2], b: [f64; 2], band: [f64; 2]) {
         let Rectangle { left, top, right, bottom } = self.rectangle;
-        let (upper, lower) = if a[1] < b[1] { (a, b) } else { (b, a) };
+        let is_down = a[1] < b[1];
+        let (upper, lower) = if is_down { (a, b) } else { (b, a) };
         let (y0, y1) = (upper[1].max(top).max(band[0]), lower[1].min(bottom).min(band[1]));
         // Level edges have no height; what they bound is told by their neighbours.
         if y0 >= y1 || upper[0].min(lower[0]) >= right {
@@ -115,7 +116,7 @@ impl Scene {
             return;
         }
         if x0.max(x1) <= left {
-            self.left.extend([(ring, y0), (ring, y1)]);
+            self.pass_left(ring, y0, y1, is_down);
             return;
         }
         let (mut from, mut to) = ([x0, y0], [x1, y1]);
@@ -123,18 +124,31 @@ impl Scene {
         let y_at = |x: f64| (upper[1] + (x - upper[0]) * slope).clamp(y0, y1);
         if x0 < left {
             from = [left, y_at(left)];
-            self.left.extend([(ring, y0), (ring, from[1])]);
+            self.pass_left(ring, y0, from[1], is_down);
         } else if x0 > right {
             from = [right, y_at(right)];
         }
         if x1 < left {
             to = [left, y_at(left)];
-            self.left.extend([(ring, to[1]), (ring, y1)]);
+            self.pass_left(ring, to[1], y1, is_down);
         } else if x1 > right {
             to = [right, y_at(right)];
         }
         if from[1] < to[1] {
             self.pieces.push(Piece { top: from, bottom: to, ring });
+        }
+    }
+
+    /// Notes that a ring passes left of the rectangle between two heights. Edges that follow each other
+    /// meet in a height, at which nothing changes: most heights are gone before they are sorted.
+    fn pass_left(&mut self, ring: u32, y0: f64, y1: f64, is_down: bool) {
+        let heights = if is_down { [y0, y1] } else { [y1, y0] };
+        for change in heights.map(|y| (ring, y)) {
+            if self.left.last() == Some(&change) {
+                self.left.pop();
+            } else {
+                self.left.push(change);
+            }
         }
     }
 
