@@ -8,7 +8,7 @@ use eosin_tile::TilingOptions;
 
 use crate::cut::open_slide;
 use crate::inspect::{Inspection, fact};
-use crate::registry::Registry;
+use eosin_session::Registry;
 
 /// How annotations are looked at.
 #[derive(Clone, Copy, Debug, Default)]
