@@ -179,3 +179,6 @@ fn several(set: &Fingerprint, one: &TileMeta, other: &TileMeta) -> Error {
         "give the task the digests of its tiles' files",
     )
 }
+
+#[cfg(test)]
+mod tests;
