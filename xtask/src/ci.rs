@@ -226,8 +226,8 @@ fn features(workspace: &Workspace) -> Result<()> {
     }
     // libtorch's bindings have a feature for checking without it, which is theirs alone.
     check(
-        "--package eosin-backbone-burn --package eosin-network",
-        "eosin-backbone-burn/tch,eosin-network/tch,tch/doc-only",
+        "--package eosin-burn --package eosin-backbone-burn --package eosin-network",
+        "eosin-burn/tch,eosin-backbone-burn/tch,eosin-network/tch,tch/doc-only",
     )?;
     println!("features: the fuzz targets");
     fuzz::check(workspace)

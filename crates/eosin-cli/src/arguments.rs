@@ -313,10 +313,22 @@ pub struct EmbedArguments {
   eosin predict tiles/manifest.csv --head eosin-out/heads/selected.safetensors --out scores.csv
   eosin predict slide.svs --head eosin-out/heads/subtype-abmil.safetensors --out slides.csv \\
     --attention tiles.csv
+  eosin predict slide.svs --head HEAD --out predictions/ --merge 0.5
+  eosin predict slide.svs --head HEAD --out predictions/ --format heatmap,csv \\
+    --set heatmap.threshold=0.5 --set heatmap.colours=cividis
+  eosin predict slide.svs --head HEAD --out predictions/ --layout wsinfer
   eosin predict tiles/manifest.csv --head HEAD --out scores.csv --prevalence 0.02
   eosin predict tiles/manifest.csv --head HEAD --out scores.csv --recalibrate
 
-A head of slides (abmil, mean-pool) writes a row per slide.
+An --out that ends in .csv is one table: a row per tile, or per slide for a head of slides (abmil,
+mean-pool). Any other is a folder, made where it is missing, with the files of each slide, slides.csv
+and patients.csv:
+  csv      SLIDE.csv, a row per tile
+  heatmap  SLIDE.heatmap.png, the probability over the slide, with legend and scale bar; attention
+           for heads of slides; options class, colours (viridis, cividis), opacity, threshold,
+           smoothing (in tiles), px
+  geojson  SLIDE.geojson.gz for QuPath, tiles as detections; with merge, regions as annotations
+  wsinfer  model-outputs-csv/SLIDE.csv and model-outputs-geojson/SLIDE.json
 In every CSV, an apostrophe stands before text that a spreadsheet would run as a formula; where Eosin
 reads a CSV, it is taken off again.")]
 pub struct PredictArguments {
@@ -324,9 +336,23 @@ pub struct PredictArguments {
     pub input: PathBuf,
     #[command(flatten)]
     pub apply: ApplyArguments,
-    /// The CSV to write: tile, x, y, a probability per class, the decision.
+    /// The CSV to write, one table of all, or a folder for files of each slide.
     #[arg(long)]
     pub out: PathBuf,
+    /// What is written for each slide: csv, heatmap, geojson, wsinfer, or what a plugin brings. Without
+    /// it csv, heatmap and geojson for a slide; csv for tile images, which have no slide to be drawn on.
+    #[arg(long, value_delimiter = ',')]
+    pub format: Vec<String>,
+    /// Folders as another program makes them: wsinfer.
+    #[arg(long, conflicts_with = "format", value_parser = ["wsinfer"])]
+    pub layout: Option<String>,
+    /// Adds regions for QuPath: connected tiles whose probability is at least this, of the second of
+    /// two classes, or of each of more.
+    #[arg(long, allow_negative_numbers = true, value_parser = bounds::real("merge"))]
+    pub merge: Option<f64>,
+    /// An option of a format, such as heatmap.opacity=0.4.
+    #[arg(long, value_name = "FORMAT.KEY=VALUE")]
+    pub set: Vec<String>,
     /// A second CSV with the attention of every tile, for heads of slides.
     #[arg(long)]
     pub attention: Option<PathBuf>,

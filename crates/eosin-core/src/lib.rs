@@ -20,6 +20,7 @@ mod licence;
 mod numbered;
 mod opener;
 mod options;
+mod prediction;
 mod progress;
 mod proxy;
 mod proxy_kind;
@@ -55,12 +56,15 @@ pub use licence::{Licence, Use};
 pub use numbered::numbered;
 pub use opener::{BackboneOpener, BackboneRequest, TileSourceOpener};
 pub use options::Options;
+pub use prediction::{
+    PredictedTile, Prediction, PredictionWriter, SlidePredictions, SlideThumbnail,
+};
 pub use progress::{NoProgress, Progress};
 pub use proxy::{ProxyScores, ProxyTask};
 pub use proxy_kind::{ProxyKind, ProxyProblem, ProxyRows, Reads, Role};
 pub use registry::{
-    DescribedTransform, HeadKind, ProbeKind, ProbeSetup, ProxyMaker, Registry, SlideHeadKind,
-    TransformKind,
+    DescribedTransform, HeadKind, PredictionWriterKind, ProbeKind, ProbeSetup, ProxyMaker,
+    Registry, SlideHeadKind, TransformKind,
 };
 pub use regular_file::irregularity;
 pub use resolution::{Mpp, TileUm};

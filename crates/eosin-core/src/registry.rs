@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     AnnotationFormat, BackboneOpener, Error, FeatureTransform, Head, HeadRecord, HeadTrainer,
-    Kinds, Options, ProxyKind, ProxyTask, Result, SlideHead, SlideHeadTrainer, SlideReader,
-    TileSourceOpener,
+    Kinds, Options, PredictionWriter, ProxyKind, ProxyTask, Result, SlideHead, SlideHeadTrainer,
+    SlideReader, TileSourceOpener,
 };
 
 /// What the names of a configuration stand for, one list of kinds per seam.
@@ -58,6 +58,8 @@ pub struct Registry {
     pub probes: Kinds<ProbeKind>,
     /// Proxy tasks, which say what is asked of rows.
     pub proxies: Kinds<ProxyMaker>,
+    /// Writers of what heads say of slides.
+    pub writers: Kinds<PredictionWriterKind>,
 }
 
 type Make<T> = dyn Fn(&Options) -> Result<T> + Send + Sync;
@@ -116,6 +118,12 @@ pub struct ProxyMaker {
     make: Arc<Make<Arc<dyn ProxyKind>>>,
 }
 
+/// How writers of predictions of a kind are made.
+#[derive(Clone)]
+pub struct PredictionWriterKind {
+    make: Arc<Make<Arc<dyn PredictionWriter>>>,
+}
+
 impl Default for Registry {
     /// A registry without any kind.
     fn default() -> Self {
@@ -129,6 +137,7 @@ impl Default for Registry {
             transforms: Kinds::new("augment"),
             probes: Kinds::new("probe"),
             proxies: Kinds::new("task"),
+            writers: Kinds::new("format"),
         }
     }
 }
@@ -170,6 +179,7 @@ impl fmt::Debug for Registry {
             .field("transforms", &self.transforms.names())
             .field("probes", &self.probes.names())
             .field("proxies", &self.proxies.names())
+            .field("writers", &self.writers.names())
             .finish()
     }
 }
@@ -344,6 +354,26 @@ impl ProxyMaker {
 
     /// Makes a task.
     pub fn make(&self, options: &Options) -> Result<Arc<dyn ProxyKind>> {
+        (self.make)(options)
+    }
+}
+
+impl PredictionWriterKind {
+    /// A kind from how its writers are made.
+    pub fn new(
+        make: impl Fn(&Options) -> Result<Arc<dyn PredictionWriter>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { make: Arc::new(make) }
+    }
+
+    /// A kind whose writer is its own options.
+    pub fn of<T: PredictionWriter + DeserializeOwned + 'static>(kind: &'static str) -> Self {
+        let component = format!("format {kind}");
+        Self::new(move |options| Ok(Arc::new(options.read::<T>(&component)?)))
+    }
+
+    /// Makes a writer.
+    pub fn make(&self, options: &Options) -> Result<Arc<dyn PredictionWriter>> {
         (self.make)(options)
     }
 }

@@ -6,7 +6,6 @@ mod evaluation_report;
 mod html;
 mod json;
 mod number;
-pub mod overlay;
 pub mod pca;
 mod plot;
 mod run_report;

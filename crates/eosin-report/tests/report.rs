@@ -2,7 +2,6 @@
 
 //! The JSON, the page and the tables of a small sample with every section filled.
 
-mod overlay;
 mod sample;
 
 use eosin_core::Matrix;

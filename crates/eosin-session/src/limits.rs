@@ -47,6 +47,11 @@ const LIMITS: &[(&str, Limit)] = &[
     ("median_px", Limit::Whole(1, 255)),
     ("min_area", Limit::Real(0.0, 1.0)),
     ("thumbnail_px", Limit::Whole(1, 8192)),
+    // Pictures.
+    ("merge", Limit::Real(0.0, 1.0)),
+    ("opacity", Limit::Real(0.0, 1.0)),
+    ("px", Limit::Whole(256, 4096)),
+    ("smoothing", Limit::Real(0.0, 20.0)),
     // Views.
     ("blur_px", Limit::Real(0.0, 16.0)),
     ("brightness", Limit::Real(0.0, 0.999)),

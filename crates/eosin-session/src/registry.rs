@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use eosin_augment::Pipeline;
 use eosin_core::{
-    HeadTrainer, Options, ProbeSetup, ProxyKind, ProxyTask, Result, SlideHeadTrainer, SlideReader,
+    HeadTrainer, Options, PredictionWriter, ProbeSetup, ProxyKind, ProxyTask, Result,
+    SlideHeadTrainer, SlideReader,
 };
 
 pub use eosin_core::Registry;
@@ -31,6 +32,8 @@ pub trait RegistryExt {
     ) -> Result<Box<dyn ProxyTask>>;
     /// Makes a kind of proxy task.
     fn proxy(&self, kind: &str, options: &toml::Table) -> Result<Arc<dyn ProxyKind>>;
+    /// Makes a writer of predictions.
+    fn writer(&self, kind: &str, options: &toml::Table) -> Result<Arc<dyn PredictionWriter>>;
     /// Readers for slides that the built-in one leaves out, in the order in which they are asked.
     fn readers(&self) -> Vec<Arc<dyn SlideReader>>;
 }
@@ -66,6 +69,10 @@ impl RegistryExt for Registry {
 
     fn proxy(&self, kind: &str, table: &toml::Table) -> Result<Arc<dyn ProxyKind>> {
         self.proxies.get(kind)?.make(&options(&format!("task {kind}"), table)?)
+    }
+
+    fn writer(&self, kind: &str, table: &toml::Table) -> Result<Arc<dyn PredictionWriter>> {
+        self.writers.get(kind)?.make(&options(&format!("format {kind}"), table)?)
     }
 
     fn readers(&self) -> Vec<Arc<dyn SlideReader>> {

@@ -10,6 +10,7 @@ mod inspect;
 mod inspect_annotations;
 mod parts;
 mod predict;
+mod predict_folder;
 mod registry;
 mod run;
 mod summary;
@@ -52,6 +53,7 @@ pub use parts::{
     PartSize, PlannedFolds, TaskSizes, run_sizes, select_sizes, study_sizes, train_sizes,
 };
 pub use predict::{PredictOptions, PredictOutcome, check_predict, predict};
+pub use predict_folder::Formats;
 pub use registry::default_registry;
 pub use run::{RunOutcome, run};
 pub use train::{FittedArm, embed_views, fit_arm, labelled, save};
@@ -69,6 +71,7 @@ pub mod crates {
     #[cfg(feature = "hub")]
     pub use eosin_hub as hub;
     pub use eosin_network as network;
+    pub use eosin_prediction as prediction;
     pub use eosin_proxy as proxy;
     #[cfg(feature = "sql")]
     pub use eosin_query as query;

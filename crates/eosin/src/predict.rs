@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 use eosin_core::spreadsheet::guard;
 use eosin_core::{
-    Bag, EmbeddingBatch, Error, Head, Probabilities, Progress, Result, SlideHead, TileMeta,
+    Bag, Bags, EmbeddingBatch, Error, Head, Probabilities, Progress, Result, SlideHead, TileMeta,
 };
 use eosin_head::{Decided, HeadFile};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::apply::{AnyHead, Applicable, ApplyOptions, OfSlides, Opened, predict_slides};
+use crate::predict_folder::{Folder, Formats};
 use eosin_session::embed::Skipped;
 use eosin_session::prevalence::{Shares, decide_for, required_shares, stated_shares};
 use eosin_session::writable::{require_writable, require_writable_file};
@@ -20,8 +25,10 @@ pub struct PredictOptions<'a> {
     pub input: &'a Path,
     /// The head, and how it is applied.
     pub apply: ApplyOptions<'a>,
-    /// The CSV to write.
+    /// The CSV to write where it ends in `.csv`, or else a folder for the files of each slide.
     pub out: &'a Path,
+    /// What is written for each slide into a folder.
+    pub formats: Formats,
     /// A second CSV with the attention of every tile, for heads of slides.
     pub attention: Option<&'a Path>,
     /// The shares that classes have among these rows.
@@ -45,13 +52,17 @@ pub struct PredictOutcome {
     pub recalibration: Vec<String>,
     /// Sentences on guarantees that were asked for and cannot be given.
     pub lacking_guarantees: Vec<String>,
+    /// Files that were written, by format and slide.
+    pub written: Vec<PathBuf>,
 }
 
 /// Opens what predicting needs, and says how many tiles there are; refuses what [`predict`] would
 /// refuse before it embeds.
 pub fn check_predict(options: &PredictOptions) -> Result<usize> {
     let (_, opened) = ready(options)?;
-    for path in [Some(options.out), options.attention].into_iter().flatten() {
+    let folder = Folder::open(options, opened.source.tiles())?;
+    let table = folder.is_none().then_some(options.out);
+    for path in [table, options.attention].into_iter().flatten() {
         require_writable_file(path)?;
     }
     require_writable(options.apply.store)?;
@@ -83,74 +94,96 @@ fn ready(options: &PredictOptions) -> Result<(Applicable, Opened)> {
     Ok((applicable, opened))
 }
 
-/// Embeds what is not embedded yet, applies the head, and writes a CSV.
+/// Embeds what is not embedded yet, applies the head, and writes one CSV, or files for each slide
+/// into a folder.
 pub fn predict(options: &PredictOptions, progress: &dyn Progress) -> Result<PredictOutcome> {
     let (applicable, opened) = ready(options)?;
+    let folder = Folder::open(options, opened.source.tiles())?;
     let (outcome, rows) =
         applicable.embed(options.input, &opened, None, &options.apply, progress)?;
     let file = &applicable.file;
-    let (calls, n_slides) = match &applicable.head {
-        AnyHead::Tiles(head) => (write_tiles(options, file, head.as_ref(), &rows)?, None),
+    let calls = match &applicable.head {
+        AnyHead::Tiles(head) => of_tiles(options, file, head.as_ref(), &rows)?,
         AnyHead::Slides(head) => {
-            let calls = write_slides(options, file, head.as_ref(), &rows)?;
-            let n_slides = calls.decided.called.len();
-            (calls, Some(n_slides))
+            // A folder shows the attention of every tile.
+            let attends = options.attention.is_some() || folder.is_some();
+            of_slides(options, file, head.as_ref(), &rows, attends)?
         }
     };
-    let called = calls.counts();
+    if let Some(path) = options.attention {
+        write_attention(path, &rows, &calls)?;
+    }
+    let written = if let Some(folder) = folder {
+        folder.write(options, &rows, &calls, progress)?
+    } else {
+        write_table(options.out, &rows, &calls)?;
+        vec![options.out.to_owned()]
+    };
     Ok(PredictOutcome {
         n_tiles: rows.metas.len(),
-        n_slides,
-        called,
+        n_slides: calls.of_slides.as_ref().map(|of| of.bags.bags().len()),
+        called: calls.counts(),
         n_unreadable: outcome.n_unreadable,
         skipped: outcome.skipped,
         recalibration: calls.recalibration,
         lacking_guarantees: file.lacking_guarantees(),
+        written,
     })
 }
 
-/// One row per tile.
-fn write_tiles(
+fn of_tiles(
     options: &PredictOptions,
     file: &HeadFile,
     head: &dyn Head,
     rows: &EmbeddingBatch,
 ) -> Result<Calls> {
     let groups: Vec<&str> = rows.metas.iter().map(|meta| meta.group.as_str()).collect();
-    let calls = Calls::new(file, &head.predict(&rows.embeddings)?, options.shares, &groups)?;
-    let fixed = ["tile", "slide", "x", "y", "size_level0_px"];
-    write_csv(options.out, &calls.header(&fixed), rows.metas.iter().enumerate(), |(i, meta)| {
-        tile_cells(meta).into_iter().chain(calls.cells(i)).collect()
-    })?;
-    Ok(calls)
+    Calls::new(file, &head.predict(&rows.embeddings)?, options.shares, &groups)
 }
 
-/// One row per slide, and where `attention` names a file, one row per tile in that.
-fn write_slides(
+fn of_slides(
     options: &PredictOptions,
     file: &HeadFile,
     head: &dyn SlideHead,
     rows: &EmbeddingBatch,
+    attends: bool,
 ) -> Result<Calls> {
     let OfSlides { order, bags, raw } = predict_slides(head, rows)?;
     let first = |bag: &Bag| rows.metas[order[bag.rows.start]].group.as_str();
     let groups: Vec<&str> = bags.bags().iter().map(first).collect();
-    let calls = Calls::new(file, &raw, options.shares, &groups)?;
+    let mut calls = Calls::new(file, &raw, options.shares, &groups)?;
+    let attention = if attends { head.attention(&bags)? } else { Vec::new() };
+    calls.of_slides = Some(SlideCalls { order, bags, attention });
+    Ok(calls)
+}
+
+/// One row per tile, or per slide for heads of slides.
+fn write_table(path: &Path, rows: &EmbeddingBatch, calls: &Calls) -> Result<()> {
+    let Some(SlideCalls { bags, .. }) = &calls.of_slides else {
+        let fixed = ["tile", "slide", "x", "y", "size_level0_px"];
+        return write_csv(
+            path,
+            &calls.header(&fixed),
+            rows.metas.iter().enumerate(),
+            |(i, meta)| tile_cells(meta).into_iter().chain(calls.cells(i)).collect(),
+        );
+    };
     let header = calls.header(&["slide", "tiles"]);
-    write_csv(options.out, &header, bags.bags().iter().enumerate(), |(i, bag)| {
+    write_csv(path, &header, bags.bags().iter().enumerate(), |(i, bag)| {
         let fixed = [bag.id.clone(), bag.rows.len().to_string()];
         fixed.into_iter().chain(calls.cells(i)).collect()
-    })?;
-    if let Some(path) = options.attention {
-        let attention = head.attention(&bags)?;
-        let header = ["tile", "slide", "x", "y", "size_level0_px", "attention"];
-        let tiles = order.iter().zip(attention.iter().flatten());
-        write_csv(path, &header.map(str::to_string), tiles, |(&i, attention)| {
-            let cells = tile_cells(&rows.metas[i]).into_iter();
-            cells.chain([format!("{attention:.8}")]).collect()
-        })?;
-    }
-    Ok(calls)
+    })
+}
+
+/// One row per tile, with what a head of slides attends to.
+fn write_attention(path: &Path, rows: &EmbeddingBatch, calls: &Calls) -> Result<()> {
+    let Some(SlideCalls { order, attention, .. }) = &calls.of_slides else { return Ok(()) };
+    let header = ["tile", "slide", "x", "y", "size_level0_px", "attention"];
+    let tiles = order.iter().zip(attention.iter().flatten());
+    write_csv(path, &header.map(str::to_string), tiles, |(&i, attention)| {
+        let cells = tile_cells(&rows.metas[i]).into_iter();
+        cells.chain([format!("{attention:.8}")]).collect()
+    })
 }
 
 fn tile_cells(meta: &TileMeta) -> [String; 5] {
@@ -164,16 +197,28 @@ fn tile_cells(meta: &TileMeta) -> [String; 5] {
 }
 
 /// What a head says of each row, as it is written.
-struct Calls {
-    classes: Vec<String>,
-    decided: Decided,
-    recalibration: Vec<String>,
+pub(crate) struct Calls {
+    pub classes: Vec<String>,
+    pub decided: Decided,
+    pub recalibration: Vec<String>,
+    /// Which tiles each row is of, where rows are slides.
+    pub of_slides: Option<SlideCalls>,
+}
+
+/// The tiles of slides that a head called.
+pub(crate) struct SlideCalls {
+    /// Positions of the tiles, those of a slide together.
+    pub order: Vec<usize>,
+    pub bags: Bags,
+    /// How much each tile of each slide counts, where that was asked for.
+    pub attention: Vec<Vec<f32>>,
 }
 
 impl Calls {
     fn new(file: &HeadFile, raw: &Probabilities, shares: Shares, groups: &[&str]) -> Result<Self> {
         let (decided, recalibration) = decide_for(shares, file, file.decide(raw)?, groups)?;
-        Ok(Self { classes: file.record.classes.clone(), decided, recalibration })
+        let classes = file.record.classes.clone();
+        Ok(Self { classes, decided, recalibration, of_slides: None })
     }
 
     fn header(&self, fixed: &[&str]) -> Vec<String> {
@@ -207,7 +252,7 @@ impl Calls {
 }
 
 /// Writes beside the file and renames: a reader sees the old file or the whole new one. Text that a
-/// spreadsheet would run is guarded.
+/// spreadsheet would run is guarded. A path that ends in `.gz` is packed.
 fn write_csv<T>(
     path: &Path,
     header: &[String],
@@ -216,12 +261,26 @@ fn write_csv<T>(
 ) -> Result<()> {
     let fault = |e: csv::Error| Error::io("write", path, std::io::Error::other(e));
     let partial = path.with_extension("partial");
-    let mut csv = csv::Writer::from_path(&partial).map_err(fault)?;
+    let io = |e| Error::io("write", &partial, e);
+    let file = File::create(&partial).map_err(io)?;
+    let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    let mut packed =
+        is_packed.then(|| GzEncoder::new(BufWriter::new(&file), Compression::default()));
+    let mut plain = BufWriter::new(&file);
+    let out: &mut dyn Write = match &mut packed {
+        Some(packed) => packed,
+        None => &mut plain,
+    };
+    let mut csv = csv::Writer::from_writer(out);
     let guarded = |text: &String| guard(text).into_owned();
     csv.write_record(header.iter().map(guarded)).map_err(fault)?;
     for row in rows {
         csv.write_record(cells(row).iter().map(guarded)).map_err(fault)?;
     }
-    csv.flush().map_err(|e| Error::io("write", &partial, e))?;
+    csv.flush().map_err(io)?;
+    drop(csv);
+    if let Some(packed) = packed {
+        packed.finish().and_then(|mut out| out.flush()).map_err(io)?;
+    }
     std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e))
 }

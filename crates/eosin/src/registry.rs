@@ -9,6 +9,7 @@ pub fn default_registry() -> Registry {
     eosin_network::register(&mut registry);
     eosin_augment::register(&mut registry);
     eosin_proxy::register(&mut registry);
+    eosin_prediction::register(&mut registry);
     eosin_select::register(&mut registry);
     eosin_backbone::register(&mut registry);
     eosin_backbone_burn::register(&mut registry);
