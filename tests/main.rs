@@ -25,6 +25,7 @@ mod nothing_lost;
 mod npy;
 mod odd_files;
 mod odd_jpeg;
+mod pictures;
 mod pixels;
 mod registry;
 mod regular_files;

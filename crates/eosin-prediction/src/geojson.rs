@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::colour::{CLASSES, UNCALLED};
 use crate::place::{require_places, require_sound};
-use crate::region::{MergedTiles, Ring, merge_tiles};
+use crate::region::{MergedTiles, Ring, merge_grid};
 use crate::table::set_names;
 use crate::{file_name, write_whole};
 
@@ -80,7 +80,7 @@ fn merged(slide: &SlidePredictions, merge: f64) -> Vec<(usize, MergedTiles)> {
     let of_class = |class: usize| {
         let value = move |tile: &PredictedTile| tile.prediction.map(|p| p.probabilities[class]);
         let tiles = slide.tiles.iter().filter_map(|tile| Some((tile.meta, value(tile)?)));
-        merge_tiles(tiles.filter(|(_, p)| *p >= merge))
+        merge_grid(tiles.filter(|(_, p)| *p >= merge))
             .into_iter()
             .map(move |region| (class, region))
     };

@@ -16,6 +16,7 @@ use crate::colour::Colours;
 use crate::layer::{Layer, Shown};
 use crate::legend::{ColourScale, Legend, compose};
 use crate::place::{require_places, require_sound};
+use crate::rectangle::{Rectangle, close_gaps};
 use crate::{file_name, write_whole};
 
 /// `SLIDE.heatmap.png`: the probability of a class over a thumbnail of the slide, with a legend, a
@@ -42,7 +43,7 @@ pub struct HeatMap {
 impl Default for HeatMap {
     fn default() -> Self {
         let colours = Colours::default();
-        Self { class: None, colours, opacity: 0.6, threshold: 0.0, smoothing: 0.0, px: 1536 }
+        Self { class: None, colours, opacity: 0.5, threshold: 0.0, smoothing: 0.0, px: 1536 }
     }
 }
 
@@ -114,7 +115,10 @@ impl HeatMap {
         let (base, downsample) = enlarged(thumbnail);
         let mut layer = Layer::new(&base, downsample);
         let (mut n_uncalled, mut n_uncertain) = (0, 0);
-        for tile in &slide.tiles {
+        let (tiles, mut places): (Vec<&PredictedTile>, Vec<Rectangle>) =
+            slide.tiles.iter().filter_map(|t| Some((t, Rectangle::of(t.meta)?))).unzip();
+        close_gaps(&mut places);
+        for (tile, place) in tiles.into_iter().zip(&places) {
             let Some(shown) = subject.shown(tile, slide.tiles.len()) else { continue };
             match shown {
                 Shown::Value(value) if value < subject.threshold(self) => continue,
@@ -122,7 +126,7 @@ impl HeatMap {
                 Shown::Uncalled => n_uncalled += 1,
                 Shown::Uncertain => n_uncertain += 1,
             }
-            layer.add(tile.meta, shown);
+            layer.add(place, shown);
         }
         if let Some(tile) = slide.tiles.first() {
             layer.smooth(self.smoothing * f64::from(tile.meta.size_level0_px) / downsample);
@@ -254,16 +258,14 @@ impl Subject {
                 vec![format!("{n} tiles"), called, format!("{n_called} ({share:.1} %)")]
             }
             (Self::Attention(_), Some(call)) => {
-                let (called, p) = match call.called {
-                    Some(class) => {
-                        let class = class as usize;
-                        (slide.classes[class].as_str(), call.probabilities.get(class))
-                    }
-                    None => ("nothing: too unsure", None),
+                let n_tiles = format!("{n} tiles");
+                let Some(class) = call.called else {
+                    return vec![n_tiles, "slide is left uncalled:".into(), "too unsure".into()];
                 };
-                let p = p.map(|p| format!("with probability {p:.2}"));
-                let lines = [format!("{n} tiles"), "slide is called".into(), called.to_string()];
-                lines.into_iter().chain(p).collect()
+                let name = slide.classes[class as usize].clone();
+                let p = call.probabilities.get(class as usize).copied().unwrap_or_default();
+                let probability = format!("with probability {p:.2}");
+                vec![n_tiles, "slide is called".into(), name, probability]
             }
             (Self::Attention(_), None) => vec![format!("{n} tiles")],
         }

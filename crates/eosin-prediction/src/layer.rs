@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use eosin_core::{RgbImage, TileMeta};
+use eosin_core::RgbImage;
 
 use crate::colour::{Colours, UNCALLED, UNCERTAIN};
+use crate::rectangle::Rectangle;
 
 /// What a tile shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,10 +42,9 @@ impl Layer {
     }
 
     /// Adds a tile; what lies outside is left out.
-    pub fn add(&mut self, meta: &TileMeta, shown: Shown) {
-        let side = f64::from(meta.size_level0_px);
-        let columns = self.span(meta.x as f64, side, self.width);
-        for y in self.span(meta.y as f64, side, self.height) {
+    pub fn add(&mut self, place: &Rectangle, shown: Shown) {
+        let columns = self.span(place.left, place.right, self.width);
+        for y in self.span(place.top, place.bottom, self.height) {
             for x in columns.clone() {
                 let pixel = &mut self.pixels[y * self.width as usize + x];
                 match shown {
@@ -100,9 +100,9 @@ impl Layer {
     }
 
     /// Pixels whose centres the span covers.
-    fn span(&self, from: f64, side: f64, n: u32) -> std::ops::Range<usize> {
-        let at = |edge: f64| (edge / self.downsample - 0.5).ceil().clamp(0.0, f64::from(n));
-        at(from) as usize..at(from + side) as usize
+    fn span(&self, from: i64, to: i64, n: u32) -> std::ops::Range<usize> {
+        let at = |edge: i64| (edge as f64 / self.downsample - 0.5).ceil().clamp(0.0, f64::from(n));
+        at(from) as usize..at(to) as usize
     }
 }
 

@@ -11,6 +11,7 @@ mod heat_map;
 mod layer;
 mod legend;
 mod place;
+mod rectangle;
 mod region;
 mod register;
 mod scale_bar;

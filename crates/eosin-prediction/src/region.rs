@@ -8,6 +8,8 @@ mod sweep;
 
 use eosin_core::TileMeta;
 
+use crate::rectangle::{Rectangle, close_gaps};
+
 /// Corners of a closed outline; the first is not repeated. Outer ones run clockwise on the screen,
 /// those of holes the other way.
 pub type Ring = Vec<[i64; 2]>;
@@ -31,15 +33,31 @@ pub struct MergedTiles {
 ///
 /// Memory grows with tiles and the corners of their union.
 pub fn merge_tiles<'a>(tiles: impl IntoIterator<Item = (&'a TileMeta, f64)>) -> Vec<MergedTiles> {
-    let squares: Vec<Square> = tiles.into_iter().filter_map(Square::new).collect();
-    let swept = sweep::sweep(&squares);
-    let n = swept.n_components;
-    let mut regions: Vec<MergedTiles> = (0..n)
-        .map(|_| MergedTiles { rings: Vec::new(), area_px: 0.0, n_tiles: 0, mean: 0.0 })
-        .collect();
-    for (square, &component) in squares.iter().zip(&swept.of_square) {
+    merge(rectangles(tiles))
+}
+
+/// As [`merge_tiles`], with gaps of one pixel closed, which rounding leaves in a grid.
+pub(crate) fn merge_grid<'a>(
+    tiles: impl IntoIterator<Item = (&'a TileMeta, f64)>,
+) -> Vec<MergedTiles> {
+    let (mut rectangles, values) = rectangles(tiles);
+    close_gaps(&mut rectangles);
+    merge((rectangles, values))
+}
+
+fn rectangles<'a>(
+    tiles: impl IntoIterator<Item = (&'a TileMeta, f64)>,
+) -> (Vec<Rectangle>, Vec<f64>) {
+    tiles.into_iter().filter_map(|(meta, value)| Some((Rectangle::of(meta)?, value))).unzip()
+}
+
+fn merge((rectangles, values): (Vec<Rectangle>, Vec<f64>)) -> Vec<MergedTiles> {
+    let swept = sweep::sweep(&rectangles);
+    let none = MergedTiles { rings: Vec::new(), area_px: 0.0, n_tiles: 0, mean: 0.0 };
+    let mut regions = vec![none; swept.n_components];
+    for (value, &component) in values.iter().zip(&swept.of_rectangle) {
         regions[component].n_tiles += 1;
-        regions[component].mean += square.value;
+        regions[component].mean += value;
     }
     for (component, ring) in outline::rings(&swept.edges) {
         let area = signed_area(&ring);
@@ -53,24 +71,6 @@ pub fn merge_tiles<'a>(tiles: impl IntoIterator<Item = (&'a TileMeta, f64)>) -> 
         region.mean /= region.n_tiles as f64;
     }
     regions
-}
-
-/// A tile on the plane.
-pub(crate) struct Square {
-    left: i64,
-    top: i64,
-    right: i64,
-    bottom: i64,
-    value: f64,
-}
-
-impl Square {
-    /// A tile without a side covers nothing.
-    fn new((meta, value): (&TileMeta, f64)) -> Option<Self> {
-        let side = i64::from(meta.size_level0_px);
-        let (right, bottom) = (meta.x.checked_add(side)?, meta.y.checked_add(side)?);
-        (side > 0).then_some(Self { left: meta.x, top: meta.y, right, bottom, value })
-    }
 }
 
 /// The shoelace formula; positive for outer outlines.

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use eosin_core::{RgbImage, TileMeta};
+use eosin_core::RgbImage;
 
 use super::{Layer, Shown};
 use crate::colour::Colours;
+use crate::rectangle::Rectangle;
 
-fn meta(x: i64, y: i64) -> TileMeta {
-    TileMeta { x, y, ..TileMeta::named("t", 50) }
+fn tile(left: i64, top: i64) -> Rectangle {
+    Rectangle { left, top, right: left + 50, bottom: top + 50 }
 }
 
 #[test]
 fn tiles_are_coloured_and_the_rest_is_left() {
     let white = RgbImage::filled(10, 10, [200, 150, 150]);
     let mut layer = Layer::new(&white, 10.0);
-    layer.add(&meta(0, 0), Shown::Value(0.0));
-    layer.add(&meta(50, 50), Shown::Value(1.0));
+    layer.add(&tile(0, 0), Shown::Value(0.0));
+    layer.add(&tile(50, 50), Shown::Value(1.0));
     // The mean of two tiles on the same place is half way, and what lies outside does no harm.
-    layer.add(&meta(50, 0), Shown::Value(0.0));
-    layer.add(&meta(50, 0), Shown::Value(1.0));
-    layer.add(&meta(-1000, 90), Shown::Value(0.5));
+    layer.add(&tile(50, 0), Shown::Value(0.0));
+    layer.add(&tile(50, 0), Shown::Value(1.0));
+    layer.add(&tile(-1000, 90), Shown::Value(0.5));
     let image = layer.draw(&white, Colours::Viridis, 1.0);
     assert_eq!(image.pixel(0, 0), [68, 1, 84]);
     assert_eq!(image.pixel(9, 9), [253, 231, 37]);
@@ -34,7 +35,7 @@ fn what_most_tiles_are_is_shown_and_of_as_many_what_is_less_sure() {
     let drawn = |shown: &[Shown]| {
         let mut layer = Layer::new(&white, 10.0);
         for &shown in shown {
-            layer.add(&meta(0, 0), shown);
+            layer.add(&tile(0, 0), shown);
         }
         layer.draw(&white, Colours::Viridis, 1.0).pixel(2, 0)
     };
@@ -49,7 +50,7 @@ fn smoothing_spreads_values_to_tiles_and_not_beyond() {
     let white = RgbImage::filled(20, 5, [255; 3]);
     let mut layer = Layer::new(&white, 10.0);
     for (x, value) in [(0, 0.0), (50, 1.0), (100, 0.0)] {
-        layer.add(&meta(x, 0), Shown::Value(value));
+        layer.add(&tile(x, 0), Shown::Value(value));
     }
     let plain = layer.draw(&white, Colours::Viridis, 1.0);
     layer.smooth(0.0);
@@ -61,7 +62,7 @@ fn smoothing_spreads_values_to_tiles_and_not_beyond() {
     // Of equal values the mean is the same everywhere, at the edges too.
     let mut even = Layer::new(&white, 10.0);
     for x in [0, 50, 100] {
-        even.add(&meta(x, 0), Shown::Value(0.5));
+        even.add(&tile(x, 0), Shown::Value(0.5));
     }
     let before = even.draw(&white, Colours::Viridis, 1.0);
     even.smooth(4.0);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Square;
+use crate::rectangle::Rectangle;
 
 /// A piece of the boundary of the union, with the union at its right hand.
 pub struct Edge {
@@ -15,8 +15,8 @@ pub struct Swept {
     pub edges: Vec<Edge>,
     /// Connected parts, numbered from the top.
     pub n_components: usize,
-    /// The part of each square.
-    pub of_square: Vec<usize>,
+    /// The part of each rectangle.
+    pub of_rectangle: Vec<usize>,
 }
 
 /// What a row of the sweep covers from `start` to `end`; `node` is its number.
@@ -28,44 +28,44 @@ struct Span {
 }
 
 /// Goes from row to row, joins what touches, and gathers the boundary.
-pub fn sweep(squares: &[Square]) -> Swept {
-    let mut ys: Vec<i64> = squares.iter().flat_map(|s| [s.top, s.bottom]).collect();
+pub fn sweep(rectangles: &[Rectangle]) -> Swept {
+    let mut ys: Vec<i64> = rectangles.iter().flat_map(|s| [s.top, s.bottom]).collect();
     ys.sort_unstable();
     ys.dedup();
-    let mut begins: Vec<usize> = (0..squares.len()).collect();
-    begins.sort_by_key(|&i| squares[i].top);
-    let mut ends: Vec<usize> = (0..squares.len()).collect();
-    ends.sort_by_key(|&i| squares[i].bottom);
+    let mut begins: Vec<usize> = (0..rectangles.len()).collect();
+    begins.sort_by_key(|&i| rectangles[i].top);
+    let mut ends: Vec<usize> = (0..rectangles.len()).collect();
+    ends.sort_by_key(|&i| rectangles[i].bottom);
     let (mut next_begin, mut next_end) = (0, 0);
-    // How many squares more, or fewer, cover what is right of an x.
+    // How many rectangles more, or fewer, cover what is right of an x.
     let mut changes: BTreeMap<i64, i64> = BTreeMap::new();
     let mut joined = Joined::default();
     let mut above: Vec<Span> = Vec::new();
     let mut edges: Vec<Edge> = Vec::new();
-    let mut of_square = vec![0; squares.len()];
+    let mut of_rectangle = vec![0; rectangles.len()];
     for (at, &y) in ys.iter().enumerate() {
-        while let Some(&i) = ends.get(next_end).filter(|&&i| squares[i].bottom == y) {
-            change(&mut changes, &squares[i], -1);
+        while let Some(&i) = ends.get(next_end).filter(|&&i| rectangles[i].bottom == y) {
+            change(&mut changes, &rectangles[i], -1);
             next_end += 1;
         }
         let first_begin = next_begin;
-        while let Some(&i) = begins.get(next_begin).filter(|&&i| squares[i].top == y) {
-            change(&mut changes, &squares[i], 1);
+        while let Some(&i) = begins.get(next_begin).filter(|&&i| rectangles[i].top == y) {
+            change(&mut changes, &rectangles[i], 1);
             next_begin += 1;
         }
         let spans = spans(&changes, &mut joined);
         join_touching(&above, &spans, &mut joined);
         horizontal_edges(y, &above, &spans, &mut edges);
         for span in &spans {
-            // Spans are there only where a square goes on, so that another row follows.
+            // Spans are there only where a rectangle goes on, so that another row follows.
             let below = ys[at + 1];
             let (left, right) = (span.start, span.end);
             edges.push(Edge { from: [left, below], to: [left, y], component: span.node });
             edges.push(Edge { from: [right, y], to: [right, below], component: span.node });
         }
         for &i in &begins[first_begin..next_begin] {
-            let found = spans.partition_point(|span| span.start <= squares[i].left);
-            of_square[i] = spans[found - 1].node;
+            let found = spans.partition_point(|span| span.start <= rectangles[i].left);
+            of_rectangle[i] = spans[found - 1].node;
         }
         above = spans;
     }
@@ -73,14 +73,14 @@ pub fn sweep(squares: &[Square]) -> Swept {
     for edge in &mut edges {
         edge.component = component_of[edge.component];
     }
-    for node in &mut of_square {
+    for node in &mut of_rectangle {
         *node = component_of[*node];
     }
-    Swept { edges, n_components, of_square }
+    Swept { edges, n_components, of_rectangle }
 }
 
-fn change(changes: &mut BTreeMap<i64, i64>, square: &Square, by: i64) {
-    for (x, by) in [(square.left, by), (square.right, -by)] {
+fn change(changes: &mut BTreeMap<i64, i64>, rectangle: &Rectangle, by: i64) {
+    for (x, by) in [(rectangle.left, by), (rectangle.right, -by)] {
         let change = changes.entry(x).or_default();
         *change += by;
         if *change == 0 {
