@@ -212,10 +212,12 @@ fn tile_images_have_no_slide_to_be_drawn_on() {
     refused("p", &["--merge", "0.5"], "--format");
     refused("a.csv", &["--format", "csv"], "a folder");
     refused("p", &["--format", "csv,csv"], "once");
-    refused("p", &["--format", "csv", "--set", "csv.colour=1"], "colour");
     let unknown = place.predict(&manifest, "p", &["--format", "heatmaps"]);
     assert_eq!(unknown.status.code(), Some(5), "{}", text(&unknown));
     assert!(text(&unknown).contains("did you mean `heatmap`?"), "{}", text(&unknown));
+    let none = place.predict(&manifest, "p", &["--set", "csv.colour=1"]);
+    assert_eq!(none.status.code(), Some(3), "{}", text(&none));
+    assert!(text(&none).contains("expected no option"), "{}", text(&none));
     assert!(!place.bench.path("p").exists());
 
     place.predicted(&manifest, "p", &[]);

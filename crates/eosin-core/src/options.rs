@@ -89,7 +89,10 @@ impl Options {
         if let (true, Some((unknown, known))) = (is_unknown, names.split_first()) {
             return Error::data(
                 place,
-                format!("one of the keys {}", known.join(", ")),
+                match known {
+                    [] => "no option, since it has none".to_string(),
+                    known => format!("one of the keys {}", known.join(", ")),
+                },
                 format!("`{unknown}`"),
                 nearest(unknown, known.iter().copied())
                     .map_or_else(|| "remove it".into(), |near| format!("did you mean `{near}`?")),

@@ -114,6 +114,16 @@ fn names_never_leave_the_folder() {
 }
 
 #[test]
+fn every_writer_keeps_its_duties() {
+    for kind in ["csv", "heatmap", "geojson", "wsinfer"] {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(kind, &Options::default()).unwrap();
+        assert_eq!(writer.kind(), kind);
+        eosin_testkit::conformance::prediction_writer(&*writer, folder.path());
+    }
+}
+
+#[test]
 fn the_table_guards_what_a_spreadsheet_would_run() {
     let sample = Sample::new("=cmd", [0.1, 0.9, 0.6, 0.2]);
     let (_folder, written) = sample.write("csv", &Options::default());

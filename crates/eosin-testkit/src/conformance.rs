@@ -14,6 +14,7 @@ mod head;
 mod proxy;
 mod store;
 mod tile;
+mod writer;
 
 pub use annotation::annotation_format;
 pub use augment::feature_transform;
@@ -24,6 +25,7 @@ pub use head::head_trainer;
 pub use proxy::proxy_task;
 pub use store::{contract, embedding_batch, embedding_store};
 pub use tile::tile_source;
+pub use writer::prediction_writer;
 
 use eosin_core::{Error, Fold, LabelledSet};
 

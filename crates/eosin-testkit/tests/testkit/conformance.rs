@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::broken::{annotation, augment, backbone, head, proxy, store, tile};
+use crate::broken::{annotation, augment, backbone, head, proxy, store, tile, writer};
 use eosin_testkit::conformance;
 
 /// Runs a suite and returns the message with which it failed.
@@ -192,5 +192,26 @@ fn proxy_task() {
             (Fault::OneScoreLess, "expected one per fold"),
         ],
         |fault| conformance::proxy_task(&NearestMean(fault)),
+    );
+}
+
+#[test]
+fn prediction_writer() {
+    use writer::{Count, Fault};
+    let suite = |fault| {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("own");
+        std::fs::create_dir(&own).unwrap();
+        conformance::prediction_writer(&Count(fault), &own);
+    };
+    suite(Fault::None);
+    check(
+        &[
+            (Fault::Clock, "determinism"),
+            (Fault::LeavesPart, "no part of others"),
+            (Fault::NamesNothing, "in the folder, which it is not"),
+            (Fault::SlideIsAFileName, "in the folder, which it is not"),
+        ],
+        suite,
     );
 }

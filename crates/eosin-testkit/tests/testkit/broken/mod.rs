@@ -11,6 +11,7 @@ pub mod head;
 pub mod proxy;
 pub mod store;
 pub mod tile;
+pub mod writer;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
