@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use eosin::crates::core::{Backbone, EmbeddingStore, NoProgress, TileBatch, TileSource, TileUm};
+use eosin::crates::core::{Backbone, NoProgress, TileBatch, TileSource, TileUm};
 use eosin::crates::store::{ParquetStore, TileKey};
 use eosin::crates::tile::{SlideSource, TilingOptions};
 use eosin::{EmbedOptions, EmbedStats, Geometry};

@@ -28,7 +28,7 @@ const LICENCE: &str = "SPDX-License-Identifier: MIT OR Apache-2.0";
 const EDGES: &[(&str, &[&str])] = &[
     ("eosin-core", &[]),
     ("eosin-eval", &["eosin-core"]),
-    ("eosin-testkit", &["eosin-core", "eosin-store", "eosin-tile"]),
+    ("eosin-testkit", &["eosin-core", "eosin-tile"]),
     // What joins families for one purpose.
     (
         "eosin-session",

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use eosin::crates::backbone::LoadOptions;
-use eosin::crates::core::{Backbone, EmbeddingStore, Matrix, NoProgress, TileSource};
+use eosin::crates::core::{Backbone, Matrix, NoProgress, TileSource};
 use eosin::crates::head::{FitJob, LogisticTrainer};
 use eosin::crates::store::{ParquetStore, TileKey};
 use eosin::{EmbedOptions, Geometry};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Contract, Error, FieldDifference, Fingerprint, Result, TileMeta, latest_rows};
+use crate::{Contract, Error, FieldDifference, Fingerprint, Result, TileMeta};
 
 /// A dense matrix of `f32`, row after row.
 ///
@@ -202,23 +202,6 @@ impl EmbeddingBatch {
             ours: expected.to_string(),
             theirs: self.fingerprint.to_string(),
         }]))
-    }
-
-    /// The given rows in the given order, with the contract that the batch carries.
-    pub fn select(&self, rows: &[usize]) -> Self {
-        Self {
-            fingerprint: self.fingerprint.clone(),
-            contract: self.contract.clone(),
-            metas: rows.iter().map(|&row| self.metas[row].clone()).collect(),
-            views: rows.iter().map(|&row| self.views[row]).collect(),
-            embeddings: self.embeddings.select(rows),
-        }
-    }
-
-    /// The batch without rows that a later one supersedes, each successor in its first row's place.
-    pub fn latest(self) -> Self {
-        let rows = latest_rows(&self.metas, &self.views);
-        if rows.len() == self.metas.len() { self } else { self.select(&rows) }
     }
 
     /// Checks that metas, views and rows are as many.

@@ -27,7 +27,6 @@ mod proxy_kind;
 mod registry;
 mod regular_file;
 mod resolution;
-mod row_key;
 mod slide;
 mod slide_head;
 pub mod spreadsheet;
@@ -68,7 +67,6 @@ pub use registry::{
 };
 pub use regular_file::irregularity;
 pub use resolution::{Mpp, TileUm};
-pub use row_key::{RowKey, Superseded, TileKey, latest_rows, rows_of_tiles};
 pub use slide::{AssociatedImage, SlideImage, SlideReader};
 pub use slide_head::{SlideHead, SlideHeadTrainer};
 pub use store::{EmbeddingStore, EmbeddingWriter, SetSummary};

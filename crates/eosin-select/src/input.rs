@@ -179,6 +179,3 @@ fn several(set: &Fingerprint, one: &TileMeta, other: &TileMeta) -> Error {
         "give the task the digests of its tiles' files",
     )
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use eosin_core::{
-    Backbone, BackboneInfo, Card, EmbeddingBatch, EmbeddingStore, Error, Result, Tile, TileBatch,
-    Use, WeightsSource,
+    Backbone, BackboneInfo, Card, EmbeddingBatch, Error, Result, Tile, TileBatch, Use,
+    WeightsSource,
 };
 use eosin_store::{imported_contract, read_npy};
 use eosin_tile::resample;

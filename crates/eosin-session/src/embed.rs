@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use eosin_core::{
-    Backbone, BackboneInfo, Contract, EmbeddingStore, Error, Fingerprint, Progress, Result,
-    RgbImage, Tile, TileMeta, TileSource,
+    Backbone, BackboneInfo, Contract, Error, Fingerprint, Progress, Result, RgbImage, Tile,
+    TileMeta, TileSource,
 };
-use eosin_store::TileKey;
+use eosin_store::{ParquetStore, TileKey};
 use eosin_tile::resample::{self, Filter};
 use eosin_tile::views::ViewBank;
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ pub fn embed(
     source: &dyn TileSource,
     geometry: &Geometry,
     backbone: &dyn Backbone,
-    store: &dyn EmbeddingStore,
+    store: &ParquetStore,
     options: &EmbedOptions,
     progress: &dyn Progress,
 ) -> Result<EmbedOutcome> {
@@ -178,7 +178,7 @@ pub fn contract(
 /// What is left to embed of a source in a set, by its tiles' files and what is committed.
 pub fn plan(
     source: &dyn TileSource,
-    store: &dyn EmbeddingStore,
+    store: &ParquetStore,
     set: &Fingerprint,
     options: &EmbedOptions,
 ) -> Result<EmbedPlan> {

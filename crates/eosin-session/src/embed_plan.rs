@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use eosin_core::{EmbeddingStore, Error, Fingerprint, Result, TileMeta};
-use eosin_store::{RowKey, Superseded, TileKey};
+use eosin_core::{Error, Fingerprint, Result, TileMeta};
+use eosin_store::{ParquetStore, RowKey, Superseded, TileKey};
 
 /// The work that is left on a source, by position of its tiles.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl EmbedPlan {
     }
 
     /// Drops rows of changed files whose successors are committed.
-    pub fn drop_outdated(&self, store: &dyn EmbeddingStore, set: &Fingerprint) -> Result<()> {
+    pub fn drop_outdated(&self, store: &ParquetStore, set: &Fingerprint) -> Result<()> {
         if !self.outdated.is_empty() {
             store.remove_rows(set, &self.outdated)?;
         }

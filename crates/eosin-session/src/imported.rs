@@ -4,8 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use eosin_core::{EmbeddingStore, Result};
-use eosin_store::{Imported, RowKey, Superseded};
+use eosin_core::Result;
+use eosin_store::{Imported, ParquetStore, RowKey, Superseded};
 
 use crate::embed_plan::check_share;
 
@@ -32,7 +32,7 @@ pub struct ImportOutcome {
 /// Rows that were imported from the same path when it held something else go in the same commit.
 /// Rows of equal names from other files stay beside them.
 pub fn import_rows(
-    store: &dyn EmbeddingStore,
+    store: &ParquetStore,
     imported: Imported,
     options: ImportOptions,
 ) -> Result<ImportOutcome> {

@@ -8,7 +8,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-use eosin_core::{EmbeddingStore, Error, Result};
+use eosin_core::{Error, Result};
 use eosin_head::HeadFile;
 use eosin_report::TestOpened;
 
@@ -95,7 +95,7 @@ pub fn test_part(
     let row =
         |&i: &usize| (rows.tile_ids[i].as_str(), rows.classes[rows.labels[i] as usize].as_str());
     let test = rows.split.held_out.iter().map(row);
-    let n_configurations = count(&session.store().place(), test, configuration, heads)?;
+    let n_configurations = count(session.store().root(), test, configuration, heads)?;
     Ok(Some(TestOpened { n_configurations }))
 }
 

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use eosin_backbone::{builtin_card, builtin_cards, read_card};
 use eosin_core::{
-    Backbone, BackboneInfo, Card, Contract, EmbeddingStore, Error, Matrix, Progress, Result,
-    TileMeta, TileSource,
+    Backbone, BackboneInfo, Card, Contract, Error, Matrix, Progress, Result, TileMeta, TileSource,
 };
 use eosin_store::{ParquetStore, TileKey};
 use eosin_tile::views::ViewBank;
@@ -303,7 +302,7 @@ impl<'a> Session<'a> {
             return Ok(rows.embeddings);
         }
         Err(Error::data(
-            self.store.place().join(set.as_str()),
+            self.store.root().join(set.as_str()),
             format!("{n_views} views of each of {} tiles", tiles.len()),
             format!("{} rows", rows.embeddings.n_rows()),
             "run `eosin embed` again; it adds what is missing",

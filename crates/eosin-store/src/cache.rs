@@ -24,21 +24,14 @@ use crate::schema::EMBEDDING;
 ///
 /// Opening it costs no reading and no copy: pages come from the disk, or from the system's cache,
 /// when rows are touched. The file must stay as it is while it is mapped, which the store sees to:
-/// it is put in place whole and never written again. A store that has no folder on the disk keeps
-/// the matrix in memory.
+/// it is put in place whole and never written again.
 #[derive(Debug)]
 pub struct TrainingCache {
-    values: Values,
+    map: Mmap,
+    /// Where the values lie in the file, in bytes.
+    values: std::ops::Range<usize>,
     n_rows: usize,
     dim: usize,
-}
-
-#[derive(Debug)]
-enum Values {
-    /// A file, and where the values lie in it, in bytes.
-    Mapped(Mmap, std::ops::Range<usize>),
-    /// Those of a store that has no folder.
-    Memory(Matrix),
 }
 
 impl TrainingCache {
@@ -55,13 +48,8 @@ impl TrainingCache {
     /// All values, row after row, in the order of the store's scan; an `ndarray` view of shape
     /// `(n_rows, dim)` takes this slice without a copy.
     pub fn values(&self) -> &[f32] {
-        match &self.values {
-            // The range was checked when the file was opened, so the fallback is never taken.
-            Values::Mapped(map, range) => {
-                bytemuck::try_cast_slice(&map[range.clone()]).unwrap_or_default()
-            }
-            Values::Memory(matrix) => matrix.values(),
-        }
+        // The range was checked when the file was opened, so the fallback is never taken.
+        bytemuck::try_cast_slice(&self.map[self.values.clone()]).unwrap_or_default()
     }
 
     /// Row `i`.
@@ -90,12 +78,7 @@ impl ParquetStore {
     /// twice while it lasts.
     pub fn training_cache(&self, set: &Fingerprint) -> Result<TrainingCache> {
         let open = self.open_set(set)?;
-        let Some(folder) = open.files.backing().folder() else {
-            let values = Values::Memory(open.read_embeddings()?);
-            let (n_rows, dim) = (open.state.rows() as usize, open.contract.dim as usize);
-            return Ok(TrainingCache { values, n_rows, dim });
-        };
-        let path = folder.join(cache_key(&open));
+        let path = cache_path(&open);
         if !path.exists() {
             build(&open, &path)?;
         }
@@ -104,20 +87,20 @@ impl ParquetStore {
 }
 
 /// The cache of a state: named by the digest of its shards in order.
-pub(crate) fn cache_key(open: &OpenSet) -> String {
+pub(crate) fn cache_path(open: &OpenSet) -> PathBuf {
     let mut hasher = blake3::Hasher::new();
     for shard in &open.state.shards {
         hasher.update(shard.blake3.as_bytes());
     }
     let digest = hasher.finalize().to_hex();
-    format!("{}/{}.arrow", open.files.cache(), &digest[..32])
+    open.paths.cache().join(format!("{}.arrow", &digest[..32]))
 }
 
 fn build(open: &OpenSet, path: &Path) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    create_folder(folder)?;
-    let plain = write_plain(open, folder)?;
-    let (temporary, file) = create_temporary(folder)?;
+    let folder = open.paths.cache();
+    create_folder(&folder)?;
+    let plain = write_plain(open, &folder)?;
+    let (temporary, file) = create_temporary(&folder)?;
     let written = map_whole(&plain)
         .and_then(|values| {
             write(open, values, file)
@@ -130,7 +113,7 @@ fn build(open: &OpenSet, path: &Path) -> Result<()> {
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
-    written.and_then(|()| sync_folder(folder))
+    written.and_then(|()| sync_folder(&folder))
 }
 
 /// Writes the values alone to a temporary file, so that they can be mapped.
@@ -182,7 +165,7 @@ fn map(path: &Path, open: &OpenSet) -> Result<TrainingCache> {
             "delete the file; it is made again from the shards",
         )
     })?;
-    Ok(TrainingCache { values: Values::Mapped(map, values), n_rows, dim })
+    Ok(TrainingCache { map, values, n_rows, dim })
 }
 
 fn map_whole(path: &Path) -> Result<Mmap> {

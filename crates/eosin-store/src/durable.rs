@@ -26,7 +26,7 @@ pub(crate) fn create_temporary(folder: &Path) -> Result<(PathBuf, File)> {
             let _ = write!(name, "{byte:02x}");
         }
         let path = folder.join(name);
-        match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
             Ok(file) => return Ok((path, file)),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
             Err(e) => return Err(Error::io("create", &path, e)),

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::fs::File;
 use std::io::{Error, Result, Write};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Builder, JoinHandle};
-
-use crate::backing::Sink;
 
 /// Large enough for the digest's widest vector code and for few system calls.
 const BUFFER: usize = 1 << 20;
@@ -22,7 +21,7 @@ pub(crate) struct HashingFile {
 
 enum Target {
     /// Nothing has been written yet.
-    Here(Sink),
+    Here(File),
     Worker(Worker),
     Ended,
 }
@@ -31,7 +30,7 @@ struct Worker {
     full: SyncSender<Vec<u8>>,
     empty: Receiver<Vec<u8>>,
     end: Receiver<(String, u64)>,
-    thread: JoinHandle<Result<Sink>>,
+    thread: JoinHandle<Result<()>>,
 }
 
 /// What a file holds, while its bytes may still be on their way to the disk.
@@ -46,33 +45,33 @@ pub(crate) struct Written {
 /// The making durable of a file.
 #[derive(Debug)]
 pub(crate) enum Sync {
-    Done(Sink),
-    Pending(JoinHandle<Result<Sink>>),
+    Done,
+    Pending(JoinHandle<Result<()>>),
 }
 
 impl Sync {
-    /// Waits until the bytes are on the disk, and hands over the file.
-    pub(crate) fn wait(self) -> Result<Sink> {
-        match self {
-            Self::Done(sink) => Ok(sink),
+    /// Waits until the bytes are on the disk.
+    pub(crate) fn wait(&mut self) -> Result<()> {
+        match std::mem::replace(self, Self::Done) {
+            Self::Done => Ok(()),
             Self::Pending(thread) => join(thread),
         }
     }
 }
 
 impl HashingFile {
-    pub(crate) fn new(sink: Sink) -> Self {
-        Self { buffer: Vec::with_capacity(BUFFER), target: Target::Here(sink) }
+    pub(crate) fn new(file: File) -> Self {
+        Self { buffer: Vec::with_capacity(BUFFER), target: Target::Here(file) }
     }
 
     /// Writes what is left; the file is whole, and durable once `sync` has been waited for.
     pub(crate) fn end(&mut self) -> Result<Written> {
         match std::mem::replace(&mut self.target, Target::Ended) {
-            Target::Here(mut sink) => {
-                sink.write_all(&self.buffer)?;
-                sink.sync()?;
+            Target::Here(mut file) => {
+                file.write_all(&self.buffer)?;
+                file.sync_all()?;
                 let digest = blake3::hash(&self.buffer).to_hex().to_string();
-                Ok(Written { digest, bytes: self.buffer.len() as u64, sync: Sync::Done(sink) })
+                Ok(Written { digest, bytes: self.buffer.len() as u64, sync: Sync::Done })
             }
             Target::Worker(worker) => {
                 let sent = worker.full.send(std::mem::take(&mut self.buffer));
@@ -92,7 +91,7 @@ impl HashingFile {
     /// Hands the full buffer on.
     fn drain(&mut self) -> Result<()> {
         let worker = match std::mem::replace(&mut self.target, Target::Ended) {
-            Target::Here(sink) => Worker::start(sink)?,
+            Target::Here(file) => Worker::start(file)?,
             Target::Worker(worker) => worker,
             Target::Ended => return Err(ended()),
         };
@@ -126,7 +125,7 @@ impl Write for HashingFile {
 }
 
 impl Worker {
-    fn start(sink: Sink) -> Result<Self> {
+    fn start(file: File) -> Result<Self> {
         let (full, incoming) = sync_channel(IN_FLIGHT);
         let (outgoing, empty) = channel();
         for _ in 0..IN_FLIGHT {
@@ -136,33 +135,32 @@ impl Worker {
         let (told, end) = channel();
         let thread = Builder::new()
             .name("shard writer".into())
-            .spawn(move || work(sink, &incoming, &outgoing, &told))?;
+            .spawn(move || work(file, &incoming, &outgoing, &told))?;
         Ok(Self { full, empty, end, thread })
     }
 }
 
 fn work(
-    mut sink: Sink,
+    mut file: File,
     incoming: &Receiver<Vec<u8>>,
     outgoing: &Sender<Vec<u8>>,
     told: &Sender<(String, u64)>,
-) -> Result<Sink> {
+) -> Result<()> {
     let mut hasher = blake3::Hasher::new();
     let mut written = 0;
     for mut buffer in incoming {
         hasher.update(&buffer);
-        sink.write_all(&buffer)?;
+        file.write_all(&buffer)?;
         written += buffer.len() as u64;
         buffer.clear();
         // The other side may have ended, and then needs no buffer.
         let _ = outgoing.send(buffer);
     }
     let _ = told.send((hasher.finalize().to_hex().to_string(), written));
-    sink.sync()?;
-    Ok(sink)
+    file.sync_all()
 }
 
-fn join(thread: JoinHandle<Result<Sink>>) -> Result<Sink> {
+fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
     thread.join().unwrap_or_else(|_| Err(Error::other("the writing thread panicked")))
 }
 

@@ -18,7 +18,7 @@ use std::io::Write;
 use std::path::Path;
 
 use eosin_core::{
-    Contract, EmbeddingBatch, EmbeddingStore, Error, Fingerprint, Matrix, Result, RowKey, TileMeta,
+    Contract, EmbeddingBatch, EmbeddingStore, Error, Fingerprint, Matrix, Result, TileMeta,
 };
 
 #[cfg(feature = "hdf5")]
@@ -30,6 +30,8 @@ pub use h5ad::export_h5ad;
 pub use npy::{export_npy, import_npy, read_npy};
 pub use npz::import_npz;
 pub use safetensors::{export_safetensors, import_safetensors};
+
+use crate::read::RowKey;
 
 /// What an imported contract says of what the file did not tell.
 pub const UNKNOWN: &str = "unknown";

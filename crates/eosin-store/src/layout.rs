@@ -2,78 +2,71 @@
 
 //! Where things lie in a store; the drawing is in the crate's documentation.
 
-use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eosin_core::{Error, Fingerprint, Result};
+use eosin_core::Fingerprint;
 
-use crate::backing::{Backing, ReadAt};
+use crate::objects::Objects;
 
 /// Version of the layout on disk, in every log entry and shard.
 pub(crate) const FORMAT: u32 = 2;
 
-/// The files of one set.
+/// The paths of one set.
 #[derive(Clone, Debug)]
-pub(crate) struct SetFiles {
-    backing: Arc<dyn Backing>,
-    set: String,
+pub(crate) struct SetPaths {
+    folder: PathBuf,
+    /// Where the set truly is, if the folder only mirrors it.
+    bucket: Option<Arc<dyn Objects>>,
 }
 
-impl SetFiles {
-    pub(crate) fn new(backing: Arc<dyn Backing>, set: &Fingerprint) -> Self {
-        Self { backing, set: set.to_string() }
+impl SetPaths {
+    pub(crate) fn new(root: &Path, bucket: Option<&Arc<dyn Objects>>, set: &Fingerprint) -> Self {
+        Self { folder: root.join(set.as_str()), bucket: bucket.cloned() }
     }
 
-    pub(crate) fn backing(&self) -> &dyn Backing {
-        self.backing.as_ref()
+    pub(crate) fn bucket(&self) -> Option<&dyn Objects> {
+        self.bucket.as_deref()
     }
 
-    /// A file's bytes; one that is not there is an error.
-    pub(crate) fn read(&self, key: &str) -> Result<Vec<u8>> {
-        self.backing.read(key)?.ok_or_else(|| self.missing(key))
+    /// The key of a file of the set, which is its path from the store's root on.
+    pub(crate) fn key(&self, path: &Path) -> String {
+        let root = self.folder.parent().unwrap_or(Path::new(""));
+        let path = path.strip_prefix(root).unwrap_or(path);
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        parts.join("/")
     }
 
-    /// Opens a file; one that is not there is an error.
-    pub(crate) fn open(&self, key: &str) -> Result<Arc<dyn ReadAt>> {
-        self.backing.open(key)?.ok_or_else(|| self.missing(key))
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
-    fn missing(&self, key: &str) -> Error {
-        Error::io("read", self.place(key), ErrorKind::NotFound.into())
+    pub(crate) fn contract(&self) -> PathBuf {
+        self.folder.join("contract.json")
     }
 
-    /// Where a file is, for messages.
-    pub(crate) fn place(&self, key: &str) -> PathBuf {
-        self.backing.place(key)
+    pub(crate) fn shards(&self) -> PathBuf {
+        self.folder.join("shards")
     }
 
-    /// The set's folder, which is its fingerprint.
-    pub(crate) fn set(&self) -> &str {
-        &self.set
+    pub(crate) fn shard(&self, name: &str) -> PathBuf {
+        self.shards().join(format!("{name}.parquet"))
     }
 
-    pub(crate) fn contract(&self) -> String {
-        format!("{}/contract.json", self.set)
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.folder.join("cache")
     }
 
-    pub(crate) fn shards(&self) -> String {
-        format!("{}/shards", self.set)
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join("_log")
     }
 
-    pub(crate) fn shard(&self, name: &str) -> String {
-        format!("{}/{name}.parquet", self.shards())
+    /// The file whose lock keeps commits and sweeps apart.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.folder.join(".lock")
     }
 
-    pub(crate) fn cache(&self) -> String {
-        format!("{}/cache", self.set)
-    }
-
-    pub(crate) fn log(&self) -> String {
-        format!("{}/_log", self.set)
-    }
-
-    pub(crate) fn entry(&self, version: u64) -> String {
-        format!("{}/{version:020}.json", self.log())
+    pub(crate) fn entry(&self, version: u64) -> PathBuf {
+        self.log().join(format!("{version:020}.json"))
     }
 }

@@ -46,9 +46,9 @@
 //! lock on `.lock`, and `gc` an exclusive one, so that no shard is swept that is about to count;
 //! where the file system has no locks, the least age of what is swept does the same.
 //!
-//! **Elsewhere** than in a folder ([`Backing`]) the same files have the same keys, without `cache`
-//! and temporaries. In a bucket an entry is put on the condition that its key is free, and a folder
-//! on the disk mirrors what was needed so far.
+//! **In a bucket** the same files are objects of the same keys, without `cache` and temporaries,
+//! and an entry is put on the condition that its key is free. The folder on the disk mirrors what
+//! was needed so far.
 //!
 //! | | data of format 1 | format 2 | a later format |
 //! |---|---|---|---|
@@ -65,9 +65,9 @@
 //! Any Parquet reader reads `shards/*.parquet` as they are, once `gc` has swept what is not live;
 //! pyarrow, pandas, polars and DuckDB are tested. DuckDB 2.0 does not read cold shards of `f16`.
 
-mod backing;
+#[cfg(feature = "object")]
+mod bucket;
 mod cache;
-mod chunks;
 mod dtype;
 mod durable;
 mod hashing_file;
@@ -76,10 +76,13 @@ mod layout;
 mod log;
 mod maintain;
 mod memory;
+mod mirror;
+mod objects;
 mod open_set;
 mod open_shard;
 mod pages;
 mod parquet_store;
+mod read;
 mod schema;
 mod set_lock;
 mod shard_reader;
@@ -90,14 +93,9 @@ mod verify;
 mod writer;
 
 #[cfg(feature = "object")]
-pub use backing::Bucket;
-pub use backing::{
-    Backing, BytesAt, Draft, FileInfo, FolderBacking, Guard, Listing, LockPurpose, MemoryBacking,
-    MirrorBacking, ReadAt,
-};
+pub use bucket::Bucket;
 pub use cache::TrainingCache;
 pub use dtype::Dtype;
-pub use eosin_core::{RowKey, Superseded, TileKey};
 #[cfg(feature = "hdf5")]
 pub use interop::{H5Layout, export_h5, export_h5ad, import_h5};
 pub use interop::{
@@ -106,6 +104,9 @@ pub use interop::{
 };
 pub use maintain::{CompactReport, GcReport, MIN_AGE};
 pub use memory::MemoryStore;
+pub use objects::{MemoryObjects, ObjectInfo, Objects};
 pub use parquet_store::{ParquetStore, StoreOptions};
+pub use read::{RowKey, StoreExt, TileKey};
 pub use slides::{SlideNames, tell_slides_apart};
+pub use supersede::Superseded;
 pub use verify::{Problem, VerifyReport};

@@ -3,14 +3,16 @@
 //! The log of a set: one file per version, and the state that folding them gives.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use eosin_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::Dtype;
-use crate::backing::FileInfo;
-use crate::layout::{FORMAT, SetFiles};
+use crate::layout::{FORMAT, SetPaths};
+use crate::mirror;
 
 /// A shard as the log knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,31 +102,32 @@ impl State {
 }
 
 /// Folds a set's log; a set without one is at version 0.
-pub(crate) fn read_state(set: &SetFiles) -> Result<State> {
+pub(crate) fn read_state(set: &SetPaths) -> Result<State> {
+    mirror::pull_log(set)?;
     let mut state = State::default();
-    for version in versions(set)? {
-        let key = set.entry(version);
+    for version in versions(&set.log())? {
+        let path = set.entry(version);
         if version != state.version + 1 {
             return Err(Error::data(
-                set.place(&set.entry(state.version + 1)),
+                set.entry(state.version + 1),
                 "an entry for every version of the log",
                 format!("none, but one for version {version}"),
                 "restore the log from a copy; without it committed rows cannot be told from others",
             ));
         }
-        let path = set.place(&key);
-        state = state.apply(read_entry(&path, &set.read(&key)?, version)?).ok_or_else(|| {
+        state = state.apply(read_entry(&path, version)?).ok_or_else(|| {
             damaged_entry(&path, version, "an order that is not that of the live shards")
         })?;
     }
     Ok(state)
 }
 
-fn read_entry(path: &Path, bytes: &[u8], version: u64) -> Result<Entry> {
+fn read_entry(path: &Path, version: u64) -> Result<Entry> {
+    let bytes = fs::read(path).map_err(|e| Error::io("read", path, e))?;
     let damaged = |found: String| damaged_entry(path, version, &found);
     // The format is read first, so that a later release's entry is named as such.
     let value: serde_json::Value =
-        serde_json::from_slice(bytes).map_err(|e| damaged(e.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
     if value.get("format").and_then(serde_json::Value::as_u64) == Some(1) {
         return Err(Error::data(
             path,
@@ -159,8 +162,9 @@ fn damaged_entry(path: &Path, version: u64, found: &str) -> Error {
 }
 
 /// Appends an entry that only adds; writers that collide all get a version of their own.
-pub(crate) fn commit_adds(set: &SetFiles, adds: &[Shard]) -> Result<u64> {
-    let mut version = versions(set)?.last().copied().unwrap_or(0) + 1;
+pub(crate) fn commit_adds(set: &SetPaths, adds: &[Shard]) -> Result<u64> {
+    mirror::pull_log(set)?;
+    let mut version = versions(&set.log())?.last().copied().unwrap_or(0) + 1;
     let mut entry =
         Entry { format: FORMAT, version, adds: adds.to_vec(), removes: Vec::new(), order: None };
     while !put_entry(set, &entry)? {
@@ -172,32 +176,36 @@ pub(crate) fn commit_adds(set: &SetFiles, adds: &[Shard]) -> Result<u64> {
 
 /// Appends an entry that replaces or removes shards of `state`; `None` when another commit came
 /// first, since the shards may be gone.
-pub(crate) fn commit_change(set: &SetFiles, state: &State, change: Change) -> Result<Option<u64>> {
+pub(crate) fn commit_change(set: &SetPaths, state: &State, change: Change) -> Result<Option<u64>> {
     let Change { adds, removes, order } = change;
     let version = state.version + 1;
     let entry = Entry { format: FORMAT, version, adds, removes, order: Some(order) };
     Ok(put_entry(set, &entry)?.then_some(version))
 }
 
-fn put_entry(set: &SetFiles, entry: &Entry) -> Result<bool> {
-    let key = set.entry(entry.version);
+fn put_entry(set: &SetPaths, entry: &Entry) -> Result<bool> {
+    let path = set.entry(entry.version);
     let mut json = serde_json::to_vec(entry)
-        .map_err(|e| Error::io("commit", set.place(&key), std::io::Error::other(e)))?;
+        .map_err(|e| Error::io("commit", &path, std::io::Error::other(e)))?;
     json.push(b'\n');
-    set.backing().create(&key, &json)
+    mirror::push_entry(set, &path, &json)
 }
 
-/// The versions that a set's log holds, in order; none where there is no log.
-pub(crate) fn versions(set: &SetFiles) -> Result<Vec<u64>> {
-    let listing = set.backing().list(&set.log())?;
-    let files = listing.files.iter().map(FileInfo::file_name);
-    // What has the name of an entry and is none must not pass for an end of the log.
-    let names = files.chain(listing.folders.iter().map(String::as_str));
-    let mut versions: Vec<u64> = names
-        .filter_map(|name| name.strip_suffix(".json"))
-        .filter(|digits| digits.len() == 20)
-        .filter_map(|digits| digits.parse().ok())
-        .collect();
+/// The versions that a log folder holds, in order; none where there is no folder.
+pub(crate) fn versions(log: &Path) -> Result<Vec<u64>> {
+    let listing = match fs::read_dir(log) {
+        Ok(listing) => listing,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("list", log, e)),
+    };
+    let mut versions = Vec::new();
+    for item in listing {
+        let name = item.map_err(|e| Error::io("list", log, e))?.file_name();
+        let digits = name.to_str().and_then(|n| n.strip_suffix(".json"));
+        if let Some(version) = digits.filter(|d| d.len() == 20).and_then(|d| d.parse().ok()) {
+            versions.push(version);
+        }
+    }
     versions.sort_unstable();
     Ok(versions)
 }

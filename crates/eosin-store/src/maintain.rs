@@ -3,17 +3,22 @@
 //! Changes to what is committed: rows that are dropped, shards that are merged, files that are
 //! swept.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Duration;
+use std::collections::{BTreeSet, HashSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use eosin_core::{Error, Fingerprint, Result, RowKey};
+use eosin_core::{Error, Fingerprint, Result};
 
-use crate::backing::{Backing, FileInfo, LockPurpose};
-use crate::cache::cache_key;
+use crate::cache::cache_path;
 use crate::durable::TEMPORARY;
 use crate::log::{self, Change, Shard};
+use crate::mirror;
 use crate::open_set::OpenSet;
 use crate::parquet_store::{ParquetStore, StoreOptions};
+use crate::read::RowKey;
+use crate::set_lock::SetLock;
 use crate::shard_reader::ShardReader;
 use crate::shard_writer::{FinishedShard, publish_all};
 use crate::writer::ParquetWriter;
@@ -52,7 +57,7 @@ impl ParquetStore {
     /// Drops rows, in one commit, and returns how many there were.
     ///
     /// The rest of their shards is written anew, so drop many rows in one call.
-    pub(crate) fn drop_rows(&self, set: &Fingerprint, keys: &BTreeSet<RowKey>) -> Result<u64> {
+    pub fn remove_rows(&self, set: &Fingerprint, keys: &BTreeSet<RowKey>) -> Result<u64> {
         self.change(set, |open| self.without_rows(open, keys)).map(|(plan, _)| plan.dropped)
     }
 
@@ -60,7 +65,7 @@ impl ParquetStore {
     pub(crate) fn without_rows(&self, open: &OpenSet, keys: &BTreeSet<RowKey>) -> Result<Plan> {
         let mut plan = Plan::default();
         for shard in &open.state.shards {
-            let found = ShardReader::open(&open.files, shard, &open.contract)?.read_keys()?;
+            let found = ShardReader::open(&open.paths, shard, &open.contract)?.read_keys()?;
             let keep: Vec<usize> =
                 (0..found.len()).filter(|&i| !keys.contains(&found[i])).collect();
             plan.dropped += shard.rows - keep.len() as u64;
@@ -125,19 +130,14 @@ impl ParquetStore {
         check_min_age(min_age)?;
         let mut report = GcReport::default();
         let open = self.open_set(set)?;
-        let backing = open.files.backing();
-        let near = backing.near();
         let open = {
-            let _lock = backing.lock(open.files.set(), LockPurpose::Sweep)?;
+            let _lock = SetLock::to_sweep(&open.paths)?;
             // What was committed before the lock was had counts, and nothing is until it is let go.
             let open = self.open_set(set)?;
-            sweep(near.unwrap_or(backing), &open, min_age, &mut report)?;
+            sweep_folders(&open, min_age, &mut report)?;
             open
         };
-        if near.is_some() {
-            // The lock is a mirror's own: elsewhere age keeps what others are about to commit.
-            sweep(backing, &open, min_age, &mut report)?;
-        }
+        mirror::sweep_bucket(&open.paths, &open.state, min_age, &mut report)?;
         Ok(report)
     }
 
@@ -155,10 +155,10 @@ impl ParquetStore {
             if planned.removes.is_empty() {
                 return Ok((planned, before));
             }
-            let adds = publish_all(&open.files, &mut planned.adds)?;
+            let adds = publish_all(&open.paths, &mut planned.adds)?;
             let change =
                 Change { adds, removes: planned.removes.clone(), order: planned.order.clone() };
-            if log::commit_change(&open.files, &open.state, change)?.is_some() {
+            if log::commit_change(&open.paths, &open.state, change)?.is_some() {
                 return Ok((planned, before));
             }
         }
@@ -199,7 +199,7 @@ impl ParquetStore {
         let dim = open.contract.dim as usize;
         let mut values = Vec::new();
         for (shard, keep) in sources {
-            let reader = ShardReader::open(&open.files, shard, &open.contract)?;
+            let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
             let (metas, views) = reader.read_metas()?;
             for rows in keep.chunks(REWRITTEN_ROWS) {
                 values.resize(rows.len() * dim, 0.0);
@@ -258,7 +258,7 @@ fn latest_rows(open: &OpenSet) -> Result<Vec<Vec<usize>>> {
     let mut seen = HashSet::new();
     let mut latest = Vec::with_capacity(open.state.shards.len());
     for shard in open.state.shards.iter().rev() {
-        let keys = ShardReader::open(&open.files, shard, &open.contract)?.read_keys()?;
+        let keys = ShardReader::open(&open.paths, shard, &open.contract)?.read_keys()?;
         let mut rows: Vec<usize> = Vec::with_capacity(keys.len());
         for (i, key) in keys.into_iter().enumerate().rev() {
             if seen.insert(key) {
@@ -272,53 +272,74 @@ fn latest_rows(open: &OpenSet) -> Result<Vec<Vec<usize>>> {
     Ok(latest)
 }
 
-/// Removes a set's files that its log does not refer to.
-///
-/// Temporary names are never used again, and a lock keeps commits from shards meanwhile, so what is
-/// removed is what was looked at.
-fn sweep(
-    backing: &dyn Backing,
-    open: &OpenSet,
-    min_age: Duration,
-    report: &mut GcReport,
-) -> Result<()> {
-    let (files, live, newest_cache) = (&open.files, log::live_names(&open.state), cache_key(open));
-    let entries = backing.list(&files.log())?.files;
-    let written: HashMap<&str, Duration> =
-        entries.iter().map(|entry| (entry.key.as_str(), entry.age)).collect();
-    let [own, shards, caches] =
-        [files.set().to_string(), files.shards(), files.cache()].map(|f| backing.list(&f));
-    let (shards, caches) = (shards?.files, caches?.files);
-    // A replaced shard is as old as its replacement, not as its bytes.
-    let replaced = |name: &str| {
-        let entry = files.entry(*open.state.dead.get(name)?);
-        Some(written.get(entry.as_str()).copied().unwrap_or(Duration::ZERO))
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listing = match fs::read_dir(folder) {
+        Ok(listing) => listing,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("list", folder, e)),
     };
-    let shard_name = |file: &FileInfo| {
-        let name = file.file_name().strip_suffix(".parquet")?;
-        log::is_shard_name(name).then(|| name.to_string())
-    };
-    let stale_cache = |file: &FileInfo| file.key != newest_cache;
-    let is_temporary = |file: &FileInfo| file.file_name().starts_with(TEMPORARY);
-    let old = |file: &FileInfo| file.age >= min_age;
-    let is_swept = |file: &FileInfo| match shard_name(file) {
-        Some(name) => {
-            !live.contains(name.as_str()) && replaced(&name).is_none_or(|age| age >= min_age)
+    let mut paths = Vec::new();
+    for item in listing {
+        let path = item.map_err(|e| Error::io("list", folder, e))?.path();
+        if path.is_file() {
+            paths.push(path);
         }
-        None => is_temporary(file),
-    };
-    let swept_shards = shards.iter().filter(|file| is_swept(file));
-    let swept_caches = caches.iter().filter(|file| stale_cache(file) || is_temporary(file));
-    let own = own?.files;
-    let temporaries = own.iter().chain(&entries).filter(|file| is_temporary(file));
-    for file in temporaries.chain(swept_shards).chain(swept_caches).filter(|file| old(file)) {
-        // What its own writer took away first is not counted.
-        if backing.remove(&file.key)? {
-            report.files += 1;
-            report.bytes += file.n_bytes;
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// Whether a file was last written at least `age` ago; one that cannot be asked is not.
+fn is_older(path: &Path, age: Duration) -> bool {
+    let modified = fs::metadata(path).and_then(|m| m.modified());
+    modified.is_ok_and(|t| SystemTime::now().duration_since(t).unwrap_or_default() >= age)
+}
+
+/// Sweeps a set's folders, whose lock the caller has.
+fn sweep_folders(open: &OpenSet, min_age: Duration, report: &mut GcReport) -> Result<()> {
+    let live = log::live_names(&open.state);
+    let (folder, shards, entries) =
+        (open.paths.folder().to_owned(), open.paths.shards(), open.paths.log());
+    let (caches, newest_cache) = (open.paths.cache(), cache_path(open));
+    for folder in [&folder, &shards, &entries, &caches] {
+        for path in files_in(folder)? {
+            let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+            let stale_cache = folder == &caches && path != newest_cache;
+            // A replaced shard is as old as its replacement, not as its bytes.
+            let dated = match name.strip_suffix(".parquet") {
+                Some(shard) if log::is_shard_name(shard) && folder == &shards => {
+                    if live.contains(shard) {
+                        continue;
+                    }
+                    open.state.dead.get(shard).map_or(path.clone(), |v| open.paths.entry(*v))
+                }
+                _ if stale_cache || name.starts_with(TEMPORARY) => path.clone(),
+                _ => continue,
+            };
+            if is_older(&dated, min_age) && is_older(&path, min_age) {
+                sweep(&path, report)?;
+            }
         }
     }
     Ok(())
+}
+
+/// Removes a file that nothing refers to.
+///
+/// Temporary names are never used again, and the lock keeps commits from shards meanwhile, so what
+/// is removed is what was looked at.
+fn sweep(path: &Path, report: &mut GcReport) -> Result<()> {
+    let bytes = fs::metadata(path).map_or(0, |m| m.len());
+    match fs::remove_file(path) {
+        Ok(()) => {
+            report.files += 1;
+            report.bytes += bytes;
+            Ok(())
+        }
+        // Its writer was first.
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Error::io("remove", path, e)),
+    }
 }
 
 fn check_min_age(min_age: Duration) -> Result<()> {

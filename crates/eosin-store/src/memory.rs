@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eosin_core::{
-    Contract, EmbeddingBatch, EmbeddingStore, EmbeddingWriter, Fingerprint, Matrix, Result, RowKey,
-    SetSummary, Superseded,
+    Contract, EmbeddingBatch, EmbeddingStore, EmbeddingWriter, Fingerprint, Matrix, Result,
+    SetSummary,
 };
 
 use crate::Dtype;
@@ -33,30 +32,6 @@ struct MemoryWriter {
     contract: Contract,
     fingerprint: Fingerprint,
     pending: Vec<EmbeddingBatch>,
-    superseded: Superseded,
-}
-
-impl MemorySet {
-    /// Takes rows away, and returns how many there were.
-    fn drop_rows(&mut self, keys: &BTreeSet<RowKey>) -> u64 {
-        let mut n_dropped = 0;
-        let stays = |batch: &EmbeddingBatch, row: usize| {
-            !keys.contains(&RowKey::of(&batch.metas[row], batch.views[row]))
-        };
-        for commit in &mut self.commits {
-            let mut left = Vec::new();
-            for batch in commit.iter() {
-                let n_rows = batch.metas.len();
-                let rows: Vec<usize> = (0..n_rows).filter(|&row| stays(batch, row)).collect();
-                n_dropped += (n_rows - rows.len()) as u64;
-                if !rows.is_empty() {
-                    left.push(batch.select(&rows));
-                }
-            }
-            *commit = Arc::new(left);
-        }
-        n_dropped
-    }
 }
 
 impl MemoryStore {
@@ -68,16 +43,6 @@ impl MemoryStore {
     /// An empty store that rounds to `dtype`.
     pub fn with_dtype(dtype: Dtype) -> Self {
         Self { dtype, ..Self::default() }
-    }
-
-    fn writer_of(&self, contract: &Contract) -> MemoryWriter {
-        MemoryWriter {
-            store: self.clone(),
-            contract: contract.clone(),
-            fingerprint: contract.fingerprint(),
-            pending: Vec::new(),
-            superseded: Superseded::new(),
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Fingerprint, MemorySet>> {
@@ -126,31 +91,12 @@ impl EmbeddingStore for MemoryStore {
 
     fn writer(&self, contract: &Contract) -> Result<Box<dyn EmbeddingWriter>> {
         check_dim(contract)?;
-        Ok(Box::new(self.writer_of(contract)))
-    }
-
-    fn superseding_writer(
-        &self,
-        contract: &Contract,
-        superseded: Superseded,
-    ) -> Result<Box<dyn EmbeddingWriter>> {
-        check_dim(contract)?;
-        Ok(Box::new(MemoryWriter { superseded, ..self.writer_of(contract) }))
-    }
-
-    fn remove_rows(&self, set: &Fingerprint, keys: &BTreeSet<RowKey>) -> Result<u64> {
-        let mut sets = self.lock();
-        let known: Vec<Fingerprint> = sets.keys().cloned().collect();
-        let found = sets.get_mut(set).ok_or_else(|| unknown_set(set, &known))?;
-        let n_dropped = found.drop_rows(keys);
-        if n_dropped > 0 {
-            found.commits.push(Arc::new(Vec::new()));
-        }
-        Ok(n_dropped)
-    }
-
-    fn place(&self) -> PathBuf {
-        PathBuf::from("memory")
+        Ok(Box::new(MemoryWriter {
+            store: self.clone(),
+            contract: contract.clone(),
+            fingerprint: contract.fingerprint(),
+            pending: Vec::new(),
+        }))
     }
 }
 
@@ -191,15 +137,7 @@ impl EmbeddingWriter for MemoryWriter {
         let set = sets
             .entry(self.fingerprint.clone())
             .or_insert_with(|| MemorySet { contract: self.contract.clone(), commits: Vec::new() });
-        let pending = std::mem::take(&mut self.pending);
-        let mut gone = BTreeSet::new();
-        for batch in &pending {
-            for (meta, &view) in batch.metas.iter().zip(&batch.views) {
-                gone.extend(self.superseded.remove(&RowKey::of(meta, view)).unwrap_or_default());
-            }
-        }
-        set.drop_rows(&gone);
-        set.commits.push(Arc::new(pending));
+        set.commits.push(Arc::new(std::mem::take(&mut self.pending)));
         Ok(set.commits.len() as u64)
     }
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use eosin_core::{Contract, Error, Matrix, Result, SetSummary, TileMeta};
 use rayon::prelude::*;
 
-use crate::layout::SetFiles;
+use crate::layout::SetPaths;
 use crate::log::State;
 use crate::shard_reader::ShardReader;
 
 /// A set at one version.
 #[derive(Debug)]
 pub(crate) struct OpenSet {
-    pub(crate) files: SetFiles,
+    pub(crate) paths: SetPaths,
     pub(crate) contract: Contract,
     pub(crate) state: State,
 }
@@ -34,7 +34,7 @@ impl OpenSet {
 
     /// Opens every shard, in order.
     fn readers(&self) -> Result<Vec<ShardReader>> {
-        let open = |shard| ShardReader::open(&self.files, shard, &self.contract);
+        let open = |shard| ShardReader::open(&self.paths, shard, &self.contract);
         self.state.shards.par_iter().map(open).collect()
     }
 
@@ -124,7 +124,7 @@ impl OpenSet {
             .into_par_iter()
             .map(|(shard, (numbers, places))| {
                 let shard = &self.state.shards[shard];
-                let reader = ShardReader::open(&self.files, shard, &self.contract)?;
+                let reader = ShardReader::open(&self.paths, shard, &self.contract)?;
                 let mut values = vec![0.0; numbers.len() * dim];
                 reader.read_rows(&numbers, &mut values)?;
                 Ok((places, values))

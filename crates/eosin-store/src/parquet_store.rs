@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{StringArray, UInt16Array};
 use eosin_core::{
     Contract, EmbeddingBatch, EmbeddingStore, EmbeddingWriter, Error, Fingerprint, Matrix, Result,
-    RowKey, SetSummary, Superseded, TileKey, TileMeta, latest_rows, rows_of_tiles,
+    SetSummary, TileMeta,
 };
 
-use crate::Dtype;
-use crate::backing::{Backing, FolderBacking, MemoryBacking, MirrorBacking};
-use crate::layout::SetFiles;
+use crate::layout::SetPaths;
 use crate::log;
+use crate::objects::Objects;
 use crate::open_set::OpenSet;
+use crate::read::{latest, latest_rows, rows_of_tiles};
 use crate::schema::{column, read_metas};
 use crate::shard_reader::{MetaColumns, ShardReader, damaged};
 use crate::writer::ParquetWriter;
+use crate::{Dtype, RowKey, TileKey};
 
 /// How a store writes; reading needs no options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,47 +42,34 @@ impl Default for StoreOptions {
     }
 }
 
-/// An [`EmbeddingStore`] of Parquet shards under an atomic log, in a folder or wherever else there
-/// is a [`Backing`].
+/// An [`EmbeddingStore`] in a folder: Parquet shards under an atomic log.
 ///
-/// Any number of processes may read and write the same store at once.
+/// Any number of processes may read and write the same folder at once. A store may also be in a
+/// bucket, of which the folder is then a mirror; see [`ParquetStore::open_mirror`].
 #[derive(Clone, Debug)]
 pub struct ParquetStore {
-    backing: Arc<dyn Backing>,
+    root: PathBuf,
     options: StoreOptions,
+    bucket: Option<Arc<dyn Objects>>,
 }
 
 impl ParquetStore {
-    /// A store in the folder `root`, which is made at the first commit.
+    /// A store in `root`, which is made at the first commit.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         Self::open_with(root, StoreOptions::default())
     }
 
     /// As [`ParquetStore::open`], with options for writing.
     pub fn open_with(root: impl Into<PathBuf>, options: StoreOptions) -> Result<Self> {
-        Self::on(Arc::new(FolderBacking::new(root)?), options)
-    }
-
-    /// A store in memory, which ends with the last of its clones.
-    pub fn in_memory(options: StoreOptions) -> Result<Self> {
-        Self::on(Arc::new(MemoryBacking::new()), options)
-    }
-
-    /// The store in `bucket`, mirrored in the folder `mirror`, which may be deleted at any time.
-    ///
-    /// A commit counts once the bucket has it. Readers see the bucket's newest state whenever they
-    /// open a set, and fetch the shards they lack, each once, when they first need them.
-    /// [`ParquetStore::verify`] reads the mirror, after fetching what it lacks.
-    pub fn open_mirror(
-        bucket: Arc<dyn Backing>,
-        mirror: impl Into<PathBuf>,
-        options: StoreOptions,
-    ) -> Result<Self> {
-        Self::on(Arc::new(MirrorBacking::new(bucket, mirror)?), options)
-    }
-
-    /// A store whose files are in `backing`.
-    pub fn on(backing: Arc<dyn Backing>, options: StoreOptions) -> Result<Self> {
+        let root = root.into();
+        if root.exists() && !root.is_dir() {
+            return Err(Error::input(
+                "embedding store",
+                "a folder, or a path where one can be made",
+                root.display().to_string(),
+                "name the folder that holds the sets, not a file in it",
+            ));
+        }
         if options.max_shard_rows == 0 {
             return Err(Error::input(
                 "max_shard_rows",
@@ -88,23 +78,66 @@ impl ParquetStore {
                 "leave it at its default",
             ));
         }
-        Ok(Self { backing, options })
+        Ok(Self { root, options, bucket: None })
     }
 
-    /// Where its files are.
-    pub fn backing(&self) -> &dyn Backing {
-        self.backing.as_ref()
+    /// The store in `bucket`, mirrored in the folder `mirror`, which may be deleted at any time.
+    ///
+    /// A commit counts once the bucket has it. Readers see the bucket's newest state whenever they
+    /// open a set, and fetch the shards they lack, each once, when they first need them.
+    /// [`ParquetStore::verify`] reads the mirror, after fetching what it lacks.
+    pub fn open_mirror(
+        bucket: Arc<dyn Objects>,
+        mirror: impl Into<PathBuf>,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        Ok(Self { bucket: Some(bucket), ..Self::open_with(mirror, options)? })
     }
 
-    pub(crate) fn files(&self, set: &Fingerprint) -> SetFiles {
-        SetFiles::new(self.backing.clone(), set)
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn paths(&self, set: &Fingerprint) -> SetPaths {
+        SetPaths::new(&self.root, self.bucket.as_ref(), set)
     }
 
     pub(crate) fn options(&self) -> StoreOptions {
         self.options
     }
 
-    /// The tiles and views of all rows, in the order of [`EmbeddingStore::read_all`]; embeddings are
+    /// Every committed row, with the file that it was read from.
+    ///
+    /// Embeddings are not read, so that a run finds out quickly what is left to do.
+    /// Where a row was committed twice, the later counts.
+    pub fn committed(&self, set: &Fingerprint) -> Result<BTreeMap<RowKey, Arc<str>>> {
+        let (mut rows, mut last) = (BTreeMap::new(), Arc::<str>::from(""));
+        let Some(open) = self.try_open_set(set)? else { return Ok(rows) };
+        for shard in &open.state.shards {
+            let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
+            let path = reader.path().to_owned();
+            for batch in reader.meta_batches(MetaColumns::Keys, 8192)? {
+                let batch =
+                    batch.map_err(|e| damaged(&path, "a sound Parquet shard", e.to_string()))?;
+                let tile_id = column::<StringArray>(&path, &batch, "tile_id")?;
+                let source = column::<StringArray>(&path, &batch, "source")?;
+                let digest = column::<StringArray>(&path, &batch, "source_digest")?;
+                let view = column::<UInt16Array>(&path, &batch, "view")?;
+                for i in 0..batch.num_rows() {
+                    // Rows of one slide follow one another and share its path.
+                    if *last != *source.value(i) {
+                        last = source.value(i).into();
+                    }
+                    let key = RowKey::new(tile_id.value(i), digest.value(i), view.value(i));
+                    rows.insert(key, Arc::clone(&last));
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The tiles and views of all rows, in the order of [`ParquetStore::read_all`]; embeddings are
     /// not read.
     pub fn tiles(&self, set: &Fingerprint) -> Result<(Vec<TileMeta>, Vec<u16>)> {
         let (metas, views) = self.open_set(set)?.read_metas()?;
@@ -116,6 +149,31 @@ impl ParquetStore {
     /// The set's embeddings without its tiles, in the order of [`EmbeddingStore::scan`].
     pub fn read_embeddings(&self, set: &Fingerprint) -> Result<Matrix> {
         self.open_set(set)?.read_embeddings()
+    }
+
+    /// All rows of a set, in the order of their first commit; as [`crate::StoreExt::read_all`],
+    /// on all threads.
+    pub fn read_all(&self, set: &Fingerprint) -> Result<EmbeddingBatch> {
+        let open = self.open_set(set)?;
+        let (metas, views) = open.read_metas()?;
+        let batch = EmbeddingBatch::new(set.clone(), metas, views, open.read_embeddings()?)?;
+        latest(batch.with_contract(&open.contract))
+    }
+
+    /// The rows of the given tiles in the order asked for, the views of a tile together; as
+    /// [`crate::StoreExt::read_tiles`], without reading the embeddings of others.
+    pub fn read_tiles(&self, set: &Fingerprint, tiles: &[TileKey]) -> Result<EmbeddingBatch> {
+        let open = self.open_set(set)?;
+        let (metas, views) = open.read_metas()?;
+        let rows = rows_of_tiles(set, &metas, &views, tiles)?;
+        let numbers: Vec<u64> = rows.iter().map(|&r| r as u64).collect();
+        let batch = EmbeddingBatch::new(
+            set.clone(),
+            rows.iter().map(|&r| metas[r].clone()).collect(),
+            rows.iter().map(|&r| views[r]).collect(),
+            open.read_rows(&numbers)?,
+        )?;
+        Ok(batch.with_contract(&open.contract))
     }
 
     /// The rows that meet a condition on their tile and view, in the order of
@@ -159,21 +217,39 @@ impl ParquetStore {
 
     /// A set, if it has a commit.
     pub(crate) fn try_open_set(&self, set: &Fingerprint) -> Result<Option<OpenSet>> {
-        let files = self.files(set);
-        let state = log::read_state(&files)?;
+        let paths = self.paths(set);
+        let state = log::read_state(&paths)?;
         if state.version == 0 {
             return Ok(None);
         }
-        let contract = read_contract(&files, set)?;
-        Ok(Some(OpenSet { files, contract, state }))
+        let contract = read_contract(&paths, set)?;
+        Ok(Some(OpenSet { paths, contract, state }))
     }
 
     /// Sets with at least one commit, in order.
     pub(crate) fn fingerprints(&self) -> Result<Vec<Fingerprint>> {
+        if let Some(bucket) = &self.bucket {
+            let objects = bucket.list("")?;
+            let logged = objects.iter().filter_map(|o| o.key.split_once("/_log/"));
+            let mut found: Vec<Fingerprint> =
+                logged.filter_map(|(set, _)| Fingerprint::parse(set).ok()).collect();
+            found.sort_unstable();
+            found.dedup();
+            return Ok(found);
+        }
+        let listing = match fs::read_dir(&self.root) {
+            Ok(listing) => listing,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Error::io("list", &self.root, e)),
+        };
         let mut found = Vec::new();
-        for name in self.backing.list("")?.folders {
-            let Ok(set) = Fingerprint::parse(&name) else { continue };
-            if !log::versions(&self.files(&set))?.is_empty() {
+        for item in listing {
+            let name = item.map_err(|e| Error::io("list", &self.root, e))?.file_name();
+            let Some(set) = name.to_str().and_then(|n| Fingerprint::parse(n).ok()) else {
+                continue;
+            };
+            let log = self.paths(&set).log();
+            if !log::versions(&log)?.is_empty() {
                 found.push(set);
             }
         }
@@ -195,7 +271,7 @@ impl EmbeddingStore for ParquetStore {
         let open = self.open_set(set)?;
         let dim = open.contract.dim as usize;
         for shard in &open.state.shards {
-            let reader = ShardReader::open(&open.files, shard, &open.contract)?;
+            let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
             let path = reader.path().to_owned();
             let mut first = 0;
             for batch in reader.meta_batches(MetaColumns::All, batch_rows(dim))? {
@@ -217,74 +293,6 @@ impl EmbeddingStore for ParquetStore {
     fn writer(&self, contract: &Contract) -> Result<Box<dyn EmbeddingWriter>> {
         Ok(Box::new(ParquetWriter::new(self, contract)?))
     }
-
-    /// Embeddings are not read, so that a run finds out quickly what is left to do.
-    fn committed(&self, set: &Fingerprint) -> Result<BTreeMap<RowKey, Arc<str>>> {
-        let (mut rows, mut last) = (BTreeMap::new(), Arc::<str>::from(""));
-        let Some(open) = self.try_open_set(set)? else { return Ok(rows) };
-        for shard in &open.state.shards {
-            let reader = ShardReader::open(&open.files, shard, &open.contract)?;
-            let path = reader.path().to_owned();
-            for batch in reader.meta_batches(MetaColumns::Keys, 8192)? {
-                let batch =
-                    batch.map_err(|e| damaged(&path, "a sound Parquet shard", e.to_string()))?;
-                let tile_id = column::<StringArray>(&path, &batch, "tile_id")?;
-                let source = column::<StringArray>(&path, &batch, "source")?;
-                let digest = column::<StringArray>(&path, &batch, "source_digest")?;
-                let view = column::<UInt16Array>(&path, &batch, "view")?;
-                for i in 0..batch.num_rows() {
-                    // Rows of one slide follow one another and share its path.
-                    if *last != *source.value(i) {
-                        last = source.value(i).into();
-                    }
-                    let key = RowKey::new(tile_id.value(i), digest.value(i), view.value(i));
-                    rows.insert(key, Arc::clone(&last));
-                }
-            }
-        }
-        Ok(rows)
-    }
-
-    /// On all threads.
-    fn read_all(&self, set: &Fingerprint) -> Result<EmbeddingBatch> {
-        let open = self.open_set(set)?;
-        let (metas, views) = open.read_metas()?;
-        let batch = EmbeddingBatch::new(set.clone(), metas, views, open.read_embeddings()?)?;
-        Ok(batch.latest().with_contract(&open.contract))
-    }
-
-    /// Without reading the embeddings of others.
-    fn read_tiles(&self, set: &Fingerprint, tiles: &[TileKey]) -> Result<EmbeddingBatch> {
-        let open = self.open_set(set)?;
-        let (metas, views) = open.read_metas()?;
-        let rows = rows_of_tiles(set, &metas, &views, tiles)?;
-        let numbers: Vec<u64> = rows.iter().map(|&r| r as u64).collect();
-        let batch = EmbeddingBatch::new(
-            set.clone(),
-            rows.iter().map(|&r| metas[r].clone()).collect(),
-            rows.iter().map(|&r| views[r]).collect(),
-            open.read_rows(&numbers)?,
-        )?;
-        Ok(batch.with_contract(&open.contract))
-    }
-
-    /// Every such commit writes anew what is left of the shards concerned, so commit many rows at
-    /// once.
-    fn superseding_writer(
-        &self,
-        contract: &Contract,
-        superseded: Superseded,
-    ) -> Result<Box<dyn EmbeddingWriter>> {
-        Ok(Box::new(ParquetWriter::new(self, contract)?.superseding(superseded)))
-    }
-
-    fn remove_rows(&self, set: &Fingerprint, keys: &BTreeSet<RowKey>) -> Result<u64> {
-        self.drop_rows(set, keys)
-    }
-
-    fn place(&self) -> PathBuf {
-        self.backing.place("")
-    }
 }
 
 /// Rows of a scanned batch: at most 8,192, and at most 16 MiB of values.
@@ -292,10 +300,11 @@ fn batch_rows(dim: usize) -> usize {
     ((16 << 20) / (dim.max(1) * 4)).clamp(1, 8192)
 }
 
-fn read_contract(files: &SetFiles, set: &Fingerprint) -> Result<Contract> {
-    let (path, bytes) = (files.place(&files.contract()), files.read(&files.contract())?);
+fn read_contract(paths: &SetPaths, set: &Fingerprint) -> Result<Contract> {
+    let path = paths.contract();
+    let text = fs::read_to_string(&path).map_err(|e| Error::io("read", &path, e))?;
     let hint = "restore the file from a copy; every shard also holds the contract in its metadata";
-    let contract: Contract = serde_json::from_slice(&bytes)
+    let contract: Contract = serde_json::from_str(&text)
         .map_err(|e| Error::data(&path, "a contract in JSON", e.to_string(), hint))?;
     let found = contract.fingerprint();
     if found != *set {

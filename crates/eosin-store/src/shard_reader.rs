@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use arrow_array::{
     Array, FixedSizeListArray, Float16Array, Float32Array, RecordBatch, StringArray, UInt16Array,
 };
 use arrow_schema::DataType;
-use eosin_core::{Contract, Error, Result, RowKey, TileMeta, lies_inside};
+use eosin_core::{Contract, Error, Result, TileMeta, lies_inside};
 use half::slice::HalfFloatSliceExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -18,18 +18,21 @@ use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 
 use crate::Dtype;
-use crate::backing::ReadAt;
-use crate::chunks::Chunks;
 use crate::dtype::Widener;
-use crate::layout::SetFiles;
+use crate::layout::SetPaths;
 use crate::log::Shard;
+use crate::mirror;
+use crate::read::RowKey;
 use crate::schema::{EMBEDDING, KEY_COLUMNS, N_META, column, read_metas, shard_schema};
 use crate::shard_writer::{KEY_CONTRACT, KEY_FINGERPRINT};
 
 /// Reads one committed shard.
 pub(crate) struct ShardReader {
     path: PathBuf,
-    file: Arc<dyn ReadAt>,
+    /// For Parquet's own reader, which moves the file's position as it likes.
+    file: File,
+    /// For reading values in place.
+    values: File,
     metadata: ArrowReaderMetadata,
     dim: usize,
     dtype: Dtype,
@@ -55,18 +58,19 @@ pub(crate) enum MetaColumns {
 
 impl ShardReader {
     /// Opens a shard of the log and checks that it is what the log says, without reading its rows.
-    pub(crate) fn open(set: &SetFiles, shard: &Shard, contract: &Contract) -> Result<Self> {
-        let key = set.shard(&shard.name);
-        set.backing().fetch(&key, &shard.blake3)?;
-        let (path, file) = (set.place(&key), set.open(&key)?);
-        let bytes = file.n_bytes();
+    pub(crate) fn open(set: &SetPaths, shard: &Shard, contract: &Contract) -> Result<Self> {
+        mirror::pull_shard(set, shard)?;
+        let path = set.shard(&shard.name);
+        let open = || File::open(&path).map_err(|e| Error::io("read", &path, e));
+        let (file, values) = (open()?, open()?);
+        let bytes = file.metadata().map_err(|e| Error::io("read", &path, e))?.len();
         if bytes != shard.bytes {
             return Err(damaged(&path, format!("{} bytes", shard.bytes), format!("{bytes} bytes")));
         }
         // Only where pages lie is needed, not what ranges of values they hold.
         let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&Chunks::new(file.clone()), options)
-            .map_err(|e| parquet_error(&path, &e))?;
+        let metadata =
+            ArrowReaderMetadata::load(&file, options).map_err(|e| parquet_error(&path, &e))?;
         check_ranges(&path, metadata.metadata(), bytes)?;
         check_contract(&path, metadata.metadata(), contract)?;
         let dim = contract.dim as usize;
@@ -85,6 +89,7 @@ impl ShardReader {
         Ok(Self {
             path,
             file,
+            values,
             metadata,
             dim,
             dtype: shard.dtype,
@@ -138,7 +143,7 @@ impl ShardReader {
             MetaColumns::All => ProjectionMask::roots(schema, 0..N_META),
             MetaColumns::Keys => ProjectionMask::columns(schema, KEY_COLUMNS),
         };
-        self.builder(mask)
+        self.builder(mask)?
             .with_batch_size(batch_rows)
             .build()
             .map_err(|e| parquet_error(&self.path, &e))
@@ -167,7 +172,7 @@ impl ShardReader {
             let (here, after) = rest.split_at_mut(n * self.dim);
             let offset = span.values_at + skip as u64 * row_bytes;
             widener
-                .fill(self.dtype, here, |bytes| self.file.read_at(bytes, offset))
+                .fill(self.dtype, here, |bytes| read_exact_at(&self.values, bytes, offset))
                 .map_err(|e| Error::io("read", &self.path, e))?;
             (row, rest, at) = (row + n, after, at + 1);
         }
@@ -201,7 +206,7 @@ impl ShardReader {
     fn decode(&self, selection: RowSelection, out: &mut [f32]) -> Result<()> {
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [N_META]);
         let reader = self
-            .builder(mask)
+            .builder(mask)?
             .with_row_selection(selection)
             .with_batch_size(1024)
             .build()
@@ -223,11 +228,31 @@ impl ShardReader {
         }
     }
 
-    fn builder(&self, mask: ProjectionMask) -> ParquetRecordBatchReaderBuilder<Chunks> {
-        let file = Chunks::new(self.file.clone());
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_projection(mask)
+    fn builder(&self, mask: ProjectionMask) -> Result<ParquetRecordBatchReaderBuilder<File>> {
+        let file = self.file.try_clone().map_err(|e| Error::io("read", &self.path, e))?;
+        Ok(ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_projection(mask))
     }
+}
+
+/// Reads at a place without moving the file's position, so that threads can share it.
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Reads at a place; each call has its own position, so that threads can share the file.
+#[cfg(windows)]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        let place = offset + done as u64;
+        match std::os::windows::fs::FileExt::seek_read(file, &mut bytes[done..], place)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => done += n,
+        }
+    }
+    Ok(())
 }
 
 /// Where each page's values lie, if the embedding column is uncompressed, plainly encoded, without

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::path::Path;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
@@ -15,61 +17,65 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use crate::Dtype;
-use crate::backing::{Draft, Guard, LockPurpose, Scratch};
 use crate::dtype::Encoded;
+use crate::durable::{create_folder, create_temporary, place, sync_folder};
 use crate::hashing_file::{HashingFile, Sync, Written};
-use crate::layout::{FORMAT, SetFiles};
+use crate::layout::{FORMAT, SetPaths};
 use crate::log::Shard;
+use crate::mirror;
 use crate::pages::{self, PageLayout};
 use crate::schema::{N_META, meta_columns, shard_schema};
+use crate::set_lock::SetLock;
+use crate::verify::file_digest;
 
 /// Keys of a shard's metadata.
 pub(crate) const KEY_FORMAT: &str = "eosin.format";
 pub(crate) const KEY_FINGERPRINT: &str = "eosin.fingerprint";
 pub(crate) const KEY_CONTRACT: &str = "eosin.contract";
 
-/// Writes one shard to a draft, row group after row group.
+/// Writes one shard to a temporary file, row group after row group.
 pub(crate) struct ShardWriter {
-    file: SerializedFileWriter<HashingFile>,
-    scratch: Scratch,
+    temporary: PathBuf,
     dtype: Dtype,
     layout: PageLayout,
     schema: SchemaRef,
+    file: SerializedFileWriter<HashingFile>,
     rows: u64,
     /// The embedding column of a row group, kept for its memory.
     chunk: Vec<u8>,
 }
 
-/// A shard that is whole, and a draft until its commit.
+/// A shard that is whole and on disk, under a temporary name until its commit.
 ///
-/// Dropping it removes the draft.
+/// Dropping it removes the file.
 #[derive(Debug)]
 pub(crate) struct FinishedShard {
     pub(crate) shard: Shard,
-    draft: Option<(Scratch, Sync)>,
-    lock: Option<Arc<Guard>>,
+    temporary: Option<PathBuf>,
+    sync: Sync,
+    lock: Option<Arc<SetLock>>,
 }
 
 impl ShardWriter {
     pub(crate) fn create(
-        set: &SetFiles,
+        set: &SetPaths,
         contract: &Contract,
         dtype: Dtype,
         cold: bool,
     ) -> Result<Self> {
         let dim = contract.dim as usize;
         let schema = shard_schema(dim, dtype);
-        let (scratch, sink) = Scratch::begin(set.backing(), set.set())?;
+        let (temporary, file) = create_temporary(set.folder())?;
         let open = || {
             let mut properties = properties(contract);
             add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
             let descriptor = ArrowSchemaConverter::new().convert(&schema)?;
-            let root = descriptor.root_schema_ptr();
-            SerializedFileWriter::new(HashingFile::new(sink), root, Arc::new(properties))
+            let sink = HashingFile::new(file);
+            SerializedFileWriter::new(sink, descriptor.root_schema_ptr(), Arc::new(properties))
         };
-        let file = open().map_err(|e| write_error(&scratch.place(), e))?;
+        let file = open().map_err(|e| write_error(&temporary, e))?;
         let layout = PageLayout { dim, width: dtype.width(), cold };
-        Ok(Self { file, scratch, dtype, layout, schema, rows: 0, chunk: Vec::new() })
+        Ok(Self { temporary, dtype, layout, schema, file, rows: 0, chunk: Vec::new() })
     }
 
     /// Writes one row group.
@@ -80,8 +86,7 @@ impl ShardWriter {
         values: &Encoded,
     ) -> Result<()> {
         self.rows += metas.len() as u64;
-        self.try_write_group(metas, views, values)
-            .map_err(|e| write_error(&self.scratch.place(), e))
+        self.try_write_group(metas, views, values).map_err(|e| write_error(&self.temporary, e))
     }
 
     fn try_write_group(
@@ -116,10 +121,17 @@ impl ShardWriter {
 
     /// Ends the file; publishing waits until its bytes are durable.
     pub(crate) fn finish(mut self) -> Result<FinishedShard> {
-        let place = self.scratch.place();
-        self.file.finish().map_err(|e| write_error(&place, e))?;
-        let end = self.file.inner_mut().end();
-        let Written { digest, bytes, sync } = end.map_err(|e| Error::io("write", &place, e))?;
+        let temporary = std::mem::take(&mut self.temporary);
+        let finished = self.file.finish().map_err(|e| write_error(&temporary, e)).and_then(|_| {
+            self.file.inner_mut().end().map_err(|e| Error::io("write", &temporary, e))
+        });
+        let Written { digest, bytes, sync } = match finished {
+            Ok(end) => end,
+            Err(e) => {
+                let _ = fs::remove_file(&temporary);
+                return Err(e);
+            }
+        };
         let shard = Shard {
             name: digest[..32].to_string(),
             rows: self.rows,
@@ -128,7 +140,15 @@ impl ShardWriter {
             dtype: self.dtype,
             cold: self.layout.cold,
         };
-        Ok(FinishedShard { shard, draft: Some((self.scratch, sync)), lock: None })
+        Ok(FinishedShard { shard, temporary: Some(temporary), sync, lock: None })
+    }
+}
+
+impl Drop for ShardWriter {
+    fn drop(&mut self) {
+        if !self.temporary.as_os_str().is_empty() {
+            let _ = fs::remove_file(&self.temporary);
+        }
     }
 }
 
@@ -138,32 +158,57 @@ impl FinishedShard {
     /// Equal names mean equal bytes, so a shard that is there already is compared and used. `lock`
     /// is kept until this is dropped, which is after the commit: `gc` must not sweep a shard that
     /// no commit names yet.
-    fn publish(&mut self, set: &SetFiles, lock: Arc<Guard>) -> Result<()> {
-        let Some((scratch, sync)) = self.draft.take() else { return Ok(()) };
-        self.lock = Some(lock);
-        let place = scratch.place();
-        let sink = sync.wait().map_err(|e| Error::io("write", place, e))?;
-        let draft = Draft::new(scratch, sink, self.shard.blake3.clone());
-        set.backing().publish(&set.shard(&self.shard.name), draft)
+    fn publish(&mut self, set: &SetPaths, lock: Arc<SetLock>) -> Result<()> {
+        if let Some(temporary) = &self.temporary {
+            self.sync.wait().map_err(|e| Error::io("write", temporary, e))?;
+            let path = set.shard(&self.shard.name);
+            self.lock = Some(lock);
+            if !place(temporary, &path)? {
+                self.use_existing(&path)?;
+            }
+            self.temporary = None;
+            mirror::push_shard(set, &path)?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the file at `path` is this shard, and young.
+    fn use_existing(&self, path: &Path) -> Result<()> {
+        let found = file_digest(path)?;
+        if found != self.shard.blake3 {
+            return Err(Error::data(
+                path,
+                format!("a shard with the BLAKE3 {}, as its name says", self.shard.blake3),
+                format!("the BLAKE3 {found}"),
+                "the file is damaged; remove it, then run again",
+            ));
+        }
+        // Where locks do not work, its age alone keeps it from a sweep. A file that is not ours to
+        // date is as it was.
+        let _ = File::options()
+            .write(true)
+            .open(path)
+            .and_then(|file| file.set_modified(SystemTime::now()));
+        Ok(())
     }
 }
 
 impl Drop for FinishedShard {
     fn drop(&mut self) {
-        if let Some((scratch, sync)) = self.draft.take() {
-            // The thread that makes it durable ends before its name goes.
-            drop(sync.wait());
-            drop(scratch);
+        if let Some(temporary) = &self.temporary {
+            let _ = fs::remove_file(temporary);
         }
     }
 }
 
 /// Publishes all shards, durably; keep them until they are committed.
-pub(crate) fn publish_all(set: &SetFiles, shards: &mut [FinishedShard]) -> Result<Vec<Shard>> {
-    let lock = Arc::new(set.backing().lock(set.set(), LockPurpose::Commit)?);
+pub(crate) fn publish_all(set: &SetPaths, shards: &mut [FinishedShard]) -> Result<Vec<Shard>> {
+    create_folder(&set.shards())?;
+    let lock = Arc::new(SetLock::to_commit(set)?);
     for shard in shards.iter_mut() {
         shard.publish(set, lock.clone())?;
     }
+    sync_folder(&set.shards())?;
     Ok(shards.iter().map(|s| s.shard.clone()).collect())
 }
 

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use eosin_core::{Error, Fingerprint, Progress, Result, RowKey};
+use eosin_core::{Error, Fingerprint, Progress, Result};
 
-use crate::backing::digest_of;
 use crate::log::Shard;
+use crate::mirror;
 use crate::open_set::OpenSet;
 use crate::parquet_store::ParquetStore;
+use crate::read::RowKey;
 use crate::shard_reader::ShardReader;
 
 /// What [`ParquetStore::verify`] found in a set.
@@ -79,7 +82,7 @@ impl ParquetStore {
         let mut seen = Seen::default();
         progress.start("verify", report.n_rows);
         for shard in &open.state.shards {
-            let path = open.files.place(&open.files.shard(&shard.name));
+            let path = open.paths.shard(&shard.name);
             if let Err(error) = verify_shard(&open, shard, &mut seen, &mut report) {
                 report.problems.push(Problem { path, what: describe(&error) });
             }
@@ -96,18 +99,16 @@ fn verify_shard(
     seen: &mut Seen,
     report: &mut VerifyReport,
 ) -> Result<()> {
-    let key = open.files.shard(&shard.name);
-    open.files.backing().fetch(&key, &shard.blake3)?;
-    let path = open.files.place(&key);
-    let file = open.files.open(&key)?;
-    let digest = digest_of(file.as_ref()).map_err(|e| Error::io("read", &path, e))?;
+    mirror::pull_shard(&open.paths, shard)?;
+    let path = open.paths.shard(&shard.name);
+    let digest = file_digest(&path)?;
     if digest != shard.blake3 {
         let what = format!("its BLAKE3 is {digest}, the log says {}", shard.blake3);
         report.problems.push(Problem { path, what });
         // Its content is not trusted any further.
         return Ok(());
     }
-    let reader = ShardReader::open(&open.files, shard, &open.contract)?;
+    let reader = ShardReader::open(&open.paths, shard, &open.contract)?;
     let (metas, views) = reader.read_metas()?;
     let dim = open.contract.dim as usize;
     let mut block = Vec::new();
@@ -142,6 +143,19 @@ impl Seen {
         if let Some(earlier) = self.keys.insert(key.clone(), path.to_owned()) {
             report.committed_again.push((key, earlier));
         }
+    }
+}
+
+pub(crate) fn file_digest(path: &Path) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    let mut file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let n = file.read(&mut buffer).map_err(|e| Error::io("read", path, e))?;
+        if n == 0 {
+            return Ok(hasher.finalize().to_hex().to_string());
+        }
+        hasher.update(&buffer[..n]);
     }
 }
 

@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 
 use eosin_core::{
-    Contract, EmbeddingBatch, EmbeddingStore, EmbeddingWriter, Error, Fingerprint, Result, RowKey,
-    Superseded, TileMeta,
+    Contract, EmbeddingBatch, EmbeddingStore, EmbeddingWriter, Error, Fingerprint, Result, TileMeta,
 };
 
 use crate::Dtype;
 use crate::dtype::Encoded;
-use crate::layout::SetFiles;
+use crate::durable::{create_folder, create_if_absent};
+use crate::layout::SetPaths;
 use crate::log;
+use crate::mirror;
 use crate::open_shard::{Group, Pipeline};
 use crate::parquet_store::{ParquetStore, StoreOptions};
+use crate::read::RowKey;
 use crate::shard_writer::{FinishedShard, ShardWriter, publish_all};
+use crate::supersede::Superseded;
 
 /// Rows of a row group; a writer holds a few groups in memory, whatever the size of the slide.
 const GROUP_ROWS: usize = 8192;
@@ -25,7 +28,7 @@ pub(crate) struct ParquetWriter {
     contract: Contract,
     fingerprint: Fingerprint,
     dtype: Dtype,
-    files: SetFiles,
+    paths: SetPaths,
     group: Group,
     last_slide: Option<String>,
     pipeline: Pipeline,
@@ -55,7 +58,7 @@ impl ParquetWriter {
             store: store.clone(),
             options,
             contract: contract.clone(),
-            files: store.files(&fingerprint),
+            paths: store.paths(&fingerprint),
             fingerprint,
             dtype,
             group: Group { metas: Vec::new(), views: Vec::new(), values: Encoded::new(dtype) },
@@ -108,16 +111,16 @@ impl ParquetWriter {
 
     fn end_group(&mut self) -> Result<()> {
         let group = self.take_group();
-        let (files, contract) = (&self.files, &self.contract);
+        let (paths, contract) = (&self.paths, &self.contract);
         let (dtype, cold) = (self.dtype, self.options.cold);
-        self.pipeline.write(group, || ShardWriter::create(files, contract, dtype, cold))
+        self.pipeline.write(group, || create_shard(paths, contract, dtype, cold))
     }
 
     fn end_shard(&mut self) -> Result<()> {
         let group = self.take_group();
-        let (files, contract) = (&self.files, &self.contract);
+        let (paths, contract) = (&self.paths, &self.contract);
         let (dtype, cold) = (self.dtype, self.options.cold);
-        self.pipeline.end(group, || ShardWriter::create(files, contract, dtype, cold))
+        self.pipeline.end(group, || create_shard(paths, contract, dtype, cold))
     }
 
     fn take_group(&mut self) -> Group {
@@ -130,6 +133,16 @@ impl ParquetWriter {
         self.end_shard()?;
         self.pipeline.take()
     }
+}
+
+fn create_shard(
+    paths: &SetPaths,
+    contract: &Contract,
+    dtype: Dtype,
+    cold: bool,
+) -> Result<ShardWriter> {
+    create_folder(paths.folder())?;
+    ShardWriter::create(paths, contract, dtype, cold)
 }
 
 impl EmbeddingWriter for ParquetWriter {
@@ -151,19 +164,28 @@ impl EmbeddingWriter for ParquetWriter {
         let gone = std::mem::take(&mut self.gone);
         let mut shards = self.finish_shards()?;
         if shards.is_empty() {
-            return Ok(log::versions(&self.files)?.last().copied().unwrap_or(0));
+            return Ok(log::versions(&self.paths.log())?.last().copied().unwrap_or(0));
         }
-        let contract = self.contract.canonical();
-        self.files.backing().create(&self.files.contract(), contract.as_bytes())?;
-        let adds = publish_all(&self.files, &mut shards)?;
+        create_set(&self.paths, &self.contract)?;
+        let adds = publish_all(&self.paths, &mut shards)?;
         let version = if gone.is_empty() {
-            log::commit_adds(&self.files, &adds)?
+            log::commit_adds(&self.paths, &adds)?
         } else {
             self.store.commit_in_place_of(&self.fingerprint, &adds, &gone)?
         };
         tracing::debug!(set = %self.fingerprint, version, shards = adds.len(), "committed");
         Ok(version)
     }
+}
+
+/// Makes a set's folders and writes its contract, unless they are there.
+fn create_set(paths: &SetPaths, contract: &Contract) -> Result<()> {
+    create_folder(&paths.shards())?;
+    create_folder(&paths.log())?;
+    if !paths.contract().exists() {
+        create_if_absent(&paths.contract(), contract.canonical().as_bytes())?;
+    }
+    mirror::push_contract(paths, contract)
 }
 
 pub(crate) fn check_dim(contract: &Contract) -> Result<()> {

@@ -8,8 +8,6 @@
 mod annotation;
 mod augment;
 mod backbone;
-#[cfg(feature = "store")]
-mod backing;
 mod head;
 mod proxy;
 mod store;
@@ -19,8 +17,6 @@ mod writer;
 pub use annotation::annotation_format;
 pub use augment::feature_transform;
 pub use backbone::backbone;
-#[cfg(feature = "store")]
-pub use backing::store_backing;
 pub use head::head_trainer;
 pub use proxy::proxy_task;
 pub use store::{contract, embedding_batch, embedding_store};

@@ -7,8 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use eosin_core::{
-    Backbone, Bags, EmbeddingBatch, EmbeddingStore, Error, Head, HeadRecord, Probabilities,
-    Progress, Result, SlideHead, TileMeta, TileSource,
+    Backbone, Bags, EmbeddingBatch, Error, Head, HeadRecord, Probabilities, Progress, Result,
+    SlideHead, TileMeta, TileSource,
 };
 use eosin_head::{HeadFile, load_head};
 use eosin_store::{ParquetStore, TileKey};

@@ -32,7 +32,7 @@ pub fn small_store() -> SmallStore {
 
 impl SmallStore {
     fn set_folder(&self) -> PathBuf {
-        self.store.place().join(self.set.as_str())
+        self.store.root().join(self.set.as_str())
     }
 
     /// The files of a folder of the set, in order.

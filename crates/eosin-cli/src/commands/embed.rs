@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use eosin::crates::backbone::native::gemm_peak;
-use eosin::crates::core::{EmbeddingStore, Error};
+use eosin::crates::core::Error;
 use eosin::crates::store::{Dtype, ParquetStore, StoreOptions};
 use eosin::crates::tile::ViewBank;
 use eosin::{

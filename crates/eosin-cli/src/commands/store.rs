@@ -54,7 +54,7 @@ fn ls(store: &ParquetStore) -> Result<Outcome> {
         ]);
     }
     if sets.is_empty() {
-        println!("no sets in {}", store.place().display());
+        println!("no sets in {}", store.root().display());
     } else {
         println!("{table}");
     }

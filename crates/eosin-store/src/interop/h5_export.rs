@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use eosin_core::{Error, Fingerprint, Matrix, Result, TileMeta, latest_rows};
+use eosin_core::{Error, Fingerprint, Matrix, Result, TileMeta};
 use hdf5_pure::{AttrValue, FileBuilder};
 
 use crate::open_set::OpenSet;
 use crate::parquet_store::ParquetStore;
+use crate::read::latest_rows;
 use crate::slides::SlideNames;
 
 /// Whose HDF5 files to write.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use eosin_core::{EmbeddingStore, Error, Fingerprint, Mpp, Result, TileMeta};
+use eosin_core::{Error, Fingerprint, Mpp, Result, TileMeta};
 use hdf5_pure::{AttrValue, DatasetBuilder, FileBuilder, GroupBuilder};
 
 use crate::parquet_store::ParquetStore;

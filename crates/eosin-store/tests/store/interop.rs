@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use eosin_core::EmbeddingStore;
 use eosin_store::{
-    MemoryStore, ParquetStore, UNKNOWN, export_npy, export_safetensors, import_npy, import_npz,
-    import_safetensors, read_npy,
+    MemoryStore, ParquetStore, StoreExt, UNKNOWN, export_npy, export_safetensors, import_npy,
+    import_npz, import_safetensors, read_npy,
 };
 use eosin_testkit::peers::real_data;
 
@@ -200,7 +199,7 @@ mod h5 {
     use std::path::Path;
     use std::process::Command;
 
-    use eosin_core::{Contract, EmbeddingStore};
+    use eosin_core::Contract;
     use eosin_store::{
         H5Layout, ParquetStore, UNKNOWN, export_h5, export_h5ad, export_npy, import_h5,
     };

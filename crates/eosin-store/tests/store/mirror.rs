@@ -2,54 +2,52 @@
 
 //! Stores in buckets.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use eosin_core::{EmbeddingStore, NoProgress};
-use eosin_store::{
-    Backing, Draft, FolderBacking, MemoryBacking, MirrorBacking, ParquetStore, StoreOptions,
-};
-use eosin_testkit::conformance::store_backing;
-use tempfile::TempDir;
+use eosin_store::{MemoryObjects, Objects, ParquetStore, StoreOptions};
 
 use crate::support::{commit, contract, rows, scan};
 
-fn open(bucket: &Arc<dyn Backing>, mirror: &Path) -> ParquetStore {
+fn open(bucket: &Arc<dyn Objects>, mirror: &Path) -> ParquetStore {
     ParquetStore::open_mirror(bucket.clone(), mirror, StoreOptions::default()).unwrap()
 }
 
-/// A folder that is not there yet at every call.
-struct NewFolders {
-    root: TempDir,
-    n_made: AtomicUsize,
-}
-
-impl Default for NewFolders {
-    fn default() -> Self {
-        Self { root: tempfile::tempdir().unwrap(), n_made: AtomicUsize::new(0) }
-    }
-}
-
-impl NewFolders {
-    fn next(&self) -> PathBuf {
-        self.root.path().join(self.n_made.fetch_add(1, Ordering::Relaxed).to_string())
-    }
-}
-
-/// What every bucket must do, whatever is behind it; `new` is an empty one.
-fn check(new: &dyn Fn() -> Arc<dyn Backing>) {
-    store_backing(new);
-    let mirrors = NewFolders::default();
-    store_backing(&|| Arc::new(MirrorBacking::new(new(), mirrors.next()).unwrap()));
-    let bucket = new();
+/// What every bucket must do, whatever is behind it.
+fn check(bucket: Arc<dyn Objects>) {
+    conformance(bucket.as_ref());
     what_one_commits_another_reads(&bucket);
     writers_at_once_lose_nothing(&bucket);
     compacting_and_sweeping_keep_the_rows(&bucket);
 }
 
-fn what_one_commits_another_reads(bucket: &Arc<dyn Backing>) {
+fn conformance(bucket: &dyn Objects) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, vec![7; 20_000_000]).unwrap();
+    assert!(bucket.read("probe/a").unwrap().is_none());
+    assert!(bucket.create("probe/a", b"first").unwrap());
+    assert!(!bucket.create("probe/a", b"second").unwrap());
+    assert_eq!(bucket.read("probe/a").unwrap().unwrap(), b"first");
+    bucket.upload("probe/b/c", &file).unwrap();
+    let listed = bucket.list("probe/").unwrap();
+    let told: Vec<_> = listed.iter().map(|o| (o.key.as_str(), o.bytes)).collect();
+    assert_eq!(told, [("probe/a", 5), ("probe/b/c", 20_000_000)]);
+    let mut bytes = Vec::new();
+    assert!(bucket.download("probe/b/c", &mut bytes).unwrap());
+    assert_eq!(bytes, std::fs::read(&file).unwrap());
+    assert!(!bucket.download("probe/x", &mut bytes).unwrap());
+    bucket.upload("probe/a", &file).unwrap();
+    assert_eq!(bucket.read("probe/a").unwrap().unwrap().len(), 20_000_000);
+    for key in ["probe/a", "probe/b/c", "probe/nothing"] {
+        bucket.remove(key).unwrap();
+    }
+    assert!(bucket.list("probe/").unwrap().is_empty());
+}
+
+fn what_one_commits_another_reads(bucket: &Arc<dyn Objects>) {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (ours, theirs) = (open(bucket, here.path()), open(bucket, there.path()));
     let contract = contract(6);
@@ -68,7 +66,7 @@ fn what_one_commits_another_reads(bucket: &Arc<dyn Backing>) {
     assert_eq!(theirs.training_cache(&set).unwrap().n_rows(), 35);
 }
 
-fn writers_at_once_lose_nothing(bucket: &Arc<dyn Backing>) {
+fn writers_at_once_lose_nothing(bucket: &Arc<dyn Objects>) {
     let contract = contract(4);
     let (n_writers, n_commits) = (2, 8);
     std::thread::scope(|scope| {
@@ -96,60 +94,33 @@ fn writers_at_once_lose_nothing(bucket: &Arc<dyn Backing>) {
     assert_eq!(summary.version, (n_writers * n_commits) as u64);
 }
 
-fn compacting_and_sweeping_keep_the_rows(bucket: &Arc<dyn Backing>) {
+fn compacting_and_sweeping_keep_the_rows(bucket: &Arc<dyn Objects>) {
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (ours, theirs) = (open(bucket, here.path()), open(bucket, there.path()));
     let set = contract(4).fingerprint();
     let before = scan(&ours, &set).unwrap();
     assert_eq!(ours.compact(&set).unwrap().shards_after, 1);
     ours.gc(&set, Duration::ZERO).unwrap();
-    assert_eq!(bucket.list(&format!("{set}/shards")).unwrap().files.len(), 1);
+    assert_eq!(bucket.list(&format!("{set}/shards/")).unwrap().len(), 1);
     assert_eq!(scan(&theirs, &set).unwrap(), before);
 }
 
 #[test]
-fn a_folder_is_a_sound_backing() {
-    let folders = NewFolders::default();
-    store_backing(&|| Arc::new(FolderBacking::new(folders.next()).unwrap()));
-}
-
-#[test]
-fn a_store_in_memory_does_all_that_one_in_a_folder_does() {
-    let folder = tempfile::tempdir().unwrap();
-    let stores = [
-        ParquetStore::in_memory(StoreOptions::default()).unwrap(),
-        ParquetStore::open(folder.path()).unwrap(),
-    ];
-    let contract = contract(6);
-    let set = contract.fingerprint();
-    for store in &stores {
-        commit(store, &contract, rows(&contract, "a", 0..30));
-        commit(store, &contract, rows(&contract, "a", 10..40));
-        assert_eq!(store.compact(&set).unwrap().rows_dropped, 20);
-        assert_eq!(store.gc(&set, Duration::ZERO).unwrap().files, 2);
-        assert!(store.verify(&set, &NoProgress).unwrap().is_clean());
-        assert_eq!(store.read_all(&set).unwrap(), rows(&contract, "a", 0..40));
-        let cache = store.training_cache(&set).unwrap();
-        assert_eq!(cache.values(), store.read_embeddings(&set).unwrap().values());
-    }
-    let [memory, disk] = stores.map(|store| store.sets().unwrap());
-    assert_eq!(memory, disk);
-}
-
-#[test]
 fn a_bucket_in_memory_holds_a_store() {
-    check(&|| Arc::new(MemoryBacking::new()));
+    check(Arc::new(MemoryObjects::default()));
 }
 
 #[test]
 fn a_damaged_object_is_named_and_not_mirrored() {
-    let bucket: Arc<dyn Backing> = Arc::new(MemoryBacking::default());
+    let bucket: Arc<dyn Objects> = Arc::new(MemoryObjects::default());
     let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let contract = contract(6);
     let set = contract.fingerprint();
     commit(&open(&bucket, here.path()), &contract, rows(&contract, "a", 0..30));
-    let shard = bucket.list(&format!("{set}/shards")).unwrap().files.remove(0);
-    bucket.publish(&shard.key, Draft::of_bytes(b"other bytes".to_vec())).unwrap();
+    let shard = bucket.list(&format!("{set}/shards/")).unwrap().remove(0);
+    let other = here.path().join("other");
+    std::fs::write(&other, "other bytes").unwrap();
+    bucket.upload(&shard.key, &other).unwrap();
     let theirs = open(&bucket, there.path());
     let error = scan(&theirs, &set).unwrap_err().to_string();
     assert!(error.contains(&shard.key) && error.contains("BLAKE3"), "{error}");
@@ -165,14 +136,10 @@ fn a_folder_and_a_bucket_of_object_store_hold_a_store() {
     use eosin_store::Bucket;
     use object_store::local::LocalFileSystem;
     use object_store::memory::InMemory;
-    let folders = NewFolders::default();
-    check(&|| {
-        let folder = folders.next();
-        std::fs::create_dir(&folder).unwrap();
-        let local = LocalFileSystem::new_with_prefix(folder).unwrap();
-        Arc::new(Bucket::new(Arc::new(local), "folder").unwrap())
-    });
-    check(&|| Arc::new(Bucket::new(Arc::new(InMemory::new()), "memory").unwrap()));
+    let folder = tempfile::tempdir().unwrap();
+    let local = LocalFileSystem::new_with_prefix(folder.path()).unwrap();
+    check(Arc::new(Bucket::new(Arc::new(local), "folder").unwrap()));
+    check(Arc::new(Bucket::new(Arc::new(InMemory::new()), "memory").unwrap()));
 }
 
 /// Against a server of the S3 protocol on this machine: moto, started by `serve_s3.py`.
@@ -205,11 +172,8 @@ fn a_bucket_of_s3_holds_a_store() {
         ("AWS_ALLOW_HTTP", "true"),
     ];
     let settings = settings.map(|(k, v)| (k.to_string(), v.to_string()));
-    let n_made = AtomicUsize::new(0);
-    check(&|| {
-        let n = n_made.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Bucket::s3(&format!("s3://bucket/prefix/{n}"), settings.clone()).unwrap())
-    });
+    let bucket = Bucket::s3("s3://bucket/some/prefix", settings).unwrap();
+    check(Arc::new(bucket));
     server.kill().unwrap();
     server.wait().unwrap();
 }

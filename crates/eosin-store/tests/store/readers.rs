@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use eosin_core::{EmbeddingStore, Matrix};
+use eosin_core::Matrix;
 use eosin_store::{Dtype, ParquetStore, StoreOptions};
 use eosin_testkit::peers::named_by;
 

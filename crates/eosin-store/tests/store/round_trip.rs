@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use eosin_core::{EmbeddingBatch, EmbeddingStore, Error, Fingerprint, Matrix};
-use eosin_store::{Dtype, MemoryStore, ParquetStore, RowKey, StoreOptions, TileKey};
+use eosin_store::{Dtype, MemoryStore, ParquetStore, RowKey, StoreExt, StoreOptions, TileKey};
 use proptest::prelude::*;
 
 use crate::support::{commit, contract, files, meta, rows, scan, value};

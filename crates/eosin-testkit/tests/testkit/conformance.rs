@@ -109,33 +109,6 @@ fn embedding_store() {
     );
 }
 
-#[cfg(feature = "store")]
-#[test]
-fn store_backing() {
-    use std::sync::Arc;
-
-    use crate::broken::backing::{Fault, Files};
-    conformance::store_backing(&|| Arc::new(Files::new(Fault::None)));
-    check(
-        &[
-            (Fault::CreateReplaces, "the first file to stay"),
-            (Fault::CreateSaysItDid, "expected false of a key that was taken"),
-            (Fault::LooksThenPuts, "create by four at once: expected one to succeed"),
-            (Fault::CutsWhatIsLarge, "all bytes to come back"),
-            (Fault::IgnoresOffset, "read_at: expected the 500 bytes from 9000001"),
-            (Fault::EndsWithoutError, "an error where the file ends before"),
-            (Fault::WrongLength, "open: expected 17000000 bytes"),
-            (Fault::MissingIsAnError, "read of no file: expected success"),
-            (Fault::MissingFolderIsAnError, "list: expected success"),
-            (Fault::ListsFilesBelow, "the folder's own files"),
-            (Fault::ListsNeighbours, "the folder's own files"),
-            (Fault::ListsBackwards, "in the order of their keys"),
-            (Fault::RemoveKeeps, "expected nothing where a file was"),
-        ],
-        |fault| conformance::store_backing(&|| Arc::new(Files::new(fault))),
-    );
-}
-
 #[test]
 fn feature_transform() {
     use augment::{Fault, Jitter};

@@ -5,8 +5,6 @@
 pub mod annotation;
 pub mod augment;
 pub mod backbone;
-#[cfg(feature = "store")]
-pub mod backing;
 pub mod head;
 pub mod proxy;
 pub mod store;

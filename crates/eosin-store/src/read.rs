@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::{Error, Fingerprint, Result, TileMeta};
+use eosin_core::{EmbeddingBatch, EmbeddingStore, Error, Fingerprint, Matrix, Result, TileMeta};
 
 /// What names a row within a set.
 ///
@@ -57,12 +57,61 @@ impl TileKey {
     }
 }
 
-/// For rows that are going to be appended, the committed rows that go when they come.
-pub type Superseded = BTreeMap<RowKey, Vec<RowKey>>;
+/// Conveniences for reading any store.
+///
+/// Where a row was committed more than once, as after two runs at once, the latest counts.
+/// [`crate::ParquetStore`] has faster methods of the same names.
+pub trait StoreExt: EmbeddingStore {
+    /// All rows of a set, in the order of their first commit.
+    fn read_all(&self, set: &Fingerprint) -> Result<EmbeddingBatch> {
+        latest(collect(self, set, |_| true)?)
+    }
 
-/// For every tile and view its latest row, in the order of their first rows: where a row was
-/// committed more than once, as after two runs at once, the latest counts.
-pub fn latest_rows(metas: &[TileMeta], views: &[u16]) -> Vec<usize> {
+    /// The rows of the given tiles in the order asked for, the views of a tile together and in
+    /// order; a tile that is not in the set is an error that names it.
+    fn read_tiles(&self, set: &Fingerprint, tiles: &[TileKey]) -> Result<EmbeddingBatch> {
+        let wanted: HashSet<Borrowed> = tiles.iter().map(borrowed).collect();
+        let found = collect(self, set, |meta| wanted.contains(&borrowed_of(meta)))?;
+        let rows = rows_of_tiles(set, &found.metas, &found.views, tiles)?;
+        select(&found, &rows)
+    }
+}
+
+impl<S: EmbeddingStore + ?Sized> StoreExt for S {}
+
+fn collect<S: EmbeddingStore + ?Sized>(
+    store: &S,
+    set: &Fingerprint,
+    wanted: impl Fn(&TileMeta) -> bool,
+) -> Result<EmbeddingBatch> {
+    let (mut metas, mut views, mut all) = (Vec::new(), Vec::new(), Matrix::default());
+    let mut contract = None;
+    store.scan(set, &mut |batch| {
+        contract = contract.take().or(batch.contract.clone());
+        let keep: Vec<usize> =
+            (0..batch.metas.len()).filter(|&i| wanted(&batch.metas[i])).collect();
+        if keep.len() == batch.metas.len() {
+            all.append(&batch.embeddings)?;
+            metas.extend(batch.metas);
+            views.extend(batch.views);
+        } else {
+            all.append(&batch.embeddings.select(&keep))?;
+            metas.extend(keep.iter().map(|&i| batch.metas[i].clone()));
+            views.extend(keep.iter().map(|&i| batch.views[i]));
+        }
+        Ok(())
+    })?;
+    Ok(EmbeddingBatch { contract, ..EmbeddingBatch::new(set.clone(), metas, views, all)? })
+}
+
+/// The batch without rows that a later one supersedes, each successor in its first row's place.
+pub(crate) fn latest(batch: EmbeddingBatch) -> Result<EmbeddingBatch> {
+    let rows = latest_rows(&batch.metas, &batch.views);
+    if rows.len() == batch.metas.len() { Ok(batch) } else { select(&batch, &rows) }
+}
+
+/// For every tile and view its latest row, in the order of their first rows.
+pub(crate) fn latest_rows(metas: &[TileMeta], views: &[u16]) -> Vec<usize> {
     let mut places: HashMap<(Borrowed, u16), usize> = HashMap::with_capacity(metas.len());
     let mut rows = Vec::with_capacity(metas.len());
     for (row, (meta, &view)) in metas.iter().zip(views).enumerate() {
@@ -77,9 +126,8 @@ pub fn latest_rows(metas: &[TileMeta], views: &[u16]) -> Vec<usize> {
     rows
 }
 
-/// For the tiles asked for, in order, the latest row of each of their views; a tile that is not
-/// there is an error that names it.
-pub fn rows_of_tiles(
+/// For the tiles asked for, in order, the latest row of each of their views.
+pub(crate) fn rows_of_tiles(
     set: &Fingerprint,
     metas: &[TileMeta],
     views: &[u16],
@@ -109,6 +157,16 @@ fn borrowed(tile: &TileKey) -> Borrowed<'_> {
 
 fn borrowed_of(meta: &TileMeta) -> Borrowed<'_> {
     (&meta.tile_id, &meta.source_digest)
+}
+
+fn select(batch: &EmbeddingBatch, rows: &[usize]) -> Result<EmbeddingBatch> {
+    let selected = EmbeddingBatch::new(
+        batch.fingerprint.clone(),
+        rows.iter().map(|&r| batch.metas[r].clone()).collect(),
+        rows.iter().map(|&r| batch.views[r]).collect(),
+        batch.embeddings.select(rows),
+    )?;
+    Ok(EmbeddingBatch { contract: batch.contract.clone(), ..selected })
 }
 
 /// Says of tiles that are there under the same name whether only their file is another.
