@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use eosin_core::{Prediction, Result, SlidePredictions};
 
 use crate::place::require_sound;
-use crate::table::{cells_of, prediction_header, write_csv};
+use crate::table::{prediction_cells, prediction_header, write_csv};
 
 /// What many slides add up to: `slides.csv` and `patients.csv`.
 ///
@@ -68,7 +68,7 @@ impl Aggregates {
         if let Some(call) = &slide.call {
             count(call);
             self.has_sets = call.set.is_some();
-            sums.call = cells_of(call, &self.classes);
+            sums.call = prediction_cells(call, &self.classes);
             sums.probabilities = call.probabilities.to_vec();
         } else {
             slide.tiles.iter().filter_map(|tile| tile.prediction.as_ref()).for_each(&mut count);

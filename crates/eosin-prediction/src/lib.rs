@@ -27,6 +27,6 @@ pub use geojson::GeoJson;
 pub use heat_map::{HeatMap, png};
 pub use region::{MergedTiles, Ring, merge_tiles};
 pub use register::register;
-pub use table::TileTable;
+pub use table::{TileTable, prediction_cells, prediction_header, write_csv};
 pub use whole_file::write_whole;
 pub use wsinfer::WsInfer;

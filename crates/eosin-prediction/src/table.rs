@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use eosin_core::spreadsheet::guard;
 use eosin_core::{Error, Prediction, PredictionWriter, Result, SlidePredictions};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde::Deserialize;
 
 use crate::place::require_sound;
@@ -37,7 +40,7 @@ impl PredictionWriter for TileTable {
             let numbers = [meta.x.to_string(), meta.y.to_string(), meta.size_level0_px.to_string()];
             let mut cells = vec![meta.tile_id.clone(), meta.slide.clone()];
             cells.extend(numbers);
-            cells.extend(tile.prediction.iter().flat_map(|p| cells_of(p, slide.classes)));
+            cells.extend(tile.prediction.iter().flat_map(|p| prediction_cells(p, slide.classes)));
             cells.extend(tile.attention.map(|attention| format!("{attention:.8}")));
             cells
         });
@@ -52,7 +55,7 @@ pub fn prediction_header(classes: &[String], has_sets: bool) -> Vec<String> {
 }
 
 /// The cells under [`prediction_header`]; a row about which the head is too unsure is called nothing.
-pub fn cells_of(prediction: &Prediction, classes: &[String]) -> Vec<String> {
+pub fn prediction_cells(prediction: &Prediction, classes: &[String]) -> Vec<String> {
     let name = |class: u32| classes[class as usize].clone();
     let values = prediction.probabilities.iter().map(|p| format!("{p:.6}"));
     let called = prediction.called.map(name).unwrap_or_default();
@@ -65,20 +68,36 @@ pub fn set_names(set: &[u32], classes: &[String]) -> String {
     names.join("|")
 }
 
-/// Writes a CSV whole or not at all. Text that a spreadsheet would run is guarded.
+/// Writes a CSV whole or not at all; a name that ends in `.gz` is packed. Text that a spreadsheet
+/// would run is guarded.
 pub fn write_csv(
     folder: &Path,
-    name: &str,
+    name: impl AsRef<OsStr>,
     header: &[String],
     rows: impl Iterator<Item = Vec<String>>,
 ) -> Result<PathBuf> {
+    let path = folder.join(name.as_ref());
+    let io = |e| Error::io("write", &path, e);
+    let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
     write_whole(folder, name, |out| {
-        let fault = |e: csv::Error| Error::io("write", folder.join(name), std::io::Error::other(e));
-        let mut csv = csv::Writer::from_writer(out.by_ref());
-        csv.write_record(header.iter().map(|text| guard(text).into_owned())).map_err(fault)?;
-        for row in rows {
-            csv.write_record(row.iter().map(|text| guard(text).into_owned())).map_err(fault)?;
+        if !is_packed {
+            return records(out, header, rows).map_err(io);
         }
-        csv.flush().map_err(|e| Error::io("write", folder.join(name), e))
+        let mut packed = GzEncoder::new(out, Compression::default());
+        records(&mut packed, header, rows).map_err(io)?;
+        packed.finish().map(|_| ()).map_err(io)
     })
+}
+
+fn records(
+    out: &mut dyn Write,
+    header: &[String],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> std::io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(header.iter().map(|text| guard(text).into_owned()))?;
+    for row in rows {
+        csv.write_record(row.iter().map(|text| guard(text).into_owned()))?;
+    }
+    csv.flush()
 }

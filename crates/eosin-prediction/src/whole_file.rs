@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -10,11 +11,14 @@ use eosin_core::{Error, Result};
 /// one, and a kill leaves at most `.name.partial`, which the next writing puts right.
 pub fn write_whole(
     folder: &Path,
-    name: &str,
+    name: impl AsRef<OsStr>,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<()>,
 ) -> Result<PathBuf> {
-    let path = folder.join(name);
-    let partial = folder.join(format!(".{name}.partial"));
+    let path = folder.join(name.as_ref());
+    let mut partial = OsString::from(".");
+    partial.push(name);
+    partial.push(".partial");
+    let partial = folder.join(partial);
     let fault = |e| Error::io("write", &path, e);
     let written = (|| {
         let mut out = BufWriter::new(File::create(&partial).map_err(fault)?);

@@ -52,8 +52,8 @@ impl PredictionWriter for WsInfer {
             cells.extend(prediction.probabilities.iter().map(ToString::to_string));
             cells
         });
-        let table = write_csv(&within(TABLES)?, &format!("{name}.csv"), &header, rows)?;
-        let shapes = write_whole(&within(SHAPES)?, &format!("{name}.json"), |out| {
+        let table = write_csv(&within(TABLES)?, format!("{name}.csv"), &header, rows)?;
+        let shapes = write_whole(&within(SHAPES)?, format!("{name}.json"), |out| {
             let mut features = FeatureWriter::new(BufWriter::new(out.by_ref()))?;
             for (tile, prediction) in predicted {
                 let named = slide.classes.iter().zip(prediction.probabilities);

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use eosin_core::spreadsheet::guard;
 use eosin_core::{
-    Bag, Bags, EmbeddingBatch, Error, Head, Probabilities, Progress, Result, SlideHead, TileMeta,
+    Bag, Bags, EmbeddingBatch, Error, Head, Prediction, Probabilities, Progress, Result, SlideHead,
+    TileMeta,
 };
 use eosin_head::{Decided, HeadFile};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use eosin_prediction::{prediction_cells, prediction_header, write_csv};
 
 use crate::apply::{AnyHead, Applicable, ApplyOptions, OfSlides, Opened, predict_slides};
 use crate::predict_folder::{Folder, Formats};
@@ -161,18 +158,16 @@ fn of_slides(
 fn write_table(path: &Path, rows: &EmbeddingBatch, calls: &Calls) -> Result<()> {
     let Some(SlideCalls { bags, .. }) = &calls.of_slides else {
         let fixed = ["tile", "slide", "x", "y", "size_level0_px"];
-        return write_csv(
-            path,
-            &calls.header(&fixed),
-            rows.metas.iter().enumerate(),
-            |(i, meta)| tile_cells(meta).into_iter().chain(calls.cells(i)).collect(),
-        );
+        let cells =
+            |(i, meta)| tile_cells(meta).into_iter().chain(calls.cells(i)).collect::<Vec<String>>();
+        return write_rows(path, &calls.header(&fixed), rows.metas.iter().enumerate().map(cells));
     };
     let header = calls.header(&["slide", "tiles"]);
-    write_csv(path, &header, bags.bags().iter().enumerate(), |(i, bag)| {
+    let cells = |(i, bag): (usize, &Bag)| {
         let fixed = [bag.id.clone(), bag.rows.len().to_string()];
         fixed.into_iter().chain(calls.cells(i)).collect()
-    })
+    };
+    write_rows(path, &header, bags.bags().iter().enumerate().map(cells))
 }
 
 /// One row per tile, with what a head of slides attends to.
@@ -180,10 +175,11 @@ fn write_attention(path: &Path, rows: &EmbeddingBatch, calls: &Calls) -> Result<
     let Some(SlideCalls { order, attention, .. }) = &calls.of_slides else { return Ok(()) };
     let header = ["tile", "slide", "x", "y", "size_level0_px", "attention"];
     let tiles = order.iter().zip(attention.iter().flatten());
-    write_csv(path, &header.map(str::to_string), tiles, |(&i, attention)| {
+    let cells = tiles.map(|(&i, attention)| {
         let cells = tile_cells(&rows.metas[i]).into_iter();
         cells.chain([format!("{attention:.8}")]).collect()
-    })
+    });
+    write_rows(path, &header.map(str::to_string), cells)
 }
 
 fn tile_cells(meta: &TileMeta) -> [String; 5] {
@@ -223,19 +219,20 @@ impl Calls {
 
     fn header(&self, fixed: &[&str]) -> Vec<String> {
         let fixed = fixed.iter().map(ToString::to_string);
-        let named = self.classes.iter().map(|class| format!("prob_{class}"));
-        let set = self.decided.sets.as_ref().map(|_| "set".to_string());
-        fixed.chain(named).chain(["called".to_string()]).chain(set).collect()
+        fixed.chain(prediction_header(&self.classes, self.decided.sets.is_some())).collect()
     }
 
     fn cells(&self, i: usize) -> Vec<String> {
-        let name = |class: u32| self.classes[class as usize].clone();
-        let values = self.decided.probabilities.row(i).iter().map(|p| format!("{p:.6}"));
-        // A row about which the head is too unsure is left empty.
-        let called = self.decided.called[i].map(name).unwrap_or_default();
-        let names = |set: &Vec<u32>| set.iter().map(|&c| name(c)).collect::<Vec<_>>().join("|");
-        let set = self.decided.sets.as_ref().map(|sets| names(&sets[i]));
-        values.chain([called]).chain(set).collect()
+        prediction_cells(&self.prediction(i), &self.classes)
+    }
+
+    /// What is said of a row.
+    pub(crate) fn prediction(&self, i: usize) -> Prediction<'_> {
+        Prediction {
+            probabilities: self.decided.probabilities.row(i),
+            called: self.decided.called[i],
+            set: self.decided.sets.as_ref().map(|sets| &sets[i][..]),
+        }
     }
 
     /// Rows called by each class, and those left uncalled.
@@ -251,36 +248,12 @@ impl Calls {
     }
 }
 
-/// Writes beside the file and renames: a reader sees the old file or the whole new one. Text that a
-/// spreadsheet would run is guarded. A path that ends in `.gz` is packed.
-fn write_csv<T>(
+/// Writes rows as CSV to a path; see [`write_csv`].
+fn write_rows(
     path: &Path,
     header: &[String],
-    rows: impl Iterator<Item = T>,
-    cells: impl Fn(T) -> Vec<String>,
+    rows: impl Iterator<Item = Vec<String>>,
 ) -> Result<()> {
-    let fault = |e: csv::Error| Error::io("write", path, std::io::Error::other(e));
-    let partial = path.with_extension("partial");
-    let io = |e| Error::io("write", &partial, e);
-    let file = File::create(&partial).map_err(io)?;
-    let is_packed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
-    let mut packed =
-        is_packed.then(|| GzEncoder::new(BufWriter::new(&file), Compression::default()));
-    let mut plain = BufWriter::new(&file);
-    let out: &mut dyn Write = match &mut packed {
-        Some(packed) => packed,
-        None => &mut plain,
-    };
-    let mut csv = csv::Writer::from_writer(out);
-    let guarded = |text: &String| guard(text).into_owned();
-    csv.write_record(header.iter().map(guarded)).map_err(fault)?;
-    for row in rows {
-        csv.write_record(cells(row).iter().map(guarded)).map_err(fault)?;
-    }
-    csv.flush().map_err(io)?;
-    drop(csv);
-    if let Some(packed) = packed {
-        packed.finish().and_then(|mut out| out.flush()).map_err(io)?;
-    }
-    std::fs::rename(&partial, path).map_err(|e| Error::io("write", path, e))
+    let folder = path.parent().unwrap_or(Path::new(""));
+    write_csv(folder, path.file_name().unwrap_or_default(), header, rows).map(|_| ())
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use eosin_core::{
-    EmbeddingBatch, Error, Mpp, PredictedTile, Prediction, PredictionWriter, Progress, Registry,
-    Result, SlidePredictions, SlideThumbnail, TileMeta,
+    EmbeddingBatch, Error, Mpp, PredictedTile, PredictionWriter, Progress, Registry, Result,
+    SlidePredictions, SlideThumbnail, TileMeta,
 };
 use eosin_prediction::Aggregates;
 use eosin_session::RegistryExt;
@@ -223,13 +223,5 @@ impl Calls {
             by_name.entry(&meta.slide).or_default().push(tile);
         }
         by_name.into_values().map(|tiles| slide(tiles, None)).collect()
-    }
-
-    fn prediction(&self, i: usize) -> Prediction<'_> {
-        Prediction {
-            probabilities: self.decided.probabilities.row(i),
-            called: self.decided.called[i],
-            set: self.decided.sets.as_ref().map(|sets| &sets[i][..]),
-        }
     }
 }
