@@ -186,6 +186,7 @@ impl Dataset {
         Ok(eosin_query::filter_rows(&table, condition)?.into_iter().map(|i| &all[i]).collect())
     }
 
+    /// The rows of a task; a condition on them needs the feature `sql`.
     #[cfg(not(feature = "sql"))]
     pub fn where_rows(&self, task: &TaskConfig) -> Result<Vec<&ManifestRow>> {
         match &task.condition {
